@@ -1,0 +1,53 @@
+"""The one clock of a run: how long everything together may take."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+
+from krmfn.errors import DeadlineError, SpecError
+
+DEFAULT_SECONDS = 45.0
+VARIABLE = "KRMFN_DEADLINE"
+
+
+class Deadline:
+    """A point on the monotonic clock, and what is left until then."""
+
+    def __init__(self, seconds: float, *, start: float | None = None) -> None:
+        self.seconds = seconds
+        self.end = (time.monotonic() if start is None else start) + seconds
+
+    @classmethod
+    def from_environment(cls, start: float | None = None) -> Deadline:
+        """As ``KRMFN_DEADLINE`` says, in seconds (``45`` or ``45s``), from ``start``.
+
+        Raises:
+            SpecError: the variable is not a positive number of seconds.
+        """
+        text = os.environ.get(VARIABLE, "")
+        if not text:
+            return cls(DEFAULT_SECONDS, start=start)
+        if not re.fullmatch(r"[0-9]{1,5}(\.[0-9]+)?s?", text) or float(text.rstrip("s")) <= 0:
+            raise SpecError("usage", f"{VARIABLE} is not a number of seconds", expected="45 or 45s")
+        return cls(float(text.rstrip("s")), start=start)
+
+    def left(self) -> float:
+        """Seconds left.
+
+        Raises:
+            DeadlineError: none are.
+        """
+        left = self.end - time.monotonic()
+        if left <= 0:
+            raise self.error()
+        return left
+
+    def error(self) -> DeadlineError:
+        """What to raise when the time is up."""
+        return DeadlineError(
+            "deadline",
+            f"not finished after {self.seconds:g} s",
+            remedy=f"look at the store's health, or raise {VARIABLE}",
+        )

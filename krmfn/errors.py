@@ -1,0 +1,212 @@
+"""Every error that krmfn reports, with its stable id and its exit code.
+
+Rules enforced here: an error carries facts (which secret, key, source; what was expected, found;
+what to do), never a value; it prints as one line; its id stands in ``CATALOGUE``, from which the
+tables in the documentation are generated. Exit code 1 is kept for findings and differences.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BUG_EXIT_CODE = 70
+
+
+class KrmfnError(Exception):
+    """One failure: what, where, and what to do about it.
+
+    Attributes:
+        id: stable identifier, a key of `CATALOGUE`.
+        message: subject first, lower case, no full stop, no value.
+        where: the resource it was found in, as ``Kind/name``, or a file position.
+        secret: name of the Secret concerned.
+        key: data key or field path concerned.
+        source: store, mount and path, or file, that the value should have come from.
+        expected: what would have been right.
+        found: what was there instead (never a secret value).
+        remedy: what to do, beginning with a verb.
+    """
+
+    exit_code: ClassVar[int] = BUG_EXIT_CODE
+    severity: ClassVar[str] = "error"
+
+    def __init__(
+        self,
+        id: str,  # noqa: A002  # the word that the documentation uses
+        message: str,
+        *,
+        where: str = "",
+        secret: str = "",
+        key: str = "",
+        source: str = "",
+        expected: str = "",
+        found: str = "",
+        remedy: str = "",
+    ) -> None:
+        if id not in CATALOGUE or CATALOGUE[id][0] is not type(self):
+            raise AssertionError(f"{type(self).__name__} has no catalogue entry {id}")
+        super().__init__(message)
+        self.id = id
+        self.message = message
+        self.where = where
+        self.secret = secret
+        self.key = key
+        self.source = source
+        self.expected = expected
+        self.found = found
+        self.remedy = remedy
+
+    def at(self, *, where: str = "", secret: str = "", key: str = "", source: str = "") -> KrmfnError:
+        """The same error with the places filled in that its raiser could not know."""
+        self.where = self.where or where
+        self.secret = self.secret or secret
+        self.key = self.key or key
+        self.source = self.source or source
+        return self
+
+    def line(self) -> str:
+        """One line: place, message, expected and found, remedy, id."""
+        places = [p for p in (self.where, self.secret, self.key, self.source) if p]
+        text = ": ".join([*places, self.message])
+        if self.expected:
+            text += f", expected {self.expected}"
+        if self.found:
+            text += f", found {self.found}"
+        if self.remedy:
+            text += f"; {self.remedy}"
+        return " ".join(f"{text} [{self.id}]".split())
+
+    __str__ = line
+
+
+class SpecError(KrmfnError):
+    """The configuration is wrong; nothing was read."""
+
+    exit_code = 2
+
+
+class ProviderError(KrmfnError):
+    """A store could not give what was asked of it."""
+
+    exit_code = 3
+
+
+class SealingError(KrmfnError):
+    """The certificate, the key or a value cannot be sealed with or opened."""
+
+    exit_code = 4
+
+
+class OutputError(KrmfnError):
+    """The result could not be written, or is not what it must be."""
+
+    exit_code = 5
+
+
+class PolicyError(KrmfnError):
+    """The platform does not allow it; nothing was sent."""
+
+    exit_code = 6
+
+
+class DeadlineError(KrmfnError):
+    """The time was up."""
+
+    exit_code = 124
+
+
+class Finding(KrmfnError):
+    """A check looked and did not like what it saw."""
+
+    exit_code = 1
+
+
+class ErrorList(Exception):  # noqa: N818  # a list of errors, named as one
+    """Several errors of one stage, reported together; the first decides the exit code."""
+
+    def __init__(self, errors: Sequence[KrmfnError]) -> None:
+        super().__init__(f"{len(errors)} errors")
+        self.errors = tuple(errors)
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the first error."""
+        return self.errors[0].exit_code
+
+
+def raise_all(errors: Sequence[KrmfnError]) -> None:
+    """Raise nothing, the one error, or all of them together."""
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ErrorList(errors)
+
+
+# id -> (class, what it means). The class gives the exit code.
+CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
+    # 2: usage and spec
+    "usage": (SpecError, "the command line is not understood"),
+    "input": (SpecError, "standard input is not what a function is given"),
+    "yaml": (SpecError, "a file is not YAML as krmfn reads it: duplicate keys, alias bombs, tabs"),
+    "spec": (SpecError, "a field is missing, unknown or of the wrong form"),
+    "namespace-missing": (SpecError, "no namespace is known for a scope that needs one"),
+    "namespace-contradiction": (SpecError, "two sources name different namespaces"),
+    "name-changes": (SpecError, "the kustomization renames what a generator sealed by name"),
+    "wrong-list": (SpecError, "a krmfn config is listed where kustomize cannot use it"),
+    "path": (SpecError, "a path leaves the repository or is not canonical"),
+    "file": (SpecError, "a file named in the configuration cannot be read"),
+    "template": (SpecError, "a template is outside the closed template language"),
+    "secret-type": (SpecError, "the data does not fit the Secret's type"),
+    "derivation-key-missing": (SpecError, "deterministic sealing has no derivation key"),
+    "derivation-key-read": (SpecError, "a secret would contain the derivation key"),
+    # 3: provider
+    "extra-missing": (ProviderError, "a store needs a package that is not installed"),
+    "credential-missing": (ProviderError, "a credential's variable or file is absent or empty"),
+    "login-failed": (ProviderError, "the store refused the credential"),
+    "permission-denied": (ProviderError, "the store denied a read (403)"),
+    "not-found": (ProviderError, "nothing is stored at the path"),
+    "property-missing": (ProviderError, "the secret at the path has no such property"),
+    "version-deleted": (ProviderError, "the version was deleted and can be undeleted"),
+    "version-destroyed": (ProviderError, "the version was destroyed for good"),
+    "version-missing": (ProviderError, "the secret has no such version"),
+    "version-unsupported": (ProviderError, "a version was asked of a store that has none"),
+    "mount-not-kv": (ProviderError, "the mount is not a KV secrets engine"),
+    "mount-unknown": (ProviderError, "no mount is there, or it may not be asked"),
+    "leased": (ProviderError, "the answer carries a lease: a dynamic secret cannot be sealed"),
+    "value-null": (ProviderError, "the value is null"),
+    "value-shape": (ProviderError, "the value is an object or a list"),
+    "vault-sealed": (ProviderError, "the vault is sealed or not initialised"),
+    "tls": (ProviderError, "the server's certificate is not trusted"),
+    "redirect": (ProviderError, "the server answered with a redirect, which is never followed"),
+    "unavailable": (ProviderError, "the server cannot be reached or keeps failing"),
+    "protocol": (ProviderError, "the server's answer is not what its API promises"),
+    "transit": (ProviderError, "the transit engine's answer cannot be a derivation"),
+    "age-identity": (ProviderError, "the identity does not open the encrypted file"),
+    "age-document": (ProviderError, "the decrypted file is not a krmfn store"),
+    # 4: sealing
+    "certificate": (SealingError, "no certificate in the given text can be sealed with"),
+    "certificate-expired": (SealingError, "the certificate has expired"),
+    "certificate-not-yet-valid": (SealingError, "the certificate is not valid yet"),
+    "certificate-key": (SealingError, "the certificate's key is not RSA, too small or unsafe"),
+    "certificate-pin": (SealingError, "the certificate is not the pinned one"),
+    "derivation-key": (SealingError, "the derivation key is malformed, weak or not the pinned one"),
+    "value": (SealingError, "a value cannot be rendered or is too large"),
+    "empty": (SealingError, "a secret would have no data"),
+    "unseal": (SealingError, "none of the keys opens an item"),
+    "private-key": (SealingError, "a file holds no RSA private key"),
+    # 5: output
+    "output": (OutputError, "the result could not be written"),
+    # 6: policy
+    "credential-origin": (PolicyError, "a credential would go to a server it was not meant for"),
+    "store-bound": (PolicyError, "the store is bound to other namespaces or certificates"),
+    # 124: deadline
+    "deadline": (DeadlineError, "the time was up before everything was read"),
+    # 1: findings
+    "sealed-for": (Finding, "a SealedSecret is sealed for another name, namespace or scope"),
+    "claim-left": (Finding, "a claim was not replaced by a SealedSecret"),
+    "marker-left": (Finding, "the skip marker was not deleted: a skipped krmfn would go unseen"),
+    "certificate-differs": (Finding, "the certificate is not the one the cluster seals with"),
+}

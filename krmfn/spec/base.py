@@ -1,0 +1,88 @@
+"""What all models share: strict, frozen, camelCase on the wire, unknown fields refused.
+
+A choice between shapes is spelled by which one key is present (``{file: …}`` or ``{url: …}``), as
+in External Secrets; `one_of` turns that into a discriminated union.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+API_VERSION = "krmfn.dev/v1alpha1"
+
+# Kubernetes' own rules: RFC 1123 subdomain, RFC 1123 label, and the keys of a Secret's data.
+SecretName: TypeAlias = Annotated[
+    str,
+    StringConstraints(
+        max_length=253,
+        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+    ),
+]
+Namespace: TypeAlias = Annotated[
+    str, StringConstraints(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+]
+SecretKey: TypeAlias = Annotated[
+    str, StringConstraints(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")
+]
+Text: TypeAlias = Annotated[str, StringConstraints(min_length=1)]
+Sha256: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Model(BaseModel):
+    """Base of every model."""
+
+    model_config = ConfigDict(
+        strict=True,
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        validate_by_name=False,
+        validate_by_alias=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+        defer_build=True,
+    )
+
+
+def one_of(*keys: str) -> Discriminator:
+    """Tells the members of a union apart by which of ``keys`` is present.
+
+    Each member is annotated ``Tag("<key>")``: no field is spelled like that, so that the tag can be
+    dropped from the path of an error.
+    """
+
+    def discriminate(value: Any) -> str | None:
+        if isinstance(value, Model):  # a default, validated already
+            value = value.model_dump(by_alias=True)
+        if not isinstance(value, dict):
+            return None
+        return next((f"<{key}>" for key in keys if key in value), None)
+
+    return Discriminator(
+        discriminate,
+        custom_error_type="krmfn.one_of",
+        custom_error_message=f"one of {', '.join(keys)}: required",
+    )
+
+
+# On a tuple's annotation: a YAML list may fill it, while its items stay strict.
+AS_LIST = Field(strict=False)
+
+
+def spec_error(message: str) -> PydanticCustomError:
+    """An error of a rule across fields, for use inside a model validator."""
+    return PydanticCustomError("krmfn.rule", "{message}", {"message": message})
+
+
+class Metadata(Model):
+    """The metadata of a configuration object; kustomize adds annotations of its own."""
+
+    name: SecretName
+    namespace: Namespace | None = None
+    """The namespace to seal for. Left out: the `namespace:` of the kustomization."""
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}

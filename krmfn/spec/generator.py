@@ -1,0 +1,206 @@
+"""`SealedSecretGenerator` and the shapes it is made of."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field, StringConstraints, Tag, model_validator
+
+from krmfn.spec.base import (
+    AS_LIST,
+    Metadata,
+    Model,
+    SecretKey,
+    SecretName,
+    Sha256,
+    Text,
+    one_of,
+    spec_error,
+)
+from krmfn.spec.stores import ExtractRef, RemoteRef, Store, StoreName, StoreProperty
+
+Scope: TypeAlias = Literal["strict", "namespace-wide", "cluster-wide"]
+Mode: TypeAlias = Literal["deterministic", "random"]
+
+
+class FileCertificate(Model):
+    """A PEM file; of a bundle the newest valid certificate is taken."""
+
+    file: Text
+
+
+class PemCertificate(Model):
+    """PEM text, in the configuration itself."""
+
+    pem: Text
+
+
+class UrlCertificate(Model):
+    """An https address, with the pin that makes it safe to ask."""
+
+    url: Text
+    sha256: Sha256
+    """SHA-256 of the certificate's public key, as `krmfn.dev/certificate` says it."""
+
+
+Certificate: TypeAlias = Annotated[
+    Annotated[FileCertificate, Tag("<file>")]
+    | Annotated[PemCertificate, Tag("<pem>")]
+    | Annotated[UrlCertificate, Tag("<url>")]
+    | Annotated[StoreProperty, Tag("<store>")],
+    one_of("file", "pem", "url", "store"),
+]
+
+
+class Transit(Model):
+    """A key of the vault's transit engine, which never leaves it. Type `hmac`, for krmfn alone."""
+
+    store: StoreName
+    mount: Text = "transit"
+    key: Text
+    version: Annotated[int, Field(ge=1)]
+
+
+class TransitKey(Model):
+    """Shape `transit`."""
+
+    transit: Transit
+    id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")] | None = None
+    """Pin: the first 16 hex digits of the key's own digest."""
+
+
+class StoredKey(StoreProperty):
+    """32 or 64 random bytes, as lower-case hex or base64, in a store."""
+
+    id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")] | None = None
+    """Pin: the first 16 hex digits of the key's own digest."""
+
+
+DerivationKey: TypeAlias = Annotated[
+    Annotated[TransitKey, Tag("<transit>")] | Annotated[StoredKey, Tag("<store>")],
+    one_of("transit", "store"),
+]
+
+
+class Sealing(Model):
+    """For whom and how to seal."""
+
+    certificate: Certificate
+    scope: Scope = "strict"
+    mode: Mode = "deterministic"
+    derivation_key: DerivationKey | None = None
+    epoch: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "1"
+    """Change it to seal everything anew on purpose."""
+
+
+class DataEntry(Model):
+    """One key of the Secret: exactly one of `remoteRef` and `value`."""
+
+    secret_key: SecretKey
+    remote_ref: RemoteRef | None = None
+    value: str | None = None
+    """A literal that is no secret."""
+    store: StoreName | None = None
+    """The store to read from, where it is not the secret's."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> DataEntry:
+        if (self.remote_ref is None) == (self.value is None):
+            raise spec_error("exactly one of remoteRef, value: required")
+        if self.store is not None and self.remote_ref is None:
+            raise spec_error("store has no meaning beside value")
+        return self
+
+
+class DataFrom(Model):
+    """Several keys at once."""
+
+    extract: ExtractRef
+    store: StoreName | None = None
+
+
+class ItemMetadata(Model):
+    """Labels and annotations; values from a store never reach them."""
+
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+class Template(Model):
+    """The Secret's own type, metadata and composed values, rendered before sealing."""
+
+    type: Text | None = None
+    immutable: bool | None = None
+    metadata: ItemMetadata = ItemMetadata.model_construct(labels={}, annotations={})
+    data: dict[SecretKey, str] = {}
+    """Key to template: `{{ .key | b64enc }}`."""
+    merge_policy: Literal["Replace", "Merge"] = "Replace"
+    """`Replace`: the Secret has the keys of `data` alone. `Merge`: those beside all others."""
+
+
+class SecretSpec(Model):
+    """One Secret: its name, where its values come from, and how it is sealed."""
+
+    name: SecretName
+    store: StoreName | None = None
+    """The default store of `data` and `dataFrom`."""
+    scope: Scope | None = None
+    mode: Mode | None = None
+    data: Annotated[tuple[DataEntry, ...], AS_LIST] = ()
+    data_from: Annotated[tuple[DataFrom, ...], AS_LIST] = ()
+    metadata: ItemMetadata = ItemMetadata.model_construct(labels={}, annotations={})
+    """Of the SealedSecret; the Secret's own stands in `template`."""
+    template: Template | None = None
+    allow_empty: bool = False
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SecretSpec:
+        keys = [entry.secret_key for entry in self.data]
+        if twice := sorted({key for key in keys if keys.count(key) > 1}):
+            raise spec_error(f"secretKey {', '.join(twice)} stands twice")
+        unnamed = [e for e in self.data if e.remote_ref is not None and e.store is None]
+        if self.store is None and (unnamed or any(e.store is None for e in self.data_from)):
+            raise spec_error("store: required, here or at each reference")
+        return self
+
+
+class GeneratorSpec(Model):
+    """What the generator makes."""
+
+    sealing: Sealing
+    stores: dict[StoreName, Store] = {}
+    secrets: Annotated[tuple[SecretSpec, ...], Field(strict=False, min_length=1)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> GeneratorSpec:
+        names = [secret.name for secret in self.secrets]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise spec_error(f"the secret {', '.join(twice)} stands twice")
+        for name in sorted(self.store_names()):
+            if name not in self.stores:
+                raise spec_error(f"the store {name} is used and not defined under stores")
+        return self
+
+    def store_names(self) -> set[str]:
+        """The stores that something refers to."""
+        names = {s.store for s in self.secrets if s.store and (s.data or s.data_from)}
+        for secret in self.secrets:
+            names |= {e.store for e in secret.data if e.store}
+            names |= {e.store for e in secret.data_from if e.store}
+        key, certificate = self.sealing.derivation_key, self.sealing.certificate
+        if isinstance(key, TransitKey):
+            names.add(key.transit.store)
+        elif key is not None:
+            names.add(key.store)
+        if isinstance(certificate, StoreProperty):
+            names.add(certificate.store)
+        return names
+
+
+class SealedSecretGenerator(Model):
+    """Emits SealedSecrets from references: one config, any number of secrets."""
+
+    api_version: Literal["krmfn.dev/v1alpha1"]
+    kind: Literal["SealedSecretGenerator"]
+    metadata: Metadata
+    spec: GeneratorSpec

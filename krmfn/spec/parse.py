@@ -1,0 +1,201 @@
+"""From a document to a model, or to every mistake in it with its place.
+
+A mistake reads ``SealedSecretGenerator/logto: spec.secrets[2].data[0].remoteRef.key: required``.
+pydantic's own text is never used: it can quote the input.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
+
+from pydantic import BaseModel, Tag, ValidationError
+
+from krmfn.errors import SpecError, raise_all
+from krmfn.spec.base import API_VERSION, Model
+from krmfn.spec.generator import SealedSecretGenerator
+from krmfn.spec.validator import SealedSecretValidator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from krmfn.strictyaml import Position
+
+KINDS: dict[str, type[Model]] = {
+    "SealedSecretGenerator": SealedSecretGenerator,
+    "SealedSecretValidator": SealedSecretValidator,
+}
+
+M = TypeVar("M", bound=Model)
+_QUOTE = "quote the value"
+# What a pattern of the models means, for its message.
+PATTERNS = (
+    (r"(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$", "lower-case letters, digits, '-' and '.' (a DNS name)"),
+    (r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", "lower-case letters, digits and '-' (a DNS label)"),
+    (r"^[-._a-zA-Z0-9]+$", "letters, digits, '-', '_' and '.'"),
+    (r"^[0-9a-f]{64}$", "64 lower-case hex digits"),
+    (r"^[0-9a-f]{16}$", "16 lower-case hex digits"),
+    (r"^[A-Za-z0-9._-]{1,64}$", "1 to 64 letters, digits, '.', '_' and '-'"),
+)
+
+
+def parse(
+    value: Any, *, where: str = "", position: Callable[[Sequence[str | int]], Position] | None = None
+) -> Model:
+    """The model of a configuration object, chosen by its kind.
+
+    Args:
+        value: the document as plain values.
+        where: the file's name, when it is known.
+        position: finds line and column of a path in that file.
+
+    Raises:
+        SpecError: not an object of ours, or one mistake in it.
+        ErrorList: several mistakes, in the order of the document.
+    """
+    if not isinstance(value, dict):
+        raise SpecError("spec", "the configuration is not an object", where=where)
+    kind, version = value.get("kind"), value.get("apiVersion")
+    if not isinstance(kind, str) or kind not in KINDS or version != API_VERSION:
+        near = difflib.get_close_matches(str(kind), KINDS, n=1)
+        raise SpecError(
+            "spec",
+            "apiVersion and kind name nothing of krmfn's",
+            where=where,
+            expected=f"{API_VERSION} and {' or '.join(KINDS)}",
+            remedy=f"did you mean {near[0]}?" if near and near[0] != kind else "",
+        )
+    return check(KINDS[kind], value, name=name_of(value), where=where, position=position)
+
+
+def check(
+    model: type[M],
+    value: Any,
+    *,
+    name: str,
+    where: str = "",
+    position: Callable[[Sequence[str | int]], Position] | None = None,
+) -> M:
+    """``value`` as ``model``; mistakes as in `parse`."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        found = error.errors(include_input=False, include_url=False, include_context=False)
+    mistakes = []
+    paths = [_path(item["loc"]) for item in found]
+    for item, path in zip(found, paths, strict=True):
+        # A list whose every item is wrong counts as empty too.
+        if item["type"] == "too_short" and any(p[: len(path)] == path != p for p in paths):
+            continue
+        message, remedy = _explain(model, item["type"], item["msg"], item["loc"])
+        place = where
+        if where and position:
+            at = position(path)
+            place = f"{where}:{at.line}:{at.column}"
+        mistakes.append(
+            SpecError(
+                "spec",
+                message,
+                where=": ".join(p for p in (place, name) if p),
+                key=dotted(path),
+                remedy=remedy,
+            )
+        )
+    raise_all(mistakes)
+    raise AssertionError("a ValidationError without errors")
+
+
+def name_of(value: Any) -> str:
+    """``Kind/name`` of an object, as far as it has them."""
+    metadata = value.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return f"{value.get('kind')}/{name}" if isinstance(name, str) else str(value.get("kind"))
+
+
+def dotted(path: Sequence[str | int]) -> str:
+    """``spec.secrets[2].name``."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return text.removeprefix(".")
+
+
+def _path(loc: Sequence[str | int]) -> list[str | int]:
+    """pydantic's location without the tags of unions and the mark of a mapping's key."""
+    return [s for s in loc if not (isinstance(s, str) and (s == "[key]" or s.startswith("<")))]
+
+
+def _explain(model: type[Model], kind: str, text: str, loc: Sequence[str | int]) -> tuple[str, str]:
+    """Our message and remedy for one of pydantic's error types."""
+    if kind in ("krmfn.one_of", "krmfn.rule"):
+        return text, ""
+    if kind == "missing":
+        return "required", ""
+    if kind == "extra_forbidden":
+        near = difflib.get_close_matches(str(loc[-1]), _fields(model, loc[:-1]), n=1, cutoff=0.5)
+        return "unknown field", f"did you mean {near[0]}?" if near else ""
+    if kind == "string_type":
+        return "must be a string", _QUOTE
+    if kind == "too_short":
+        return "must not be empty", ""
+    if kind == "string_pattern_mismatch":
+        return "must be " + next((words for rule, words in PATTERNS if rule in text), text), ""
+    if kind == "literal_error":
+        return text.replace("Input should be", "must be"), ""
+    # "String should match pattern …", "Input should be a valid list": pydantic's texts for types
+    # and limits name the rule, never the input.
+    words = text.replace("Input should", "must").replace("String should", "must")
+    return words[0].lower() + words[1:], ""
+
+
+def _fields(model: type[Model], loc: Sequence[str | int]) -> list[str]:
+    """The wire names of the fields that the object at ``loc`` may have."""
+    current: Any = model
+    for step in loc:
+        current = _step(current, step)
+    return [
+        field.alias or name
+        for known in _models(current)
+        for name, field in known.model_fields.items()
+    ]
+
+
+def _step(annotation: Any, step: str | int) -> Any:
+    """The annotation one step further down."""
+    if isinstance(step, str) and step.startswith("<"):
+        return _tagged(annotation, step)
+    for model in _models(annotation):
+        for name, field in model.model_fields.items():
+            if (field.alias or name) == step:
+                return field.annotation
+    # A list's item or a mapping's value: the last argument that is a type.
+    arguments = [a for a in get_args(_plain(annotation)) if a is not Ellipsis]
+    return arguments[-1] if arguments else annotation
+
+
+def _plain(annotation: Any) -> Any:
+    """Without Annotated, and without the None of an optional."""
+    if hasattr(annotation, "__metadata__"):
+        return _plain(get_args(annotation)[0])
+    arguments = [a for a in get_args(annotation) if a is not type(None)]
+    if len(arguments) == 1 and len(get_args(annotation)) > 1:
+        return _plain(arguments[0])
+    return annotation
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """The models that an annotation allows: itself, or those of its union."""
+    plain = _plain(annotation)
+    if isinstance(plain, type) and issubclass(plain, BaseModel):
+        return [plain]
+    return [m for a in get_args(plain) for m in _models(a)] if not _is_container(plain) else []
+
+
+def _is_container(annotation: Any) -> bool:
+    return getattr(annotation, "__origin__", None) in (tuple, dict, list)
+
+
+def _tagged(annotation: Any, tag: str) -> Any:
+    """The member of a union that carries ``tag``."""
+    for member in get_args(_plain(annotation)):
+        if any(isinstance(m, Tag) and m.tag == tag for m in getattr(member, "__metadata__", ())):
+            return member
+    return annotation
