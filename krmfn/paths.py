@@ -1,0 +1,64 @@
+"""Paths that a configuration may name: below the repository's root, after symlinks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from krmfn.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_FILE = 16 * 1024 * 1024
+ROOT_VARIABLE = "KRMFN_ROOT"
+
+
+def find_root(base: Path, environ: Mapping[str, str]) -> Path:
+    """The repository's root: ``KRMFN_ROOT``, else the nearest ``.git`` above, else ``base``."""
+    if named := environ.get(ROOT_VARIABLE):
+        return Path(named).resolve()
+    base = base.resolve()
+    return next((p for p in (base, *base.parents) if (p / ".git").exists()), base)
+
+
+def read_repository_file(name: str, *, base: Path, root: Path, key: str) -> bytes:
+    """The content of a file that a configuration names.
+
+    Args:
+        name: the path as written, relative to ``base``.
+        key: the field that names it, for errors.
+
+    Raises:
+        SpecError: absolute, outside the repository, absent, not a file, or over 16 MiB.
+    """
+    if Path(name).is_absolute():
+        raise SpecError("path", f"{name} is absolute", key=key, remedy="write it relative to here")
+    return read_file((base / name), root=root, name=name, key=key)
+
+
+def read_file(path: Path, *, name: str, key: str, root: Path | None = None) -> bytes:
+    """The content of ``path``; with ``root``, only if it is below it once links are followed.
+
+    Raises:
+        SpecError: as `read_repository_file`.
+    """
+    try:
+        resolved = path.resolve(strict=True)
+        if root is not None and not resolved.is_relative_to(root):
+            raise SpecError(
+                "path",
+                f"{name} is outside the repository",
+                key=key,
+                remedy=f"move it inside, or set {ROOT_VARIABLE}",
+            )
+        if not resolved.is_file():
+            raise SpecError("file", f"{name} is not a file", key=key)
+        with resolved.open("rb") as file:
+            content = file.read(MAX_FILE + 1)
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a usable path"
+        raise SpecError("file", f"{name}: {reason.lower()}", key=key) from None
+    if len(content) > MAX_FILE:
+        raise SpecError("file", f"{name} is larger than 16 MiB", key=key)
+    return content
