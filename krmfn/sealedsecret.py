@@ -1,0 +1,119 @@
+"""SealedSecret objects and what travels beside them. Pure: dicts in, dicts out.
+
+Mirrors pkg/apis/sealedsecrets/v1alpha1 (types.go, sealedsecret_expansion.go) of sealed-secrets. What
+comes out is what kubeseal writes, plus ``krmfn.dev/sealed-for`` and ``krmfn.dev/certificate`` on the
+SealedSecret's own metadata.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, Final
+
+API_VERSION: Final = "bitnami.com/v1alpha1"
+KIND: Final = "SealedSecret"
+SEALED_FOR: Final = "krmfn.dev/sealed-for"
+CERTIFICATE: Final = "krmfn.dev/certificate"
+SCOPE_ANNOTATIONS: Final = {
+    "namespace-wide": "sealedsecrets.bitnami.com/namespace-wide",
+    "cluster-wide": "sealedsecrets.bitnami.com/cluster-wide",
+}
+LOCAL_CONFIG: Final = "config.kubernetes.io/local-config"
+SKIP_MARKER: Final = "krmfn-was-skipped-add---enable-exec"
+
+Object = dict[str, Any]
+
+
+def label_for(scope: str, namespace: str, name: str) -> str:
+    """The OAEP label: ``namespace/name``, ``namespace``, or empty (``EncryptionLabel``)."""
+    return {"strict": f"{namespace}/{name}", "namespace-wide": namespace}.get(scope, "")
+
+
+def sealed_for(scope: str, namespace: str, name: str) -> str:
+    """What a SealedSecret opens as: ``namespace/name``, ``namespace/*`` or ``*/*``."""
+    return {"strict": f"{namespace}/{name}", "namespace-wide": f"{namespace}/*"}.get(scope, "*/*")
+
+
+def scope_of(annotations: dict[str, Any]) -> str:
+    """The scope that a SealedSecret's own annotations say; cluster-wide wins (``SecretScope``)."""
+    for scope in ("cluster-wide", "namespace-wide"):
+        if annotations.get(SCOPE_ANNOTATIONS[scope]) == "true":
+            return scope
+    return "strict"
+
+
+def sealed_secret(
+    *,
+    name: str,
+    namespace: str,
+    scope: str,
+    items: dict[str, bytes],
+    fingerprint: str,
+    labels: dict[str, str],
+    annotations: dict[str, str],
+    template_labels: dict[str, str],
+    template_annotations: dict[str, str],
+    type: str | None,  # noqa: A002  # the field's name
+    immutable: bool | None,
+) -> Object:
+    """The object, its maps in key order.
+
+    Args:
+        items: data key to sealed bytes.
+        labels, annotations: of the SealedSecret itself.
+        template_labels, template_annotations, type, immutable: of the Secret it becomes.
+    """
+    scoped = {SCOPE_ANNOTATIONS[scope]: "true"} if scope in SCOPE_ANNOTATIONS else {}
+    own = {
+        **annotations,
+        **scoped,
+        SEALED_FOR: sealed_for(scope, namespace, name),
+        CERTIFICATE: fingerprint,
+    }
+    place = {"name": name} | ({"namespace": namespace} if namespace else {})
+    template: Object = {
+        "metadata": _metadata(place, template_labels, {**template_annotations, **scoped})
+    }
+    if immutable is not None:
+        template["immutable"] = immutable
+    if type is not None:
+        template["type"] = type
+    encrypted = {key: base64.b64encode(items[key]).decode() for key in sorted(items)}
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": _metadata(place, labels, own),
+        "spec": {"encryptedData": encrypted, "template": dict(sorted(template.items()))},
+    }
+
+
+def name_companion(sealed: Object) -> Object:
+    """A Secret without data that kustomize's name references follow, and then drop.
+
+    kustomize renames references to a Secret under ``namePrefix`` and friends, and does not know
+    SealedSecrets. Only for kustomize: `kubectl apply` would create it.
+    """
+    place = {k: v for k, v in sealed["metadata"].items() if k in ("name", "namespace")}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"annotations": {LOCAL_CONFIG: "true"}, **place},
+    }
+
+
+def skip_marker() -> Object:
+    """A ConfigMap that the kustomization deletes: it cannot when krmfn was skipped, and fails."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"annotations": {LOCAL_CONFIG: "true"}, "name": SKIP_MARKER},
+    }
+
+
+def _metadata(place: Object, labels: dict[str, str], annotations: dict[str, str]) -> Object:
+    result: Object = {}
+    if annotations:
+        result["annotations"] = dict(sorted(annotations.items()))
+    if labels:
+        result["labels"] = dict(sorted(labels.items()))
+    return result | place

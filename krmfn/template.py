@@ -1,0 +1,259 @@
+"""The closed template language ``{{ .key | pipe }}``: a compatible subset of Go's.
+
+Rules enforced here: it is pure, it ends, and every part is checked before a value is seen. What an
+ExternalSecret's template commonly says means the same here; anything else is refused with its
+position. A missing variable is an error. Values are bytes; functions on text need UTF-8.
+
+    template := text | "{{" ["-"] pipeline ["-"] "}}"
+    pipeline := call { "|" call }
+    call     := function { operand } | operand
+    operand  := "." name | "index" "." string | string | integer | "(" pipeline ")"
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from krmfn.errors import SealingError, SpecError
+from krmfn.template_functions import FUNCTIONS, FunctionError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TOKEN = re.compile(
+    r"""\s*(?:
+      (?P<variable>\.[A-Za-z_][A-Za-z0-9_]*)
+    | (?P<dot>\.(?=\s|"|`))
+    | (?P<word>[A-Za-z][A-Za-z0-9]*)
+    | (?P<string>"(?:[^"\\\n]|\\.)*"|`[^`]*`)
+    | (?P<integer>[0-9]+(?![A-Za-z0-9_.]))
+    | (?P<sign>[|()])
+    )""",
+    re.VERBOSE,
+)
+_ESCAPE = re.compile(r'\\(?:([abfnrtv\\"\'])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4}))')
+_ESCAPES = dict(zip("abfnrtv\\\"'", "\a\b\f\n\r\t\v\\\"'", strict=True))
+_STATEMENTS = frozenset(
+    {"if", "else", "end", "range", "with", "define", "template", "block", "break", "continue"}
+)
+MAX_DEPTH = 20
+
+
+@dataclass(frozen=True)
+class Variable:
+    """``.name`` or ``index . "name"``."""
+
+    name: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function and its operands, a piped value last."""
+
+    function: str
+    operands: tuple[Node, ...]
+    line: int
+    column: int
+
+
+Node = Variable | Call | str | int
+
+
+class Template:
+    """A parsed template.
+
+    Raises:
+        SpecError: something outside the language, with its line and column.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.parts: tuple[bytes | Node, ...] = tuple(_parse(text))
+
+    def variables(self) -> set[str]:
+        """The names that the template needs."""
+        found: set[str] = set()
+        stack: list[bytes | Node] = list(self.parts)
+        while stack:
+            part = stack.pop()
+            if isinstance(part, Variable):
+                found.add(part.name)
+            elif isinstance(part, Call):
+                stack.extend(part.operands)
+        return found
+
+    def render(self, values: Mapping[str, bytes]) -> bytes:
+        """The text with the values filled in.
+
+        Raises:
+            SealingError: a variable is missing, or a function cannot take its value. The message
+                names the function, never a value.
+        """
+        return b"".join(p if isinstance(p, bytes) else _bytes(_run(p, values)) for p in self.parts)
+
+
+def _run(node: Node, values: Mapping[str, bytes]) -> bytes | int:
+    if isinstance(node, Variable):
+        if node.name not in values:
+            raise SealingError(
+                "value",
+                f"template {node.line}:{node.column}: there is no {node.name}",
+                remedy=f"add {node.name} to data",
+            )
+        return values[node.name]
+    if isinstance(node, Call):
+        operands = [_run(operand, values) for operand in node.operands]
+        try:
+            return FUNCTIONS[node.function].run(*operands)
+        except FunctionError as error:
+            place = f"template {node.line}:{node.column}"
+            raise SealingError("value", f"{place}: {node.function}: {error}") from None
+    return node.encode() if isinstance(node, str) else node
+
+
+def _bytes(value: bytes | int) -> bytes:
+    return str(value).encode() if isinstance(value, int) else value
+
+
+def _parse(text: str) -> list[bytes | Node]:
+    """Text and actions in turn, with Go's trim markers applied."""
+    parts: list[bytes | Node] = []
+    position = 0
+    trim = False
+    while (start := text.find("{{", position)) >= 0:
+        before = text[position:start]
+        opens_trimmed = re.match(r"\{\{-\s", text[start:]) is not None
+        before = before.lstrip() if trim else before
+        parts.append((before.rstrip() if opens_trimmed else before).encode())
+        parser = _Parser(text, start + (3 if opens_trimmed else 2))
+        node, position, trim = parser.action()
+        if node is not None:
+            parts.append(node)
+    rest = text[position:]
+    parts.append((rest.lstrip() if trim else rest).encode())
+    return [part for part in parts if part != b""]
+
+
+class _Parser:
+    """Reads one action, from behind its ``{{``."""
+
+    def __init__(self, text: str, position: int) -> None:
+        self.text = text
+        self.position = position
+        self.depth = 0
+
+    def action(self) -> tuple[Node | None, int, bool]:
+        """The action's node (None for a comment), where it ends, and whether it trims after."""
+        if comment := re.compile(r"\s*/\*.*?\*/\s*?( -)?\}\}", re.DOTALL).match(
+            self.text, self.position
+        ):
+            return None, comment.end(), comment.group(1) is not None
+        node = self.pipeline()
+        if closing := re.compile(r"(\s-)?\s*\}\}").match(self.text, self.position):
+            return node, closing.end(), closing.group(1) is not None
+        return self.refuse("the action does not end here")
+
+    def pipeline(self) -> Node:
+        node = self.call(None)
+        while self.accept("sign", "|"):
+            node = self.call(node)
+        return node
+
+    def call(self, piped: Node | None) -> Node:
+        line, column = self.place()
+        word = self.accept("word")
+        if word is None or word in ("true", "false", "nil"):
+            if piped is not None:
+                self.refuse("only a function can stand behind |")
+            return self.operand()
+        if word == "index":
+            return self.index()
+        if word in _STATEMENTS:
+            self.refuse(f"{word} is not part of the language", back=len(word))
+        if word not in FUNCTIONS:
+            self.refuse(f"there is no function {word}", back=len(word))
+        operands: list[Node] = []
+        while self.peek() is not None:
+            operands.append(self.operand())
+        if piped is not None:
+            operands.append(piped)
+        wrong = FUNCTIONS[word].check([isinstance(o, int) for o in operands], operands)
+        if wrong:
+            self.refuse(f"{word} {wrong}", back=len(word))
+        return Call(word, tuple(operands), line, column)
+
+    def index(self) -> Node:
+        line, column = self.place()
+        self.accept("dot") or self.refuse('index takes . and "name"')
+        name = self.accept("string") or self.refuse('index takes . and "name"')
+        return Variable(_unquote(name), line, column)
+
+    def operand(self) -> Node:
+        line, column = self.place()
+        if variable := self.accept("variable"):
+            return Variable(variable[1:], line, column)
+        if (string := self.accept("string")) is not None:
+            return _unquote(string)
+        if integer := self.accept("integer"):
+            return int(integer) if len(integer) <= 4 else self.refuse("the number is too large")  # noqa: PLR2004
+        if self.accept("sign", "("):
+            self.depth += 1
+            if self.depth > MAX_DEPTH:
+                self.refuse("nested too deeply")
+            node = self.pipeline()
+            self.accept("sign", ")") or self.refuse("a ) is missing")
+            self.depth -= 1
+            return node
+        return self.refuse("a .key, a string or a function is expected")
+
+    def peek(self) -> str | None:
+        """The kind of the next token when an operand can start with it."""
+        match = _TOKEN.match(self.text, self.position)
+        if match is None or match.lastgroup is None:
+            return None
+        if match.lastgroup in ("variable", "string", "integer") or match.group("sign") == "(":
+            return match.lastgroup
+        return None
+
+    def accept(self, kind: str, value: str | None = None) -> str | None:
+        """The next token, consumed, if it is of ``kind``."""
+        match = _TOKEN.match(self.text, self.position)
+        if match is None or match.lastgroup != kind:
+            return None
+        found = match.group(kind)
+        if value is not None and found != value:
+            return None
+        self.position = match.end()
+        return found
+
+    def place(self, back: int = 0) -> tuple[int, int]:
+        """Line and column of the next token."""
+        position = self.position - back
+        while not back and position < len(self.text) and self.text[position].isspace():
+            position += 1
+        before = self.text[:position]
+        return before.count("\n") + 1, position - before.rfind("\n")
+
+    def refuse(self, message: str, back: int = 0) -> NoReturn:
+        line, column = self.place(back)
+        raise SpecError(
+            "template",
+            f"template {line}:{column}: {message}",
+            remedy="see docs/templates.md for the language",
+        )
+
+
+def _unquote(literal: str) -> str:
+    if literal.startswith("`"):
+        return literal[1:-1]
+
+    def replace(match: re.Match[str]) -> str:
+        if match.group(1):
+            return _ESCAPES[match.group(1)]
+        return chr(int(match.group(2) or match.group(3), 16))
+
+    return _ESCAPE.sub(replace, literal[1:-1])

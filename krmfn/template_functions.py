@@ -1,0 +1,146 @@
+"""The functions of the template language, named and behaving as Go's and sprig's.
+
+Every function is total on the arguments it accepts, or raises `FunctionError` with a fixed text.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_plus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+MAX_REPEAT = 1024
+
+
+class FunctionError(Exception):
+    """A value that the function cannot take. Its text never holds the value."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function and the operands it takes, the piped value last.
+
+    Attributes:
+        kinds: ``s`` for text or bytes, ``i`` for an integer; a trailing ``*`` repeats the last.
+    """
+
+    kinds: str
+    run: Callable[..., bytes]
+
+    def check(self, integers: Sequence[bool], operands: Sequence[Any]) -> str:
+        """What is wrong with the operands, or nothing."""
+        kinds = self.kinds.rstrip("*")
+        if self.kinds.endswith("*"):
+            kinds += kinds[-1] * max(0, len(integers) - len(kinds))
+        if len(integers) != len(kinds):
+            return f"takes {len(kinds)} operand{'s' * (len(kinds) != 1)}, not {len(integers)}"
+        for integer, kind in zip(integers, kinds, strict=True):
+            if integer != (kind == "i"):
+                return "takes a number here" if kind == "i" else "takes no number here"
+        if self.run is _printf:
+            return _check_format(operands)
+        return ""
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise FunctionError("the value is not UTF-8 text") from None
+
+
+def _on_text(function: Callable[[str], str]) -> Callable[[bytes], bytes]:
+    return lambda value: function(_text(value)).encode()
+
+
+def _b64dec(value: bytes) -> bytes:
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        raise FunctionError("the value is not base64") from None
+
+
+def _quote(value: str) -> str:
+    """Go's ``%q``."""
+    short = {7: "a", 8: "b", 9: "t", 10: "n", 11: "v", 12: "f", 13: "r", 34: '"', 92: "\\"}
+    out = []
+    for char in value:
+        code = ord(char)
+        if code in short:
+            out.append("\\" + short[code])
+        elif char.isprintable():
+            out.append(char)
+        elif code < 0x80:  # noqa: PLR2004  # ASCII
+            out.append(f"\\x{code:02x}")
+        else:
+            out.append(f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}")  # noqa: PLR2004
+    return '"' + "".join(out) + '"'
+
+
+def _to_json(value: str) -> str:
+    """A JSON string as Go's ``json.Marshal`` writes it, safe inside HTML."""
+    escaped = json.dumps(value, ensure_ascii=False)
+    # json.dumps and json.Marshal differ in these; Go escapes DEL no more than Python does.
+    for char in "<>&\u2028\u2029":
+        escaped = escaped.replace(char, f"\\u{ord(char):04x}")
+    return escaped
+
+
+def _indent(spaces: int, value: bytes) -> bytes:
+    pad = b" " * min(spaces, MAX_REPEAT)
+    return pad + value.replace(b"\n", b"\n" + pad)
+
+
+def _pieces(template: bytes) -> list[str]:
+    """A format split at ``%s``, ``%%`` folded."""
+    return [piece.replace("%%", "%") for piece in template.decode().replace("%%", "\0").split("%s")]
+
+
+def _check_format(operands: Sequence[Any]) -> str:
+    form, *rest = operands
+    if not isinstance(form, str):
+        return "takes a format as a literal string"
+    bare = form.replace("%%", "")
+    if bare.replace("%s", "").count("%") or "\0" in form:
+        return "understands %s and %% only"
+    if bare.count("%s") != len(rest):
+        return f"has {bare.count('%s')} %s for {len(rest)} operands"
+    return ""
+
+
+def _printf(form: bytes, *values: bytes) -> bytes:
+    pieces = [piece.replace("\0", "%").encode() for piece in _pieces(form)]
+    out = pieces[0]
+    for value, piece in zip(values, pieces[1:], strict=True):
+        out += value + piece
+    return out
+
+
+FUNCTIONS: dict[str, Function] = {
+    "b64enc": Function("s", base64.b64encode),
+    "b64dec": Function("s", _b64dec),
+    "quote": Function("s", _on_text(_quote)),
+    "squote": Function("s", lambda v: b"'" + v + b"'"),
+    "toJson": Function("s", _on_text(_to_json)),
+    "toString": Function("s", lambda v: v),
+    "trim": Function("s", _on_text(str.strip)),
+    "trimAll": Function("ss", lambda c, v: _text(v).strip(_text(c)).encode()),
+    "trimPrefix": Function("ss", lambda p, v: v.removeprefix(p)),
+    "trimSuffix": Function("ss", lambda s, v: v.removesuffix(s)),
+    "upper": Function("s", _on_text(str.upper)),
+    "lower": Function("s", _on_text(str.lower)),
+    "replace": Function("sss", lambda old, new, v: v.replace(old, new)),
+    "indent": Function("is", _indent),
+    "nindent": Function("is", lambda n, v: b"\n" + _indent(n, v)),
+    "urlquery": Function("s", lambda v: quote_plus(v, safe="").encode()),
+    "sha256sum": Function("s", lambda v: hashlib.sha256(v).hexdigest().encode()),
+    "printf": Function("ss*", _printf),
+    "print": Function("s*", lambda *v: b"".join(v)),
+}
