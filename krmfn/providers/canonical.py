@@ -1,0 +1,54 @@
+"""The one form of a path inside a store: what policy, source and request all look at.
+
+Rules enforced here: segments joined by single slashes, none of them empty, ``.`` or ``..``, no slash
+at either end, none of ``% ? # \\``, no control characters, nothing that is not UTF-8. A path is
+refused, never repaired: two spellings of one secret would be two sources.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from krmfn.errors import SpecError
+
+_REFUSED = frozenset("%?#\\")
+_CATEGORIES = {"Cc": "a control character", "Cs": "a lone surrogate"}
+
+
+def canonical_path(text: str, *, key: str) -> str:
+    """``text`` itself, if it is the canonical path that it must be.
+
+    Args:
+        text: the path as written, such as ``logto/production/backup``.
+        key: the field that holds it, for errors.
+
+    Raises:
+        SpecError: ``path``, it is not; the message says why and does not quote it.
+    """
+    if problem := _problem(text):
+        raise SpecError(
+            "path",
+            f"the path {problem}",
+            key=key,
+            expected="segments joined by single slashes, like logto/production/backup",
+        )
+    return text
+
+
+def _problem(text: str) -> str:
+    """What is wrong with ``text``; empty when nothing is."""
+    if not text:
+        return "is empty"
+    for character in text:
+        if character in _REFUSED:
+            return f"contains {character}"
+        if kind := _CATEGORIES.get(unicodedata.category(character)):
+            return f"contains {kind}"
+    if text.startswith("/") or text.endswith("/"):
+        return "begins or ends with a slash"
+    segments = text.split("/")
+    if "" in segments:
+        return "has an empty segment"
+    if "." in segments or ".." in segments:
+        return "has a segment . or .."
+    return ""
