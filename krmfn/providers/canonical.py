@@ -1,8 +1,9 @@
 """The one form of a path inside a store: what policy, source and request all look at.
 
-Rules enforced here: segments joined by single slashes, none of them empty, ``.`` or ``..``, no slash
-at either end, none of ``% ? # \\``, no control characters, nothing that is not UTF-8. A path is
-refused, never repaired: two spellings of one secret would be two sources.
+Rules enforced here: segments joined by single slashes, none of them empty, ``.`` or ``..``, no
+slash at either end; no percent sign, question mark, hash, backslash or control character; nothing
+that is not UTF-8. A path is refused, never repaired: two spellings of one secret would be two
+sources.
 """
 
 from __future__ import annotations
@@ -37,8 +38,6 @@ def canonical_path(text: str, *, key: str) -> str:
 
 def _problem(text: str) -> str:
     """What is wrong with ``text``; empty when nothing is."""
-    if not text:
-        return "is empty"
     for character in text:
         if character in _REFUSED:
             return f"contains {character}"
@@ -48,7 +47,5 @@ def _problem(text: str) -> str:
         return "begins or ends with a slash"
     segments = text.split("/")
     if "" in segments:
-        return "has an empty segment"
-    if "." in segments or ".." in segments:
-        return "has a segment . or .."
-    return ""
+        return "is empty or has an empty segment"
+    return "has a segment . or .." if {".", ".."} & set(segments) else ""

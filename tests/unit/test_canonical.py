@@ -25,8 +25,29 @@ def test_a_canonical_path_comes_back_as_it_is(path: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["", "/", "/a", "a/", "a//b", ".", "..", "a/./b", "a/../b", "../a", "a/..", "a%2fb", "a?b"]
-    + ["a#b", "a\\b", "a\nb", "a\x00b", "a\x7fb", "a\x85b", "a\ud800b"],
+    [
+        "",
+        "/",
+        "/a",
+        "a/",
+        "a//b",
+        ".",
+        "..",
+        "a/./b",
+        "a/../b",
+        "../a",
+        "a/..",
+        "a/b/../../../c",
+        "a%2fb",
+        "a?b",
+        "a#b",
+        "a\\b",
+        "a\nb",
+        "a\x00b",
+        "a\x7fb",
+        "a\x85b",
+        "a\ud800b",
+    ],
 )
 def test_what_could_mean_another_path_is_refused(path: str) -> None:
     """The error is `path`, names the field, and does not quote what it refuses."""
@@ -44,11 +65,10 @@ def test_what_could_mean_another_path_is_refused(path: str) -> None:
 @example("a/../b")
 @example("\ud800")
 def test_what_passes_means_the_same_to_every_reader(text: str) -> None:
-    """A path that passes survives a URL, a path normaliser and UTF-8 unchanged; or it is refused."""
+    """A path that passes survives a URL, a path normaliser and UTF-8 unchanged."""
     try:
         path = canonical_path(text, key="key")
-    except SpecError as error:
-        assert error.id == "path"
+    except SpecError:
         return
     assert path == text
     assert path.encode().decode() == path
