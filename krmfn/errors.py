@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 BUG_EXIT_CODE = 70
 
 
-class KrmfnError(Exception):
+class Failure(Exception):  # noqa: N818  # one error or several
+    """What a stage raises: its errors, the first of which decides the exit code."""
+
+    errors: tuple[KrmfnError, ...]
+
+
+class KrmfnError(Failure):
     """One failure: what, where, and what to do about it.
 
     Attributes:
@@ -58,6 +64,7 @@ class KrmfnError(Exception):
         self.expected = expected
         self.found = found
         self.remedy = remedy
+        self.errors = (self,)
 
     def at(self, *, where: str = "", secret: str = "", key: str = "", source: str = "") -> KrmfnError:
         """The same error with the places filled in that its raiser could not know."""
@@ -124,17 +131,12 @@ class Finding(KrmfnError):
     exit_code = 1
 
 
-class ErrorList(Exception):  # noqa: N818  # a list of errors, named as one
-    """Several errors of one stage, reported together; the first decides the exit code."""
+class ErrorList(Failure):
+    """Several errors of one stage, reported together."""
 
     def __init__(self, errors: Sequence[KrmfnError]) -> None:
         super().__init__(f"{len(errors)} errors")
         self.errors = tuple(errors)
-
-    @property
-    def exit_code(self) -> int:
-        """The exit code of the first error."""
-        return self.errors[0].exit_code
 
 
 def raise_all(errors: Sequence[KrmfnError]) -> None:

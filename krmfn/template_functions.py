@@ -98,11 +98,6 @@ def _indent(spaces: int, value: bytes) -> bytes:
     return pad + value.replace(b"\n", b"\n" + pad)
 
 
-def _pieces(template: bytes) -> list[str]:
-    """A format split at ``%s``, ``%%`` folded."""
-    return [piece.replace("%%", "%") for piece in template.decode().replace("%%", "\0").split("%s")]
-
-
 def _check_format(operands: Sequence[Any]) -> str:
     form, *rest = operands
     if not isinstance(form, str):
@@ -116,10 +111,10 @@ def _check_format(operands: Sequence[Any]) -> str:
 
 
 def _printf(form: bytes, *values: bytes) -> bytes:
-    pieces = [piece.replace("\0", "%").encode() for piece in _pieces(form)]
-    out = pieces[0]
-    for value, piece in zip(values, pieces[1:], strict=True):
-        out += value + piece
+    first, *rest = form.replace(b"%%", b"\0").split(b"%s")
+    out = first.replace(b"\0", b"%")
+    for value, piece in zip(values, rest, strict=True):
+        out += value + piece.replace(b"\0", b"%")
     return out
 
 

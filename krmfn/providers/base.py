@@ -26,7 +26,7 @@ class Number(str):
 
 
 # A secret's content. Strings in it are plaintext: it stays between a store and `resolve`.
-Json: TypeAlias = "str | Number | bool | None | list[Json] | dict[str, Json]"
+Json: TypeAlias = "str | Number | bool | list[Json] | dict[str, Json] | None"
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,13 @@ class Store(ABC):
     def read(self, location: Location, version: int | None) -> dict[str, Json]:
         """The secret's fields. ``version`` None is the newest."""
 
-    def hmac(self, mount: str, key: str, version: int, inputs: Sequence[bytes]) -> list[bytes]:
+    def hmac(
+        self,
+        mount: str,  # noqa: ARG002  # for those who can
+        key: str,  # noqa: ARG002
+        version: int,  # noqa: ARG002
+        inputs: Sequence[bytes],  # noqa: ARG002
+    ) -> list[bytes]:
         """HMAC-SHA-512 of each input under a key that stays in the store (transit).
 
         Returns:

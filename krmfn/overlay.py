@@ -1,0 +1,164 @@
+"""What a function can learn of the kustomization that calls it, from the working directory.
+
+kustomize tells a function nothing of the overlay, and applies ``namespace:``, ``namePrefix:`` and
+``nameSuffix:`` after generators have run. The file itself says what will happen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from krmfn import strictyaml
+from krmfn.errors import KrmfnError, SpecError
+from krmfn.paths import read_repository_file
+from krmfn.spec.base import API_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+LISTS = ("generators", "transformers", "validators")
+# In this order; Argo CD exports the destination namespace of the application.
+NAMESPACE_VARIABLES = ("KRMFN_NAMESPACE", "ARGOCD_APP_NAMESPACE")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A configuration of ours that the kustomization lists.
+
+    Attributes:
+        list: ``generators``, ``transformers`` or ``validators``.
+        file: the entry as written, or empty when it stands inline.
+    """
+
+    list: str
+    file: str
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """The facts of one kustomization; all empty when there is none."""
+
+    file: str = ""
+    namespace: str = ""
+    name_prefix: str = ""
+    name_suffix: str = ""
+    listed: tuple[Listed, ...] = field(default=())
+
+    def file_of(self, kind: str, name: str) -> str:
+        """The file that holds a config, when exactly one listed file does."""
+        files = {e.file for e in self.listed if (e.kind, e.name) == (kind, name) and e.file}
+        return files.pop() if len(files) == 1 else ""
+
+    def check_list(self, kind: str, name: str, allowed: str) -> None:
+        """Refuse a config that is listed where kustomize cannot use it.
+
+        Raises:
+            SpecError: it stands in another list only, or a second generator stands beside it.
+        """
+        lists = {e.list for e in self.listed if (e.kind, e.name) == (kind, name)}
+        if lists and allowed not in lists:
+            raise SpecError(
+                "wrong-list",
+                f"listed under {', '.join(sorted(lists))}: of {self.file}",
+                expected=f"{allowed}:",
+                remedy=f"move the entry to {allowed}:",
+            )
+        same = sorted({e.name for e in self.listed if e.kind == kind and e.list == allowed})
+        if allowed == "generators" and len(same) > 1:
+            raise SpecError(
+                "wrong-list",
+                f"{self.file} lists several generators of krmfn's: {', '.join(same)}",
+                expected="one, with any number of secrets",
+                remedy="put their secrets into one",
+            )
+
+
+def read_overlay(directory: Path, root: Path) -> Overlay:
+    """The kustomization in ``directory``, or an empty `Overlay` when there is none.
+
+    Raises:
+        SpecError: it is there and cannot be read.
+    """
+    for file in FILE_NAMES:
+        if (directory / file).is_file():
+            content = read_repository_file(file, base=directory, root=root, key="")
+            value = strictyaml.load(content, file)
+            break
+    else:
+        return Overlay()
+    if not isinstance(value, dict):
+        raise SpecError("file", f"{file} is not an object")
+    return Overlay(
+        file=file,
+        namespace=_string(value, "namespace"),
+        name_prefix=_string(value, "namePrefix"),
+        name_suffix=_string(value, "nameSuffix"),
+        listed=tuple(_listed(value, directory, root)),
+    )
+
+
+def choose_namespace(
+    *, explicit: str | None, overlay: Overlay, environ: Mapping[str, str]
+) -> tuple[str, str]:
+    """The namespace to seal for, and a note when it comes from the environment.
+
+    The config's own namespace and the kustomization's must agree. The environment counts only when
+    neither says anything: an application may own several namespaces.
+
+    Returns:
+        The namespace, or an empty string when nobody names one; and the note or nothing.
+
+    Raises:
+        SpecError: two different namespaces.
+    """
+    if explicit and overlay.namespace and explicit != overlay.namespace:
+        raise SpecError(
+            "namespace-contradiction",
+            f"metadata.namespace is {explicit} and {overlay.file} says {overlay.namespace}",
+            remedy="make them agree, or leave metadata.namespace out",
+        )
+    if known := explicit or overlay.namespace:
+        return known, ""
+    for variable in NAMESPACE_VARIABLES:
+        if value := environ.get(variable):
+            return value, f"the namespace {value} comes from {variable}"
+    return "", ""
+
+
+def _string(value: dict[str, Any], key: str) -> str:
+    found = value.get(key)
+    return found if isinstance(found, str) else ""
+
+
+def _listed(value: dict[str, Any], directory: Path, root: Path) -> Iterator[Listed]:
+    """Our configs in the lists of functions; entries that cannot be read are kustomize's business."""
+    for name in LISTS:
+        entries = value.get(name)
+        for entry in entries if isinstance(entries, list) else ():
+            if not isinstance(entry, str):
+                continue
+            try:
+                yield from _configs(name, entry, directory, root)
+            except KrmfnError:
+                continue
+
+
+def _configs(list_name: str, entry: str, directory: Path, root: Path) -> Iterator[Listed]:
+    inline = "\n" in entry
+    if not inline and not (directory / entry).is_file():
+        return
+    text: str | bytes = entry
+    if not inline:
+        text = read_repository_file(entry, base=directory, root=root, key="")
+    for document in strictyaml.documents(text, entry):
+        config = document.value()
+        if isinstance(config, dict) and config.get("apiVersion") == API_VERSION:
+            metadata = config.get("metadata")
+            name = metadata.get("name") if isinstance(metadata, dict) else ""
+            file = "" if inline else entry
+            yield Listed(list_name, file, str(config.get("kind")), str(name))
