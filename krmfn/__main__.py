@@ -46,7 +46,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _is_function(arguments: list[str]) -> bool:
-    """kustomize calls without arguments, or as a legacy plugin with a config file."""
+    """Whether kustomize calls: without arguments, or as a legacy plugin with a config file."""
     if not arguments:
         return not sys.stdin.isatty()
     import os

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 VALIDATOR = "SealedSecretValidator"
 MAX_INPUT = 256 * 1024 * 1024
-LEGACY_VARIABLE = "KUSTOMIZE_PLUGIN_CONFIG_ROOT"  # kustomize sets it for legacy exec plugins
 
 
 @dataclass(frozen=True)
@@ -42,11 +41,6 @@ class Call:
 
     config: object
     items: tuple[Item, ...]
-
-
-def is_legacy(arguments: list[str]) -> bool:
-    """Whether kustomize calls krmfn as a legacy exec plugin: a config file as argument."""
-    return bool(arguments) and LEGACY_VARIABLE in os.environ and Path(arguments[0]).is_file()
 
 
 def main(arguments: list[str], deadline: Deadline) -> int:
@@ -75,7 +69,7 @@ def main(arguments: list[str], deadline: Deadline) -> int:
 
 def _receive(arguments: list[str]) -> Call:
     """The call, from a ResourceList, or from a legacy plugin's config file and stream."""
-    if not is_legacy(arguments):
+    if not arguments:
         found = resourcelist.read(_stdin())
         return Call(found.config, found.items)
     config = strictyaml.load(read_file(Path(arguments[0]), name="the config", key=""), "config")
