@@ -1,0 +1,122 @@
+"""The command line: a table of commands, each in a module that is imported when it is called.
+
+Rules enforced here: results go to standard output, everything else to standard error; a failure is
+one line for each error and the exit code of the first; no option takes a secret value.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from krmfn import __version__
+from krmfn.errors import Failure
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+INTRODUCTION = """\
+krmfn seals values from a vault for the namespace of a Kustomize overlay, while it is built.
+
+Without a command it is a KRM function: kustomize calls it. In kustomization.yaml
+
+  generators: [secrets.yaml]        # kind: SealedSecretGenerator, what to seal
+  validators: [validator.yaml]      # kind: SealedSecretValidator, fails on a wrong seal
+
+and then
+
+  kustomize build --enable-alpha-plugins --enable-exec overlays/prod
+"""
+
+EPILOGUE = """\
+environment:
+  VAULT_ADDR, VAULT_TOKEN   the vault, and a token for it (BAO_ADDR, BAO_TOKEN likewise)
+  KRMFN_AGE_IDENTITY        the identity that opens an age store
+  KRMFN_DEADLINE            seconds that a build may take, default 45
+  KRMFN_ROOT                the repository's root, where it is not the nearest .git
+
+`krmfn COMMAND --help` shows each command's options and examples.
+"""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: where it lives and what it does, in a few words."""
+
+    module: str
+    summary: str
+
+
+COMMANDS = {
+    "unseal": Command("krmfn.cli.unseal", "open SealedSecrets with the controller's private key"),
+    "cert": Command("krmfn.cli.cert", "fetch the controller's certificate, or check one"),
+    "schema": Command("krmfn.cli.schema", "print the JSON Schema of a kind, or check files"),
+    "age": Command("krmfn.cli.age", "keep values in an age-encrypted file in the repository"),
+    "install": Command("krmfn.cli.install", "put krmfn where kustomize looks for legacy plugins"),
+}
+
+
+def main(arguments: list[str], start: float) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        arguments: without the program's name.
+        start: when the process started, on the monotonic clock.
+    """
+    parser = _parser()
+    if not arguments:
+        parser.print_help()
+        return 0
+    options = parser.parse_args(arguments)
+    if options.directory:
+        try:
+            os.chdir(options.directory)
+        except OSError as error:
+            parser.error(f"-C {options.directory}: {(error.strerror or '').lower()}")
+    if options.command not in COMMANDS:
+        import difflib
+
+        near = difflib.get_close_matches(options.command, COMMANDS, n=1)
+        parser.error(f"no command {options.command}" + (f"; did you mean {near[0]}?" if near else ""))
+    module = importlib.import_module(COMMANDS[options.command].module)
+    return _run(options.command, module, options.arguments, start)
+
+
+def _run(name: str, module: ModuleType, arguments: list[str], start: float) -> int:
+    parser = argparse.ArgumentParser(
+        prog=f"krmfn {name}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.register(parser)
+    options = parser.parse_args(arguments)
+    options.start = start
+    try:
+        code: int = module.run(options)
+    except Failure as failure:
+        for error in failure.errors:
+            print(f"[error] krmfn {name}: {error.line()}", file=sys.stderr)
+        return failure.errors[0].exit_code
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    commands = "\n".join(f"  {name:<9} {c.summary}" for name, c in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="krmfn",
+        usage="krmfn [-C DIR] COMMAND …   |   krmfn < ResourceList",
+        description=f"{INTRODUCTION}\ncommands:\n{commands}\n",
+        epilog=EPILOGUE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"krmfn {__version__}")
+    parser.add_argument("-C", dest="directory", metavar="DIR", help="work in this directory")
+    parser.add_argument("command", metavar="COMMAND", help=argparse.SUPPRESS)
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    return parser

@@ -1,0 +1,109 @@
+"""Fetch the controller's certificate, or check one.
+
+A build never fetches the certificate by itself: the controller makes a new one every 30 days, and
+the old ones go on working. Fetch it on purpose, review the diff, commit it.
+
+  krmfn cert fetch -o certs/production.pem
+  krmfn cert fetch --url https://sealed-secrets.example/v1/cert.pem -o certs/production.pem
+  krmfn cert check certs/production.pem
+  krmfn cert check certs/production.pem --cluster
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from krmfn.atomic import replace_file
+from krmfn.certificate import choose
+from krmfn.certificate_source import fetch_url
+from krmfn.cluster import NAMESPACE, SERVICE_NAMES, fetch_certificate
+from krmfn.deadline import Deadline
+from krmfn.errors import Finding, SealingError
+from krmfn.paths import read_file
+
+if TYPE_CHECKING:
+    import argparse
+
+    from krmfn.certificate import SealingCertificate
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="fetch|check")
+    fetch = actions.add_parser("fetch", help="get the certificate from a cluster or an address")
+    fetch.add_argument("-o", "--output", metavar="FILE", help="replace this file; else print")
+    _add_sources(fetch)
+    check = actions.add_parser("check", help="say whether a file can be sealed with")
+    check.add_argument("file", metavar="FILE")
+    check.add_argument("--cluster", action="store_true", help="compare with the cluster's")
+    _add_sources(check)
+
+
+def _add_sources(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--url", help="an https address that gives the certificate")
+    parser.add_argument("--sha256", metavar="HEX", help="the public key's pin")
+    parser.add_argument("--context", help="context of the kubeconfig")
+    parser.add_argument("--controller-namespace", default=NAMESPACE, metavar="NS")
+    parser.add_argument(
+        "--controller-name", metavar="NAME", help=f"Service; default: {', then '.join(SERVICE_NAMES)}"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Fetch or check."""
+    return _fetch(options) if options.action == "fetch" else _check(options)
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    pem, source = _get(options)
+    certificate = _choose(pem, source, options.sha256)
+    if options.output:
+        replace_file(Path(options.output), certificate.pem)
+    else:
+        sys.stdout.write(certificate.pem.decode())
+    print(f"{source}: {_describe(certificate)}", file=sys.stderr)
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    pem = read_file(Path(options.file), name=options.file, key="")
+    certificate = _choose(pem, options.file, options.sha256)
+    print(f"{options.file}: {_describe(certificate)}")
+    if options.cluster or options.url:
+        pem, source = _get(options)
+        theirs = _choose(pem, source, None)
+        if theirs.fingerprint != certificate.fingerprint:
+            raise Finding(
+                "certificate-differs",
+                "the controller seals with another certificate by now",
+                where=options.file,
+                expected=theirs.fingerprint,
+                found=certificate.fingerprint,
+                remedy="krmfn cert fetch; the old one keeps working until its key is deleted",
+            )
+        print(f"{source}: the same")
+    return 0
+
+
+def _get(options: argparse.Namespace) -> tuple[bytes, str]:
+    if options.url:
+        return fetch_url(options.url, Deadline.from_environment(options.start)), options.url
+    names = (options.controller_name,) if options.controller_name else SERVICE_NAMES
+    return fetch_certificate(
+        context=options.context, namespace=options.controller_namespace, names=names
+    )
+
+
+def _choose(pem: bytes, source: str, pin: str | None) -> SealingCertificate:
+    try:
+        return choose(pem, datetime.now(UTC), pin=pin)
+    except SealingError as error:
+        raise error.at(source=source) from None
+
+
+def _describe(certificate: SealingCertificate) -> str:
+    bits = certificate.modulus.bit_length()
+    return f"RSA {bits}, until {certificate.not_after:%Y-%m-%d}, {certificate.fingerprint}"

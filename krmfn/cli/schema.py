@@ -1,0 +1,84 @@
+"""Print the JSON Schema of a kind, or check configuration files against the models.
+
+  krmfn schema                                  # the kinds there are
+  krmfn schema SealedSecretGenerator > schema.json
+  krmfn schema --check overlays/*/secrets.yaml  # every mistake with file, line and column
+
+Editors use the schema through a first line `# yaml-language-server: $schema=schema.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from krmfn import strictyaml
+from krmfn.errors import Failure, SpecError, raise_all
+from krmfn.paths import read_file
+from krmfn.spec.base import API_VERSION
+from krmfn.spec.parse import KINDS, parse
+
+if TYPE_CHECKING:
+    import argparse
+
+    from krmfn.errors import KrmfnError
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("kind", nargs="?", help=f"one of {', '.join(KINDS)}")
+    parser.add_argument("--check", nargs="+", metavar="FILE", help="check these files instead")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print or check."""
+    if options.check:
+        return _check(options.check)
+    if options.kind is None:
+        print("\n".join(KINDS))
+        return 0
+    if options.kind not in KINDS:
+        raise SpecError("usage", f"no kind {options.kind}", expected=" or ".join(KINDS))
+    print(json.dumps(schema_of(options.kind), indent=2, ensure_ascii=False))
+    return 0
+
+
+def schema_of(kind: str) -> dict[str, Any]:
+    """The JSON Schema of a kind, draft 2020-12."""
+    schema = KINDS[kind].model_json_schema(by_alias=True, schema_generator=_Untitled)
+    return {
+        "$schema": GenerateJsonSchema.schema_dialect,
+        "title": f"{kind} ({API_VERSION})",
+        **{key: value for key, value in schema.items() if key != "title"},
+    }
+
+
+class _Untitled(GenerateJsonSchema):
+    """Without a title for every field: "Roleid" teaches nobody."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002  # pydantic's hook
+        return False
+
+
+def _check(files: list[str]) -> int:
+    """Every configuration of ours in the files; other documents are left alone."""
+    errors: list[KrmfnError] = []
+    checked = 0
+    for file in files:
+        try:
+            for document in strictyaml.documents(read_file(Path(file), name=file, key=""), file):
+                value = document.value()
+                if isinstance(value, dict) and str(value.get("apiVersion")).startswith("krmfn.dev/"):
+                    checked += 1
+                    parse(value, where=file, position=document.position)
+        except Failure as failure:
+            errors.extend(failure.errors)
+    raise_all(errors)
+    if not checked:
+        raise SpecError("input", f"no {API_VERSION} configuration in {', '.join(files)}")
+    print(f"{checked} configurations, no mistake", file=sys.stderr)
+    return 0

@@ -1,0 +1,88 @@
+"""Open SealedSecrets with the controller's private key, offline.
+
+The Secrets printed are PLAINTEXT. With --check nothing is printed but whether each one opens under
+its own name, namespace and scope; the exit code is 1 when one does not.
+
+  krmfn unseal --key controller.key < sealed.yaml
+  kustomize build … overlays/prod | krmfn unseal --check --key controller.key
+  kubectl -n kube-system get secret -l sealedsecrets.bitnami.com/sealed-secrets-key -o yaml > keys.yaml
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from krmfn import resourcelist
+from krmfn.errors import SpecError
+from krmfn.paths import read_file
+from krmfn.sealedsecret import API_VERSION, KIND
+from krmfn.unseal import load_private_keys, unseal
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("file", nargs="?", default="-", help="SealedSecrets; - is standard input")
+    parser.add_argument(
+        "--key",
+        action="append",
+        required=True,
+        metavar="FILE",
+        help="private key: PEM, or a backup of the controller's key Secrets; may be repeated",
+    )
+    parser.add_argument("--check", action="store_true", help="only say whether each one opens")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Open everything, then print; nothing is printed when something does not open."""
+    keys = [k for file in options.key for k in load_private_keys(_read(file), file)]
+    sealed = list(_sealed_secrets(options.file))
+    if not sealed:
+        raise SpecError("input", "there is no SealedSecret in the input")
+    if options.check:
+        return _check(sealed, keys)
+    secrets = [unseal(one, keys) for one in sealed]
+    for secret in secrets:
+        print("---\n" + json.dumps(secret, ensure_ascii=False, indent=2))
+    return 0
+
+
+def _check(sealed: list[dict[str, Any]], keys: list[Any]) -> int:
+    from krmfn.errors import SealingError
+
+    code = 0
+    for one in sealed:
+        metadata = one["metadata"]
+        place = "/".join(p for p in (metadata.get("namespace"), metadata.get("name")) if p)
+        try:
+            found = unseal(one, keys)
+        except SealingError as error:
+            print(f"no   {place}: {error.line()}")
+            code = 1
+        else:
+            print(f"yes  {place}: {len(found['data'])} keys")
+    return code
+
+
+def _sealed_secrets(file: str) -> Iterator[dict[str, Any]]:
+    for item in resourcelist.stream(_read(file), file):
+        value = item.document.value()
+        lists = isinstance(value, dict) and isinstance(value.get("items"), list)
+        for one in value["items"] if lists else [value]:
+            if isinstance(one, dict) and (one.get("apiVersion"), one.get("kind")) == (
+                API_VERSION,
+                KIND,
+            ):
+                yield one
+
+
+def _read(file: str) -> bytes:
+    if file == "-":
+        return sys.stdin.buffer.read()
+    return read_file(Path(file), name=file, key="")

@@ -1,0 +1,109 @@
+"""From SealedSecrets back to Secrets, as the controller does it (``SealedSecret.Unseal``)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import TYPE_CHECKING, Any
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from krmfn import strictyaml
+from krmfn.errors import SealingError
+from krmfn.seal import hybrid_decrypt
+from krmfn.sealedsecret import SEALED_FOR, label_for, scope_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from krmfn.sealedsecret import Object
+
+_PEM = re.compile(
+    rb"-----BEGIN (?:RSA )?PRIVATE KEY-----.*?-----END (?:RSA )?PRIVATE KEY-----", re.DOTALL
+)
+
+
+def load_private_keys(content: bytes, name: str) -> list[RSAPrivateKey]:
+    """The RSA keys of a PEM file, or of a Secret or list of Secrets with ``tls.key``.
+
+    Args:
+        name: the file's name, for errors.
+
+    Raises:
+        SealingError: there is none.
+    """
+    blocks = _PEM.findall(content) or [
+        block for pem in _secret_keys(content, name) for block in _PEM.findall(pem)
+    ]
+    keys = []
+    for block in blocks:
+        try:
+            key = load_pem_private_key(block, None)
+        except (ValueError, TypeError):
+            continue
+        if isinstance(key, RSAPrivateKey):
+            keys.append(key)
+    if not keys:
+        raise SealingError("private-key", "there is no RSA private key in it", source=name)
+    return keys
+
+
+def unseal(sealed: Object, keys: Sequence[RSAPrivateKey]) -> Object:
+    """The Secret that the controller would make of a SealedSecret: plaintext, base64 in ``data``.
+
+    Name, namespace and scope are the SealedSecret's own; those of its template do not count.
+
+    Raises:
+        SealingError: an item is not base64, or no key opens it.
+    """
+    metadata = sealed.get("metadata") or {}
+    name, namespace = str(metadata.get("name", "")), str(metadata.get("namespace", ""))
+    annotations = metadata.get("annotations") or {}
+    scope = scope_of(annotations)
+    label = label_for(scope, namespace, name).encode()
+    spec = sealed.get("spec") or {}
+    data: dict[str, str] = {}
+    for key, item in sorted((spec.get("encryptedData") or {}).items()):
+        try:
+            sealed_bytes = base64.b64decode(item, validate=True)
+        except (binascii.Error, ValueError, TypeError):
+            raise SealingError("unseal", "the item is not base64", secret=name, key=key) from None
+        plaintext = hybrid_decrypt(keys, sealed_bytes, label)
+        if plaintext is None:
+            raise SealingError(
+                "unseal",
+                f"no key opens it as {label.decode() or 'cluster-wide'}",
+                secret=name,
+                key=key,
+                found=f"sealed for {annotations[SEALED_FOR]}" if SEALED_FOR in annotations else "",
+                remedy="use the controller's key, and the name and namespace it was sealed for",
+            )
+        data[key] = base64.b64encode(plaintext).decode()
+    template = spec.get("template") or {}
+    own = {k: v for k, v in (template.get("metadata") or {}).items() if k in _KEPT}
+    place = {"name": name} | ({"namespace": namespace} if namespace else {})
+    secret: Object = {"apiVersion": "v1", "kind": "Secret", "metadata": {**own, **place}}
+    secret |= {k: template[k] for k in ("immutable", "type") if k in template}
+    return secret | {"data": data}
+
+
+_KEPT = ("annotations", "labels", "finalizers")
+
+
+def _secret_keys(content: bytes, name: str) -> list[bytes]:
+    """``tls.key`` of every Secret in a stream or list."""
+    found: list[bytes] = []
+    for document in strictyaml.documents(content, name):
+        value = document.value()
+        objects: list[Any] = value.get("items", [value]) if isinstance(value, dict) else []
+        for one in objects:
+            data = one.get("data") if isinstance(one, dict) else None
+            pem = data.get("tls.key") if isinstance(data, dict) else None
+            if isinstance(pem, str):
+                try:
+                    found.append(base64.b64decode(pem))
+                except (binascii.Error, ValueError):
+                    continue
+    return found
