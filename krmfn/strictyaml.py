@@ -20,7 +20,7 @@ import yaml
 from krmfn.errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 # libyaml's parser where the wheel carries it: 7 to 14 times faster.
 _Loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
@@ -47,6 +47,16 @@ class Position:
     column: int
 
 
+def number(text: str) -> Any:
+    """The integer or float that ``text``, a number by the rules above, stands for."""
+    if _FLOAT.match(text):
+        return float(text)
+    if _PREFIXED_INT.match(text):
+        return int(text, 0)
+    # Python refuses to read integers of over 4300 digits; nobody means one.
+    return int(text) if len(text) < 100 else text  # noqa: PLR2004
+
+
 class Document:
     """One YAML document: its node tree, and the values that it stands for."""
 
@@ -55,13 +65,16 @@ class Document:
         self.name = name
         self.text = text
 
-    def value(self) -> Any:
+    def value(self, number: Callable[[str], Any] = number) -> Any:
         """The document as dicts, lists, strings, integers, floats, booleans and None.
+
+        Args:
+            number: makes the value of a number from its text, where the text must not be lost.
 
         Raises:
             SpecError: a duplicate or non-scalar key, an unknown tag, an alias bomb.
         """
-        return _Constructor(self).construct(self.node, 0)
+        return _Constructor(self, number).construct(self.node, 0)
 
     def position(self, path: Sequence[str | int]) -> Position:
         """Where the node at ``path`` stands, or its nearest parent that exists."""
@@ -141,7 +154,8 @@ def _check_depth(text: str, name: str) -> None:
 class _Constructor:
     """Builds values from nodes, counting what aliases multiply."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, number: Callable[[str], Any]) -> None:
+        self.number = number
         self.name = document.name
         self.text = document.text
         self.budget = _FREE_NODES + MAX_EXPANSION * _count(document.node)
@@ -177,26 +191,21 @@ class _Constructor:
         # composes like "12": only the text tells them apart.
         if node.style or _PROPERTY.match(self.text, node.start_mark.index):
             return node.value
-        return plain(node.value)
+        return plain(node.value, self.number)
 
     def error(self, node: yaml.Node, message: str) -> SpecError:
         mark = node.start_mark
         return SpecError("yaml", message, where=f"{self.name}:{mark.line + 1}:{mark.column + 1}")
 
 
-def plain(text: str) -> Any:
+def plain(text: str, number: Callable[[str], Any] = number) -> Any:
     """What a plain scalar means (YAML 1.2 core schema, without exponents)."""
     if text in _NULL:
         return None
     if text in _BOOL:
         return _BOOL[text]
-    if _INT.match(text):
-        # Python refuses to read integers of over 4300 digits; nobody means one.
-        return int(text) if len(text) < 100 else text  # noqa: PLR2004
-    if _PREFIXED_INT.match(text):
-        return int(text, 0)
-    if _FLOAT.match(text):
-        return float(text)
+    if _INT.match(text) or _PREFIXED_INT.match(text) or _FLOAT.match(text):
+        return number(text)
     return text
 
 
