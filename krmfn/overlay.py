@@ -144,21 +144,33 @@ def _listed(value: dict[str, Any], directory: Path, root: Path) -> Iterator[List
                 continue
             try:
                 yield from _configs(name, entry, directory, root)
-            except KrmfnError:
+            except (KrmfnError, AttributeError, TypeError):  # no config of ours reads like that
                 continue
 
 
 def _configs(list_name: str, entry: str, directory: Path, root: Path) -> Iterator[Listed]:
-    inline = "\n" in entry
-    if not inline and not (directory / entry).is_file():
-        return
-    text: str | bytes = entry
-    if not inline:
+    """The configs of one entry: inline YAML, a file, or a directory whose resources are configs."""
+    if "\n" in entry:
+        yield from _in_text(list_name, "", entry)
+    elif (directory / entry).is_file():
         text = read_repository_file(entry, base=directory, root=root, key="")
-    for document in strictyaml.documents(text, entry):
+        yield from _in_text(list_name, entry, text)
+    else:
+        inner = directory / entry
+        for name in FILE_NAMES:
+            if (inner / name).is_file():
+                content = read_repository_file(name, base=inner, root=root, key="")
+                resources = (strictyaml.load(content, name) or {}).get("resources") or []
+                for file in resources:
+                    if (inner / file).is_file():
+                        text = read_repository_file(file, base=inner, root=root, key="")
+                        yield from _in_text(list_name, f"{entry.rstrip('/')}/{file}", text)
+
+
+def _in_text(list_name: str, file: str, text: str | bytes) -> Iterator[Listed]:
+    for document in strictyaml.documents(text, file):
         config = document.value()
         if isinstance(config, dict) and config.get("apiVersion") == API_VERSION:
             metadata = config.get("metadata")
             name = metadata.get("name") if isinstance(metadata, dict) else ""
-            file = "" if inline else entry
             yield Listed(list_name, file, str(config.get("kind")), str(name))
