@@ -90,7 +90,7 @@ class KrmfnError(Failure):
 
 
 class SpecError(KrmfnError):
-    """The configuration is wrong; nothing was read."""
+    """The command line, the configuration or its fit with the data is wrong."""
 
     exit_code = 2
 
@@ -209,6 +209,5 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
     # 1: findings
     "sealed-for": (Finding, "a SealedSecret is sealed for another name, namespace or scope"),
     "claim-left": (Finding, "a claim was not replaced by a SealedSecret"),
-    "marker-left": (Finding, "the skip marker was not deleted: a skipped krmfn would go unseen"),
     "certificate-differs": (Finding, "the certificate is not the one the cluster seals with"),
 }

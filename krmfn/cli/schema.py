@@ -80,5 +80,5 @@ def _check(files: list[str]) -> int:
     raise_all(errors)
     if not checked:
         raise SpecError("input", f"no {API_VERSION} configuration in {', '.join(files)}")
-    print(f"{checked} configurations, no mistake", file=sys.stderr)
+    print(f"{checked} checked, no mistake", file=sys.stderr)
     return 0

@@ -1,0 +1,116 @@
+"""What the documentation says of the code is made from the code, and held against it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from krmfn.cli.schema import schema_of
+from krmfn.errors import BUG_EXIT_CODE, CATALOGUE
+from krmfn.spec.parse import KINDS
+from krmfn.template_functions import FUNCTIONS
+
+ROOT = Path(__file__).resolve().parents[2]
+UPDATE = bool(os.environ.get("KRMFN_UPDATE"))
+OTHER_CODES = {
+    0: ("success", "—"),
+    BUG_EXIT_CODE: ("a bug: please report it", "—"),
+    130: ("interrupted (143: terminated)", "—"),
+}
+
+
+def exit_code_table() -> str:
+    """The README's table: exit code, meaning, ids."""
+    rows: dict[int, tuple[str, str]] = dict(OTHER_CODES)
+    for error_class in {entry[0] for entry in CATALOGUE.values()}:
+        ids = ", ".join(f"`{i}`" for i, entry in CATALOGUE.items() if entry[0] is error_class)
+        meaning = (error_class.__doc__ or "").splitlines()[0].rstrip(".")
+        rows[error_class.exit_code] = (meaning[0].lower() + meaning[1:], ids)
+    lines = [f"| {code} | {rows[code][0]} | {rows[code][1]} |" for code in sorted(rows)]
+    return "\n".join(["| exit code | meaning | ids |", "|---|---|---|", *lines])
+
+
+def error_page() -> str:
+    """docs/errors.md."""
+    head = (
+        "# Errors\n\n"
+        "Every error ends in its id in brackets. The first failing stage decides the exit code.\n\n"
+        "| id | exit code | what it means |\n|---|---|---|\n"
+    )
+    rows = (f"| `{i}` | {c.exit_code} | {text} |" for i, (c, text) in sorted(CATALOGUE.items()))
+    return head + "\n".join(rows) + "\n"
+
+
+def hold(path: Path, expected: str) -> None:
+    """The file is what it should be; with KRMFN_UPDATE it is made so."""
+    if UPDATE:
+        path.write_text(expected)
+    assert path.read_text() == expected
+
+
+def test_readme_exit_codes() -> None:
+    """The README's table of exit codes is the catalogue's."""
+    readme = ROOT / "README.md"
+    begin, end = "<!-- exit codes: begin -->\n", "<!-- exit codes: end -->"
+    pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
+    text = readme.read_text()
+    assert len(pattern.findall(text)) == 1
+    hold(readme, pattern.sub(lambda _: f"{begin}{exit_code_table()}\n{end}", text))
+
+
+def test_error_page() -> None:
+    """docs/errors.md is the catalogue."""
+    hold(ROOT / "docs/errors.md", error_page())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_schema(kind: str) -> None:
+    """The committed JSON Schema is the models'."""
+    expected = json.dumps(schema_of(kind), indent=2, ensure_ascii=False) + "\n"
+    hold(ROOT / f"docs/schema/{kind}.json", expected)
+
+
+def test_template_functions() -> None:
+    """docs/templates.md names every function of the language, and no other."""
+    page = (ROOT / "docs/templates.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    cells = [cell for row in rows for cell in re.findall(r"`([^`]*)`", row.split("|")[1])]
+    assert {cell.split()[0] for cell in cells} == set(FUNCTIONS)
+
+
+def test_readme_example(tmp_path: Path) -> None:
+    """The README's example is a valid configuration."""
+    block = re.search(r"```yaml\n(apiVersion: krmfn.*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert block is not None
+    file = tmp_path / "secrets.yaml"
+    file.write_text(block.group(1))
+    checked = subprocess.run(
+        [sys.executable, "-m", "krmfn", "schema", "--check", file],
+        text=True,
+        capture_output=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert (checked.returncode, checked.stderr) == (0, "1 checked, no mistake\n")
+
+
+def test_links() -> None:
+    """Every relative link of the pages leads to something."""
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")]
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_error_ids_are_used() -> None:
+    """Every id of the catalogue is raised somewhere, and none else is."""
+    sources = "\n".join(
+        p.read_text() for p in (ROOT / "krmfn").rglob("*.py") if p.name != "errors.py"
+    )
+    assert {i for i in CATALOGUE if f'"{i}"' not in sources} == set()
