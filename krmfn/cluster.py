@@ -5,6 +5,8 @@ Only `kubernetes.client.ApiClient` is used: the typed API classes cost 600 ms to
 
 from __future__ import annotations
 
+import json
+import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 # kubeseal's default, and the Helm chart's.
 SERVICE_NAMES = ("sealed-secrets-controller", "sealed-secrets")
 NAMESPACE = "kube-system"
+OK, FORBIDDEN = 200, 403
 _SECONDS = 10.0
 
 
@@ -34,18 +37,17 @@ def fetch_certificate(
     client = _client(context)
     denied = False
     for name in names:
-        status, service = _get(client, f"/api/v1/namespaces/{quote(namespace)}/services/{quote(name)}")
-        denied = denied or status == 403  # noqa: PLR2004  # Forbidden
-        if status != 200:  # noqa: PLR2004  # OK
+        service = f"/api/v1/namespaces/{quote(namespace)}/services/{quote(name)}"
+        status, body = _get(client, service)
+        denied = denied or status == FORBIDDEN
+        if status != OK:
             continue
-        ports = (service.get("spec") or {}).get("ports") or [{}]
-        port = ports[0].get("name") or ports[0].get("port") or ""
-        proxy = f"/api/v1/namespaces/{quote(namespace)}/services/http:{quote(name)}:{port}/proxy"
-        status, pem = _get(client, f"{proxy}/v1/cert.pem", text=True)
-        if status == 200 and isinstance(pem, str):  # noqa: PLR2004
-            return pem.encode(), f"{namespace}/{name}"
+        proxy = f"{service.removesuffix(quote(name))}http:{quote(name)}:{_port(body)}/proxy"
+        status, pem = _get(client, f"{proxy}/v1/cert.pem")
+        if status == OK:
+            return pem, f"{namespace}/{name}"
         raise ProviderError(
-            "permission-denied" if status == 403 else "unavailable",  # noqa: PLR2004
+            "permission-denied" if status == FORBIDDEN else "unavailable",
             "the service's proxy does not give the certificate",
             source=f"{namespace}/{name}",
             remedy="ask for get on services/proxy, or use --url with an ingress or port-forward",
@@ -58,14 +60,25 @@ def fetch_certificate(
     )
 
 
-def _client(context: str | None) -> Any:
+def _port(service: bytes) -> str:
+    """The first port's name, as kubeseal takes it, else its number."""
     try:
-        from kubernetes.client import ApiClient
-        from kubernetes.config import ConfigException, load_config
+        port = json.loads(service)["spec"]["ports"][0]
+        return quote(str(port.get("name") or port["port"]))
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise ProviderError("protocol", "the API server's answer is no Service") from None
 
-        load_config(context=context)
-    except ModuleNotFoundError as error:
-        raise ProviderError("extra-missing", f"this needs {error.name}") from None
+
+def _client(context: str | None) -> Any:
+    from kubernetes.client import ApiClient
+    from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
+
+    inside = "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ
+    try:
+        if inside and context is None:
+            load_incluster_config()
+        else:
+            load_kube_config(context=context)
     except (ConfigException, OSError, ValueError):
         raise ProviderError(
             "unavailable",
@@ -76,25 +89,19 @@ def _client(context: str | None) -> Any:
     return ApiClient()
 
 
-def _get(client: Any, path: str, *, text: bool = False) -> tuple[int, Any]:
-    """Status and body of one GET; 0 and nothing when the server cannot be reached."""
-    import urllib3
-    from kubernetes.client.exceptions import ApiException
+def _get(client: Any, path: str) -> tuple[int, bytes]:
+    """Status and body of one GET.
 
+    Raises:
+        ProviderError: the API server cannot be reached.
+    """
+    import urllib3
+
+    method, url, headers, *_ = client.param_serialize("GET", path, auth_settings=["BearerToken"])
     try:
-        body, status, _ = client.call_api(
-            path,
-            "GET",
-            header_params={"Accept": "*/*" if text else "application/json"},
-            response_type="str" if text else "object",
-            auth_settings=["BearerToken"],
-            _return_http_data_only=False,
-            _request_timeout=_SECONDS,
-        )
-    except ApiException as error:
-        return error.status or 0, None
+        response = client.call_api(method, url, headers, _request_timeout=_SECONDS)
+        return response.status, bytes(response.read())
     except urllib3.exceptions.HTTPError:
         raise ProviderError(
             "unavailable", "the API server cannot be reached", source=client.configuration.host
         ) from None
-    return status, body
