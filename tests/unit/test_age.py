@@ -27,14 +27,16 @@ if TYPE_CHECKING:
 CANARY = "canary-4711"
 ID = pyrage.x25519.Identity.generate()
 OTHER = pyrage.x25519.Identity.generate()
-DOCUMENT = """\
+SPKI = "a" * 64
+DOCUMENT = f"""\
 storeId: st.ore-1
-boundTo: {namespaces: [production], recipients: ["%s"]}
-encryptedTo: [%s]
+boundTo: {{namespaces: [production], recipients: ["{SPKI}"]}}
+encryptedTo: [{ID.to_public()}]
 secrets:
-  krmfn/derivation: {key: %s}
-  logto/backup: {id: abc, big: 12345678901234567890123, float: 1.50, yes: on, flag: true, no: null}
-""" % ("a" * 64, ID.to_public(), CANARY)
+  krmfn/derivation: {{key: {CANARY}}}
+  logto/backup: {{id: abc, big: 12345678901234567890123, float: 1.50,
+    yes: on, flag: true, no: null}}
+"""
 
 
 def sealed(text: str, identity: Any = ID) -> bytes:
@@ -168,7 +170,7 @@ def test_a_document_that_is_no_store_is_not_quoted(tmp_path: Path, content: str)
 def test_a_mistake_has_its_position(tmp_path: Path) -> None:
     """Line and column of the decrypted document help to find what is not quoted."""
     line = fails(ProviderError, "age-document", store(tmp_path, DOCUMENT + "  a: b\n").locate, "a")
-    assert "its line 7, column 3" in line
+    assert "its line 8, column 3" in line
 
 
 def test_an_identity_that_is_none(tmp_path: Path) -> None:
