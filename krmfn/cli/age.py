@@ -1,0 +1,308 @@
+"""Keep values in an age-encrypted file in the repository.
+
+  krmfn age init secrets.age --identity ~/.config/krmfn/identity --namespace production
+  export KRMFN_AGE_IDENTITY="$(cat ~/.config/krmfn/identity)"
+  pass show logto | krmfn age set secrets.age logto/backup secret_access_key --trim
+  krmfn age set secrets.age logto/backup --json < backup.json
+  krmfn age get secrets.age
+  krmfn age get secrets.age logto/backup secret_access_key     # prints plaintext
+
+A value comes from standard input, or from a prompt, never from an argument. It is taken as it is;
+--trim drops one newline at its end. `set` writes the document anew: comments in it are not kept.
+age has no sender: `set` encrypts to whom the file itself names, so look at whom it prints.
+"""
+
+from __future__ import annotations
+
+import getpass
+import importlib
+import json
+import os
+import secrets
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from krmfn import derive, strictyaml
+from krmfn.atomic import create_file, replace_file
+from krmfn.certificate import choose
+from krmfn.deadline import Deadline
+from krmfn.errors import OutputError, ProviderError, SpecError
+from krmfn.paths import read_file
+from krmfn.providers.base import Number, Surroundings
+from krmfn.providers.canonical import canonical_path
+from krmfn.providers.credential import read_credential
+from krmfn.spec.parse import check
+from krmfn.spec.stores import AgeDocument, EnvCredential, FileCredential
+from krmfn.values import canonical_json
+
+if TYPE_CHECKING:
+    import argparse
+
+    from krmfn.providers.age import AgeFile, Identity
+    from krmfn.providers.base import Json
+
+VARIABLE = "KRMFN_AGE_IDENTITY"
+DERIVATION = "krmfn/derivation"
+SNIPPET = """\
+# under spec of the SealedSecretGenerator:
+stores:
+  main:
+    age: {{file: {file}}}
+sealing:
+  derivationKey: {{store: main, key: krmfn/derivation, property: key, id: {id}}}
+"""
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="init|set|get")
+    init = actions.add_parser("init", help="make the file, and the identity where there is none")
+    put = actions.add_parser("set", help="put a value, read from standard input, into the file")
+    get = actions.add_parser(
+        "get",
+        help="list names, or print one value in plaintext",
+        description="Without PROPERTY \
+        it lists names only; with PROPERTY it prints the value in PLAINTEXT on standard output.",
+    )
+    for action in (init, put, get):
+        action.add_argument("file", metavar="FILE", help="the encrypted file")
+        action.add_argument(
+            "--identity", metavar="IDENTITY_FILE", help=f"default: the variable {VARIABLE}"
+        )
+    init.add_argument(
+        "--to",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="age1…",
+        help="recipients; \
+        default: the identity's own",
+    )
+    init.add_argument("--namespace", nargs="+", action="extend", metavar="NS", help="bind to these")
+    init.add_argument(
+        "--certificate", nargs="+", action="extend", metavar="PEM_FILE", help="bind to these"
+    )
+    init.add_argument("--unbound", action="store_true", help="usable for anything")
+    put.add_argument("path", metavar="PATH")
+    put.add_argument("property", metavar="PROPERTY", nargs="?", help="a field's name, as it is")
+    put.add_argument("--json", action="store_true", help="read the whole secret, an object")
+    put.add_argument("--trim", action="store_true", help="drop one newline at the value's end")
+    get.add_argument("path", metavar="PATH", nargs="?")
+    get.add_argument("property", metavar="PROPERTY", nargs="?", help="print it in plaintext")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Init, set or get."""
+    try:
+        importlib.import_module("krmfn.providers.age")
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("krmfn"):
+            raise
+        raise ProviderError(
+            "extra-missing", f"age needs {error.name}", remedy="pip install 'krmfn[age]'"
+        ) from None
+    return {"init": _init, "set": _set, "get": _get}[arguments.action](arguments)
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    from krmfn.providers.age import AgeFile, open_file, render_file
+
+    path = Path(arguments.file)
+    bound = _bound_to(arguments)
+    if path.exists() or path.is_symlink():
+        raise OutputError(
+            "output", f"{path} exists and is never overwritten", remedy="choose another name"
+        )
+    identities, made = _identities_for_init(arguments)
+    recipients = list(arguments.to)
+    recipients += [
+        str(i.to_public()) for i in identities if hasattr(i, "to_public") and not recipients
+    ]
+    if not recipients:
+        raise SpecError(
+            "usage", "no recipient is known", remedy="name one with --to, or make an --identity"
+        )
+    frame = check(
+        AgeDocument,
+        {"storeId": secrets.token_hex(16), "boundTo": bound, "encryptedTo": recipients},
+        name="age init",
+    )
+    key = secrets.token_bytes(32)
+    content = render_file(AgeFile(frame, {DERIVATION: {"key": key.hex()}}))
+    if identities:
+        open_file(content, identities, name=arguments.file)
+    if made is not None:
+        _create_identity(Path(arguments.identity), made)
+    create_file(path, content)
+    pin = derive.key_id(derive.first_step(key, derive.key_id_digest()))
+    sys.stdout.write(SNIPPET.format(file=json.dumps(arguments.file), id=pin))
+    return 0
+
+
+def _bound_to(arguments: argparse.Namespace) -> dict[str, list[str]]:
+    """The document's `boundTo`."""
+    bound: dict[str, list[str]] = {}
+    if arguments.namespace:
+        bound["namespaces"] = arguments.namespace
+    if arguments.certificate:
+        bound["recipients"] = [
+            choose(read_file(Path(name), name=name, key=""), datetime.now(UTC)).fingerprint
+            for name in arguments.certificate
+        ]
+    if bool(bound) == arguments.unbound:
+        raise SpecError(
+            "usage",
+            "what the store may be used for is not clear",
+            expected="--namespace and --certificate, one of them, or --unbound alone",
+        )
+    return bound
+
+
+def _identities_for_init(arguments: argparse.Namespace) -> tuple[list[Identity], Identity | None]:
+    """The identities at hand, and the one among them that is still to be written."""
+    if arguments.identity and not Path(arguments.identity).exists():
+        import pyrage
+
+        made = pyrage.x25519.Identity.generate()
+        return [made], made
+    if arguments.identity or VARIABLE in os.environ:
+        return _identities(arguments), None
+    return [], None
+
+
+def _create_identity(path: Path, identity: Identity) -> None:
+    content = f"# public key: {identity.to_public()}\n{identity}\n".encode()
+    create_file(path, content, mode=0o600)
+    print(f"{path}: a new identity; whoever has it reads the store", file=sys.stderr)
+    if any((parent / ".git").exists() for parent in path.resolve().parents):
+        print(f"warning: {path} is inside a git repository: never commit it", file=sys.stderr)
+
+
+def _set(arguments: argparse.Namespace) -> int:
+    from krmfn.providers.age import AgeFile, open_file, render_file
+
+    if arguments.json == (arguments.property is not None):
+        raise SpecError("usage", "exactly one of PROPERTY, --json: required")
+    path = canonical_path(arguments.path, key="PATH")
+    identities, file = _opened(arguments)
+    if arguments.json:
+        fields = _parse_object(_standard_input())
+    else:
+        fields = {**file.secrets.get(path, {}), arguments.property: _value(arguments)}
+    changed = AgeFile(file.frame, {**file.secrets, path: fields})
+    content = render_file(changed)
+    # Whoever writes must be able to read it again, and read what was meant.
+    if open_file(content, identities, name=arguments.file) != changed:
+        raise OutputError("output", f"{arguments.file} would not read back as written")
+    replace_file(Path(arguments.file), content)
+    print(f"{arguments.file}: encrypted to {', '.join(file.frame.encrypted_to)}", file=sys.stderr)
+    return 0
+
+
+def _value(arguments: argparse.Namespace) -> str:
+    """One value: standard input as it is, or a prompt, twice."""
+    if sys.stdin.isatty():
+        value = getpass.getpass("value: ")
+        if value != getpass.getpass("again: "):
+            raise SpecError("usage", "the two values differ")
+    else:
+        value = _standard_input()
+        if arguments.trim:
+            value = value[:-1].removesuffix("\r") if value.endswith("\n") else value
+        elif value.endswith("\n"):
+            print("note: the value ends with a newline, which is kept; see --trim", file=sys.stderr)
+    if not value:
+        raise SpecError("usage", "the value is empty", remedy="an empty string: use --json")
+    return value
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError:
+        raise SpecError(
+            "usage", "standard input is not UTF-8", remedy="encode it: base64"
+        ) from None
+
+
+def _parse_object(text: str) -> dict[str, Json]:
+    """The JSON object that ``text`` is, numbers as text."""
+
+    def number(found: str) -> Number:
+        if not isinstance(strictyaml.plain(found, Number), Number):
+            raise SpecError("usage", "a number has an exponent or is none", remedy="quote it")
+        return Number(found)
+
+    def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(found)) < len(found):
+            raise SpecError("usage", "a key stands twice in the object")
+        return dict(found)
+
+    try:
+        value = json.loads(
+            text,
+            parse_int=number,
+            parse_float=number,
+            parse_constant=number,
+            object_pairs_hook=pairs,
+        )
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise SpecError("usage", "standard input is not one JSON object")
+    return value
+
+
+def _get(arguments: argparse.Namespace) -> int:
+    _, file = _opened(arguments)
+    if arguments.path is None:
+        lines = [f"{path}: {', '.join(fields)}" for path, fields in file.secrets.items()]
+        text = "".join(f"{line}\n" for line in lines)
+    else:
+        fields = file.secrets.get(canonical_path(arguments.path, key="PATH"))
+        if fields is None:
+            raise ProviderError(
+                "not-found", "nothing is stored there", source=f"{arguments.file}:{arguments.path}"
+            )
+        if arguments.property is None:
+            text = "".join(f"{name}\n" for name in fields)
+        else:
+            text = _text(fields, arguments)
+    sys.stdout.buffer.write(text.encode())
+    sys.stdout.flush()
+    return 0
+
+
+def _text(fields: dict[str, Json], arguments: argparse.Namespace) -> str:
+    """A value as it would be sealed; an object or list as JSON."""
+    if arguments.property not in fields:
+        raise ProviderError(
+            "property-missing",
+            f"there is no property {arguments.property}",
+            source=f"{arguments.file}:{arguments.path}",
+        )
+    value = fields[arguments.property]
+    text = value if isinstance(value, str) else canonical_json(value)
+    return text + "\n" if sys.stdout.isatty() else text
+
+
+def _opened(arguments: argparse.Namespace) -> tuple[list[Identity], AgeFile]:
+    from krmfn.providers.age import open_file
+
+    identities = _identities(arguments)
+    content = read_file(Path(arguments.file), name=arguments.file, key="")
+    return identities, open_file(content, identities, name=arguments.file)
+
+
+def _identities(arguments: argparse.Namespace) -> list[Identity]:
+    from krmfn.providers.age import read_identities
+
+    ref = (
+        FileCredential(file=arguments.identity)
+        if arguments.identity
+        else EnvCredential(env=VARIABLE)
+    )
+    around = Surroundings(os.environ, Deadline.from_environment())
+    return read_identities(read_credential(ref, around, what="the age identity"))
