@@ -43,7 +43,7 @@ def load_certificate(
         from krmfn.resolve import read_property
 
         name = f"{spec.store}:{spec.key}"
-        pem = read_property(stores, spec.store, spec.key, spec.property, spec.version)
+        pem = read_property(stores, spec, FIELD)
     try:
         return choose(pem, now, pin=pin)
     except SealingError as error:

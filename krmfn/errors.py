@@ -160,6 +160,7 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
     "wrong-list": (SpecError, "a krmfn config is listed where kustomize cannot use it"),
     "path": (SpecError, "a path leaves the repository or is not canonical"),
     "file": (SpecError, "a file named in the configuration cannot be read"),
+    "annotation": (SpecError, "an annotation would break the object, or is krmfn's to write"),
     "template": (SpecError, "a template is outside the closed template language"),
     "secret-type": (SpecError, "the data does not fit the Secret's type"),
     "derivation-key-missing": (SpecError, "deterministic sealing has no derivation key"),
@@ -201,6 +202,7 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
     "private-key": (SealingError, "a file holds no RSA private key"),
     # 5: output
     "output": (OutputError, "the result could not be written"),
+    "too-large": (OutputError, "an object is larger than the API server takes"),
     # 6: policy
     "credential-origin": (PolicyError, "a credential would go to a server it was not meant for"),
     "store-bound": (PolicyError, "the store is bound to other namespaces or certificates"),

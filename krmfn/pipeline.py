@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from krmfn.certificate_source import load_certificate
 from krmfn.derive import ItemContext, second_step
 from krmfn.errors import Failure, KrmfnError, raise_all
+from krmfn.lint import check_size
 from krmfn.render import Rendered, known_sources, render
 from krmfn.resolve import Derivation, Stores, derivation, locate, read_all
 from krmfn.seal import RANDOM_BYTES, hybrid_encrypt
@@ -58,7 +59,7 @@ def generate(
             if prf is not None:
                 prf.ask(_digests(plan.targets, sealer, lambda t: known_sources(t, locations)))
 
-        secrets = read_all(stores, locations, around.deadline, beside=ask_ahead)
+        secrets = read_all(plan, stores, locations, around.deadline, beside=ask_ahead)
         rendered = _render_all(plan, secrets, locations)
         if prf is not None:
             sources = {r.target.name: {k: i.source for k, i in r.items.items()} for r in rendered}
@@ -68,7 +69,11 @@ def generate(
     for one in rendered:
         for warning in one.warnings:
             around.warn(warning)
-    return [seal(one, sealer) for one in rendered]
+    sealed = [seal(one, sealer) for one in rendered]
+    for each in sealed:
+        if warning := check_size(each):
+            around.warn(warning)
+    return sealed
 
 
 def _render_all(

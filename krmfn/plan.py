@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from krmfn.errors import KrmfnError, SpecError, raise_all
+from krmfn.lint import check_annotations
 from krmfn.sealedsecret import label_for
 from krmfn.template import Template
 
@@ -52,10 +53,17 @@ class SealTarget:
         """The OAEP label."""
         return label_for(self.scope, self.namespace, self.name)
 
-    def reads(self) -> list[Read]:
-        """What its values are read from, in the order of the configuration."""
-        entries = [read_of(self.secret, entry) for entry in self.secret.data if entry.remote_ref]
-        return entries + [read_of(self.secret, entry) for entry in self.secret.data_from]
+    def reads(self) -> dict[Read, str]:
+        """What its values are read from, each with the first key that comes from it."""
+        extracts = {
+            read_of(self.secret, entry): f"dataFrom[{number}]"
+            for number, entry in enumerate(self.secret.data_from)
+        }
+        keys: dict[Read, str] = {}
+        for entry in self.secret.data:
+            if entry.remote_ref is not None:
+                keys.setdefault(read_of(self.secret, entry), entry.secret_key)
+        return {**extracts, **keys}
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,7 @@ def make_plan(config: SealedSecretGenerator, *, namespace: str, overlay: Overlay
         scope = secret.scope or sealing.scope
         mode = secret.mode or sealing.mode
         try:
+            check_annotations(secret)
             _check_place(secret.name, scope, namespace, overlay)
             if mode == "deterministic" and sealing.derivation_key is None:
                 raise SpecError(

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from krmfn.deadline import Deadline
     from krmfn.providers.base import Json, Location, Store, Surroundings
     from krmfn.spec.generator import DerivationKey
+    from krmfn.spec.stores import StoreProperty
 
 T = TypeVar("T")
 MAX_CONCURRENT = 16
+KEY_FIELD = "spec.sealing.derivationKey"
 
 
 def at_once(tasks: Sequence[Callable[[], T]], deadline: Deadline) -> list[T]:
@@ -143,14 +145,20 @@ class Derivation:
         return self._known[digest]
 
 
-def read_property(stores: Stores, name: str, key: str, property_: str, version: int | None) -> bytes:
-    """One field that configures the sealing: a key or a certificate."""
-    store = stores.get(name)
-    location = store.locate(key)
+def read_property(stores: Stores, at: StoreProperty, field: str) -> bytes:
+    """One property that configures the sealing: a key or a certificate.
+
+    Args:
+        field: the configuration's field that names it, for errors.
+    """
+    source = f"{at.store}:{at.key}"
     try:
-        return to_bytes(pick(store.read(location, version), components(property_)))
+        store = stores.get(at.store)
+        location = store.locate(at.key)
+        source = location.text
+        return to_bytes(pick(store.read(location, at.version), components(at.property)))
     except KrmfnError as error:
-        raise error.at(source=location.text) from None
+        raise error.at(key=field, source=source) from None
 
 
 def locate(plan: Plan, stores: Stores, recipient: str, deadline: Deadline) -> dict[Read, Location]:
@@ -164,18 +172,22 @@ def locate(plan: Plan, stores: Stores, recipient: str, deadline: Deadline) -> di
         PolicyError: a store may not be used for this.
     """
     for target in plan.targets:
-        for read in target.reads():
+        for store in sorted({read.store for read in target.reads()}):
             try:
-                stores.get(read.store).bind(target.bound_namespace, recipient)
+                stores.get(store).bind(target.bound_namespace, recipient)
             except KrmfnError as error:
-                raise error.at(secret=target.name, source=read.store) from None
-    reads = list(dict.fromkeys(read for target in plan.targets for read in target.reads()))
+                raise error.at(secret=target.name, source=store) from None
+    uses = first_uses(plan)
 
     def one(read: Read) -> Location:
-        return stores.get(read.store).locate(read.key)
+        try:
+            return stores.get(read.store).locate(read.key)
+        except KrmfnError as error:
+            secret, key = uses[read]
+            raise error.at(secret=secret, key=key, source=read.store) from None
 
-    found = at_once([partial(one, read) for read in reads], deadline)
-    locations = dict(zip(reads, found, strict=True))
+    found = at_once([partial(one, read) for read in uses], deadline)
+    locations = dict(zip(uses, found, strict=True))
     key = plan.sealing.derivation_key
     if isinstance(key, StoredKey) and plan.deterministic:
         own = stores.get(key.store).locate(key.key)
@@ -191,7 +203,17 @@ def locate(plan: Plan, stores: Stores, recipient: str, deadline: Deadline) -> di
     return locations
 
 
+def first_uses(plan: Plan) -> dict[Read, tuple[str, str]]:
+    """Every read of a plan, with the first secret and key that need it."""
+    uses: dict[Read, tuple[str, str]] = {}
+    for target in plan.targets:
+        for read, key in target.reads().items():
+            uses.setdefault(read, (target.name, key))
+    return uses
+
+
 def read_all(
+    plan: Plan,
     stores: Stores,
     locations: dict[Read, Location],
     deadline: Deadline,
@@ -202,6 +224,7 @@ def read_all(
     Args:
         beside: something else to wait for that needs no values.
     """
+    uses = first_uses(plan)
     # Two spellings of one secret are one read.
     wanted: dict[tuple[tuple[str, ...], int | None], Read] = {}
     for read, location in locations.items():
@@ -212,7 +235,8 @@ def read_all(
         try:
             return stores.get(read.store).read(location, read.version)
         except KrmfnError as error:
-            raise error.at(source=location.text) from None
+            secret, key = uses[read]
+            raise error.at(secret=secret, key=key, source=location.text) from None
 
     tasks: list[Callable[[], Any]] = [partial(one, read) for read in wanted.values()]
     if beside is not None:
@@ -235,10 +259,10 @@ def derivation(key: DerivationKey, stores: Stores) -> Derivation:
 
     @cache
     def secret() -> bytes:
-        stored = read_property(stores, key.store, key.key, key.property, key.version)
+        stored = read_property(stores, key, KEY_FIELD)
         try:
             return derive.parse_key(stored)
         except SealingError as error:
-            raise error.at(source=f"{key.store}:{key.key}") from None
+            raise error.at(key=KEY_FIELD, source=f"{key.store}:{key.key}") from None
 
     return Derivation(lambda digests: [derive.first_step(secret(), d) for d in digests], key.id)

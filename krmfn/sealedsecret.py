@@ -18,6 +18,7 @@ SCOPE_ANNOTATIONS: Final = {
     "namespace-wide": "sealedsecrets.bitnami.com/namespace-wide",
     "cluster-wide": "sealedsecrets.bitnami.com/cluster-wide",
 }
+BEHAVIOR: Final = "kustomize.config.k8s.io/behavior"
 LOCAL_CONFIG: Final = "config.kubernetes.io/local-config"
 SKIP_MARKER: Final = "krmfn-was-skipped-add---enable-exec"
 
@@ -93,11 +94,14 @@ def name_companion(sealed: Object) -> Object:
     kustomize renames references to a Secret under ``namePrefix`` and friends, and does not know
     SealedSecrets. Only for kustomize: `kubectl apply` would create it.
     """
-    place = {k: v for k, v in sealed["metadata"].items() if k in ("name", "namespace")}
+    metadata = sealed["metadata"]
+    place = {k: v for k, v in metadata.items() if k in ("name", "namespace")}
+    # An overlay's SealedSecret that replaces its base's needs a companion that does the same.
+    kept = {k: v for k, v in metadata["annotations"].items() if k == BEHAVIOR}
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"annotations": {LOCAL_CONFIG: "true"}, **place},
+        "metadata": {"annotations": {LOCAL_CONFIG: "true", **kept}, **place},
     }
 
 
