@@ -248,7 +248,8 @@ def test_tlv_can_be_read_back(written: list[bytes]) -> None:
 @pytest.mark.parametrize("field", ["scope", "label", "namespace", "name", "key", "epoch"])
 def test_lone_surrogates_are_refused(field: str) -> None:
     """Text that is no Unicode is an error of the configuration that does not quote it."""
-    of = dataclasses.replace(context(VECTORS["base"]), **{field: "x\ud800"})
+    broken: dict[str, Any] = {field: "x\ud800"}
+    of = dataclasses.replace(context(VECTORS["base"]), **broken)
     with pytest.raises(SpecError) as caught:
         of.encode()
     assert caught.value.__suppress_context__
