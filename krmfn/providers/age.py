@@ -30,7 +30,7 @@ import pyrage
 import yaml
 
 from krmfn import strictyaml
-from krmfn.errors import ErrorList, PolicyError, ProviderError, SpecError
+from krmfn.errors import Failure, PolicyError, ProviderError, SpecError
 from krmfn.paths import read_repository_file
 from krmfn.providers.base import Location, Number, Store
 from krmfn.providers.canonical import canonical_path
@@ -270,10 +270,9 @@ def _frame(value: dict[str, Any], name: str) -> AgeDocument:
     """All but the secrets. An unknown field is not named: it may be a value in a wrong place."""
     try:
         return check(AgeDocument, value, name="")
-    except (SpecError, ErrorList) as error:
-        first = error.errors[0] if isinstance(error, ErrorList) else error
+    except Failure as error:
         known = {field.alias for field in AgeDocument.model_fields.values()}
-        field = first.key.partition(".")[0].partition("[")[0]
+        field = error.errors[0].key.partition(".")[0].partition("[")[0]
         problem = f"has a wrong or no {field}" if field in known else "has an unknown field"
         raise _no_store(name, problem) from None
 
