@@ -1,0 +1,88 @@
+# Everything a developer or a CI machine runs. `make` alone explains it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# Tools and virtual environments that outlive a clone.
+CACHE := $(or $(KRMFN_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/krmfn)
+UV := $(CACHE)/uv-0.13.9
+CORE := --include='krmfn/*' --omit='krmfn/cli/*,krmfn/providers/*'
+
+# The functions that kustomize starts, and the tools of the wheels, are found by their bare names.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint e2e coverage bench lock clean
+
+help:
+	@echo 'krmfn: seals vault values as SealedSecrets while kustomize builds.'
+	@echo
+	@echo 'With Python >= 3.11 and make alone:'
+	@echo '  make demo      build the example against a real vault, twice, and open what came out'
+	@echo '  make test      all tests that need nothing but Python; ARGS="-k seal" chooses'
+	@echo '  make lint      style, types and layers'
+	@echo '  make coverage  the tests again, with the branches of the core counted (>= 95 %)'
+	@echo '  make setup     only make .venv, from the hash-pinned lock; the others do it by themselves'
+	@echo
+	@echo 'With more:'
+	@echo '  make e2e       old and new kustomize and kubeseal (built by Go, which a wheel brings),'
+	@echo '                 and the image (root on Debian, or a container runtime as `docker`)'
+	@echo '  make bench     krmfn against `vals | kubeseal`, same secrets, same vault, same machine'
+	@echo '  make lock      compile the requirements*.txt again from pyproject.toml'
+	@echo '  make clean     remove .venv and what tools left behind'
+	@echo
+	@echo 'Another Python: make setup PYTHON=python3.12'
+
+setup: $(READY)
+
+$(READY): requirements-dev.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo 'krmfn: no $(PYTHON) here; install Python >= 3.11, or name one: make setup PYTHON=…' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "krmfn: $$($(PYTHON) --version) is too old, 3.11 or newer is needed; name another: make setup PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo 'krmfn: $(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv' >&2; exit 1; }
+	@echo 'Setting up $(VENV) (once; downloads about 150 MB)'
+	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip --disable-pip-version-check install --quiet --require-hashes --only-binary :all: -r requirements-dev.txt
+	@$(BIN)/pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+demo: $(READY)
+	@$(BIN)/python examples/demo.py
+
+test: $(READY)
+	@$(BIN)/pytest -n auto -m 'not e2e and not container' $(ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+e2e: $(READY)
+	@$(BIN)/python tests/e2e/tools.py all
+	@dir='$(CACHE)/container'; if [ "$$(id -u)" = 0 ]; then tests/e2e/container-setup "$$dir"; fi; \
+	if [ -f "$$dir/env" ]; then . "$$dir/env"; fi; \
+	$(BIN)/pytest -m 'e2e or container' $(ARGS)
+
+coverage: $(READY)
+	@$(BIN)/pytest -n auto -m 'not e2e and not container' --quiet --cov --cov-report= $(ARGS)
+	@$(BIN)/coverage report $(CORE) --fail-under=95
+	@$(BIN)/coverage report --include='krmfn/cli/*,krmfn/providers/*'
+
+bench: $(READY)
+	@$(BIN)/python tests/e2e/tools.py vals@0.46.1 kubeseal@0.40.0 kustomize@5.8.2 >/dev/null
+	@$(BIN)/python tests/bench/run.py $(ARGS)
+
+# One lock for every CPython from 3.11 on. No index is named in it: that is each machine's own business.
+COMPILE := $(UV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade
+lock: $(UV)/bin/uv
+	$(COMPILE) pyproject.toml --all-extras --output-file requirements.txt
+	$(COMPILE) pyproject.toml --all-extras --group build --group lint --group test --constraints requirements.txt --output-file requirements-dev.txt
+	$(COMPILE) --group build --constraints requirements-dev.txt --output-file requirements-build.txt
+
+$(UV)/bin/uv:
+	@mkdir -p $(CACHE) && $(PYTHON) -m venv $(UV) && $(UV)/bin/pip --disable-pip-version-check install --quiet uv==0.13.9
+
+clean:
+	rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
