@@ -61,7 +61,7 @@ def choose(pem: bytes, now: datetime, *, pin: str | None = None) -> SealingCerti
         pin: SHA-256 of the public key, hex, that it must have.
 
     Raises:
-        SealingError: none can be; the reason is that of the newest one.
+        SealingError: none can be; the reason is that of the last one.
     """
     blocks = _PEM.findall(pem)
     if not blocks:
@@ -99,7 +99,7 @@ def parse(pem: bytes) -> SealingCertificate:
     """
     try:
         certificate = x509.load_pem_x509_certificate(pem)
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise SealingError("certificate", "the PEM text is not an X.509 certificate") from None
     algorithm = certificate.public_key_algorithm_oid.dotted_string
     try:

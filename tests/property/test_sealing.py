@@ -89,7 +89,7 @@ def test_garbage_opens_to_nothing(size: str, garbage: bytes) -> None:
 
 @cache
 def key_of_2049_bits() -> RSAPrivateKey:
-    """A key whose modulus has one bit in its first byte, of a prime of 1025 bits and one of 1024."""
+    """A key whose modulus has one bit in its first byte: primes of 1025 and of 1024 bits."""
     p = rsa.generate_private_key(65537, 2050).private_numbers().p
     q = rsa.generate_private_key(65537, 2048).private_numbers().p
     d = rsa.rsa_recover_private_exponent(65537, p, q)
