@@ -202,7 +202,9 @@ def say(text: str) -> None:
 
 def check(text: str, holds: bool) -> None:
     """A claim, seen to hold."""
-    mark = ("\033[32m✓\033[0m" if holds else "\033[31m✗\033[0m") if COLOR else "ok" if holds else "NO"
+    mark = (
+        ("\033[32m✓\033[0m" if holds else "\033[31m✗\033[0m") if COLOR else "ok" if holds else "NO"
+    )
     print(f" {mark} {text}")
     if not holds:
         sys.exit("demo: that should have held")

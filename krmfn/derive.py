@@ -134,9 +134,7 @@ def remote_source(location: Sequence[str], properties: Sequence[str]) -> bytes:
     return tlv(kind, *rest, components)
 
 
-def composed_source(
-    template: str, transforms: Sequence[str], sources: Iterable[bytes]
-) -> bytes:
+def composed_source(template: str, transforms: Sequence[str], sources: Iterable[bytes]) -> bytes:
     """The source of a value made from others.
 
     Args:

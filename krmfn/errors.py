@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 BUG_EXIT_CODE = 70
 
 
-class Failure(Exception):  # noqa: N818  # one error or several
+class Failure(Exception):  # one error or several
     """What a stage raises: its errors, the first of which decides the exit code."""
 
     errors: tuple[KrmfnError, ...]
@@ -66,7 +66,9 @@ class KrmfnError(Failure):
         self.remedy = remedy
         self.errors = (self,)
 
-    def at(self, *, where: str = "", secret: str = "", key: str = "", source: str = "") -> KrmfnError:
+    def at(
+        self, *, where: str = "", secret: str = "", key: str = "", source: str = ""
+    ) -> KrmfnError:
         """The same error with the places filled in that its raiser could not know."""
         self.where = self.where or where
         self.secret = self.secret or secret

@@ -37,8 +37,8 @@ def check_annotations(secret: SecretSpec) -> None:
         SpecError: naming the annotation.
     """
     template = secret.template.metadata.annotations if secret.template else {}
-    for place, annotations in (("metadata", secret.metadata.annotations), ("template", template)):
-        for name in sorted(annotations):
+    for place, own in (("metadata", secret.metadata.annotations), ("template", template)):
+        for name in sorted(own):
             if name.startswith(_OURS):
                 raise _error(place, name, "is krmfn's to write", "set scope instead, or drop it")
             if name.startswith(_KUSTOMIZE):
@@ -76,7 +76,9 @@ def check_size(sealed: Object) -> str:
             remedy="split the secret",
         )
     if size > MAX_APPLY_BYTES:
-        return f"{name}: at {size} bytes it is too large for client-side apply; use server-side apply"
+        return (
+            f"{name}: at {size} bytes it is too large for client-side apply; use server-side apply"
+        )
     return ""
 
 

@@ -78,7 +78,9 @@ def render(
             errors.append(error.at(secret=target.name, key=key, source=locations[read].text))
             continue
         if inexact_number(found):
-            warnings.append(f"{target.name}: {key}: a number over 2^53 may have been rounded; store it as a string")
+            warnings.append(
+                f"{target.name}: {key}: a number over 2^53 may have been rounded; store it as a string"
+            )
         values[key] = Item(content, _source(locations[read], ref))
     raise_all(errors)
     visible = {key: item.content.reveal() for key, item in values.items()}

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from krmfn import derive
 from krmfn.errors import Failure, KrmfnError, SealingError, SpecError, raise_all
-from krmfn.plan import Plan, Read
 from krmfn.providers import open_store
 from krmfn.spec.generator import StoredKey, TransitKey
 from krmfn.values import components, pick, to_bytes
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from krmfn.deadline import Deadline
+    from krmfn.plan import Plan, Read
     from krmfn.providers.base import Json, Location, Store, Surroundings
     from krmfn.spec.generator import DerivationKey
     from krmfn.spec.stores import StoreProperty

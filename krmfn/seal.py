@@ -30,7 +30,9 @@ _HASH_BYTES = 32
 _ZERO_NONCE = bytes(12)
 
 
-def hybrid_encrypt(modulus: int, exponent: int, random: bytes, plaintext: bytes, label: bytes) -> bytes:
+def hybrid_encrypt(
+    modulus: int, exponent: int, random: bytes, plaintext: bytes, label: bytes
+) -> bytes:
     """Seal one item.
 
     Args:

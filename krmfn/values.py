@@ -48,7 +48,9 @@ def components(property_: str | None) -> tuple[str, ...]:
 
 
 def _bad_property(property_: str, message: str) -> SpecError:
-    return SpecError("spec", f"property {property_!r}: {message}", remedy="write \\. for a literal dot")
+    return SpecError(
+        "spec", f"property {property_!r}: {message}", remedy="write \\. for a literal dot"
+    )
 
 
 def pick(secret: dict[str, Json], path: tuple[str, ...]) -> Json:

@@ -81,7 +81,9 @@ def main(arguments: list[str], start: float) -> int:
         import difflib
 
         near = difflib.get_close_matches(options.command, COMMANDS, n=1)
-        parser.error(f"no command {options.command}" + (f"; did you mean {near[0]}?" if near else ""))
+        parser.error(
+            f"no command {options.command}" + (f"; did you mean {near[0]}?" if near else "")
+        )
     module = importlib.import_module(COMMANDS[options.command].module)
     return _run(options.command, module, options.arguments, start)
 

@@ -48,7 +48,9 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--context", help="context of the kubeconfig")
     parser.add_argument("--controller-namespace", default=NAMESPACE, metavar="NS")
     parser.add_argument(
-        "--controller-name", metavar="NAME", help=f"Service; default: {', then '.join(SERVICE_NAMES)}"
+        "--controller-name",
+        metavar="NAME",
+        help=f"Service; default: {', then '.join(SERVICE_NAMES)}",
     )
 
 

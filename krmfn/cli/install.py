@@ -61,7 +61,9 @@ def _program() -> Path:
     beside = Path(sys.executable).parent / "krmfn"
     if found := shutil.which("krmfn") or (str(beside) if beside.is_file() else None):
         return Path(found).resolve()
-    raise OutputError("output", "there is no installed krmfn to link to", remedy="pip install krmfn")
+    raise OutputError(
+        "output", "there is no installed krmfn to link to", remedy="pip install krmfn"
+    )
 
 
 def _link(link: Path, program: Path) -> None:

@@ -72,7 +72,9 @@ def _check(files: list[str]) -> int:
         try:
             for document in strictyaml.documents(read_file(Path(file), name=file, key=""), file):
                 value = document.value()
-                if isinstance(value, dict) and str(value.get("apiVersion")).startswith("krmfn.dev/"):
+                if isinstance(value, dict) and str(value.get("apiVersion")).startswith(
+                    "krmfn.dev/"
+                ):
                     checked += 1
                     parse(value, where=file, position=document.position)
         except Failure as failure:

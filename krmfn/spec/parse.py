@@ -30,7 +30,10 @@ M = TypeVar("M", bound=Model)
 _QUOTE = "quote the value"
 # What a pattern of the models means, for its message.
 PATTERNS = (
-    (r"(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$", "lower-case letters, digits, '-' and '.' (a DNS name)"),
+    (
+        r"(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+        "lower-case letters, digits, '-' and '.' (a DNS name)",
+    ),
     (r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", "lower-case letters, digits and '-' (a DNS label)"),
     (r"^[-._a-zA-Z0-9]+$", "letters, digits, '-', '_' and '.'"),
     (r"^[0-9a-f]{64}$", "64 lower-case hex digits"),
@@ -40,7 +43,10 @@ PATTERNS = (
 
 
 def parse(
-    value: Any, *, where: str = "", position: Callable[[Sequence[str | int]], Position] | None = None
+    value: Any,
+    *,
+    where: str = "",
+    position: Callable[[Sequence[str | int]], Position] | None = None,
 ) -> Model:
     """The model of a configuration object, chosen by its kind.
 

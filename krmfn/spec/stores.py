@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, StringConstraints, Tag, model_validator
 
-from krmfn.spec.base import Model, Namespace, Sha256, Text, one_of, spec_error  # noqa: TC001
+from krmfn.spec.base import Model, Namespace, Sha256, Text, one_of, spec_error
 
 StoreId: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]{1,63}$")]
 StoreName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9][-._a-zA-Z0-9]*$")]

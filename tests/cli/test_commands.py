@@ -38,7 +38,12 @@ def krmfn(
         capture_output=True,
         check=False,
         cwd=cwd,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": "/nonexistent", **environ},
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "HOME": "/nonexistent",
+            **environ,
+        },
     )
 
 
@@ -117,17 +122,19 @@ def test_schema_of_an_unknown_kind() -> None:
 
 
 @pytest.mark.parametrize("scope", ["strict", "namespace-wide", "cluster-wide"])
-@pytest.mark.parametrize(
-    "name", ["opaque", "tls", "basic-auth", "dockerconfigjson", "edge-values"]
-)
+@pytest.mark.parametrize("name", ["opaque", "tls", "basic-auth", "dockerconfigjson", "edge-values"])
 def test_unseal_opens_what_kubeseal_sealed(name: str, scope: str) -> None:
     """Every sealed vector opens to its plain Secret's data."""
-    done = krmfn("unseal", "--key", VECTORS / "keys/current.key", VECTORS / f"sealed/{name}.{scope}.json")
+    done = krmfn(
+        "unseal", "--key", VECTORS / "keys/current.key", VECTORS / f"sealed/{name}.{scope}.json"
+    )
     assert done.returncode == 0, done.stderr
     secret = json.loads(done.stdout.removeprefix("---"))
     plain = json.loads((VECTORS / f"plain/{name}.json").read_text())
     data = dict(plain.get("data") or {})
-    data |= {k: base64.b64encode(v.encode()).decode() for k, v in (plain.get("stringData") or {}).items()}
+    data |= {
+        k: base64.b64encode(v.encode()).decode() for k, v in (plain.get("stringData") or {}).items()
+    }
     assert secret["data"] == data
     assert secret.get("type") == plain.get("type")
 
@@ -181,7 +188,9 @@ def test_cert_check() -> None:
     assert f"RSA 4096, until 2046-11-18, {FINGERPRINT}" in done.stdout
 
 
-@pytest.mark.parametrize(("name", "id_"), [("expired", "certificate-expired"), ("ec", "certificate-key")])
+@pytest.mark.parametrize(
+    ("name", "id_"), [("expired", "certificate-expired"), ("ec", "certificate-key")]
+)
 def test_cert_check_refuses(name: str, id_: str) -> None:
     """What a build would refuse, the check refuses."""
     done = krmfn("cert", "check", VECTORS / f"keys/{name}.crt")
@@ -266,7 +275,11 @@ def test_cert_check_against_the_cluster(cluster: tuple[type[Api], dict[str, str]
 
 @pytest.mark.parametrize(
     ("service", "status", "id_"),
-    [("other", 200, "not-found"), ("sealed-secrets", 403, "permission-denied"), ("sealed-secrets", 503, "unavailable")],
+    [
+        ("other", 200, "not-found"),
+        ("sealed-secrets", 403, "permission-denied"),
+        ("sealed-secrets", 503, "unavailable"),
+    ],
 )
 def test_cert_fetch_failures(
     cluster: tuple[type[Api], dict[str, str]], service: str, status: int, id_: str, tmp_path: Path
@@ -323,7 +336,11 @@ def test_install_legacy_plugin(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("variable", "below"),
-    [("KUSTOMIZE_PLUGIN_HOME", ""), ("XDG_CONFIG_HOME", "kustomize/plugin"), ("HOME", ".config/kustomize/plugin")],
+    [
+        ("KUSTOMIZE_PLUGIN_HOME", ""),
+        ("XDG_CONFIG_HOME", "kustomize/plugin"),
+        ("HOME", ".config/kustomize/plugin"),
+    ],
 )
 def test_install_home(variable: str, below: str, tmp_path: Path) -> None:
     """The plugin home is where kustomize looks first."""
@@ -346,7 +363,11 @@ def test_install_leaves_a_file_alone(tmp_path: Path) -> None:
     link.parent.mkdir(parents=True)
     link.write_text("mine")
     done = krmfn(
-        "install", "legacy-plugin", "--home", tmp_path, PATH=f"{program.parent}:{os.environ['PATH']}"
+        "install",
+        "legacy-plugin",
+        "--home",
+        tmp_path,
+        PATH=f"{program.parent}:{os.environ['PATH']}",
     )
     assert done.returncode == 5
     assert link.read_text() == "mine"
@@ -411,16 +432,18 @@ def https(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[type[Api],
 def test_cert_fetch_by_url(https: tuple[type[Api], str, Path]) -> None:
     """An https address gives the certificate, checked against a pin."""
     _, url, ca = https
-    done = krmfn("cert", "fetch", "--url", f"{url}/cert.pem", "--sha256", FINGERPRINT, SSL_CERT_FILE=str(ca))
+    done = krmfn(
+        "cert", "fetch", "--url", f"{url}/cert.pem", "--sha256", FINGERPRINT, SSL_CERT_FILE=str(ca)
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == CURRENT.read_text().strip()
-    wrong = krmfn("cert", "fetch", "--url", f"{url}/cert.pem", "--sha256", "0" * 64, SSL_CERT_FILE=str(ca))
+    wrong = krmfn(
+        "cert", "fetch", "--url", f"{url}/cert.pem", "--sha256", "0" * 64, SSL_CERT_FILE=str(ca)
+    )
     assert (wrong.returncode, wrong.stdout) == (4, "")
 
 
-@pytest.mark.parametrize(
-    ("path", "id_"), [("/moved", "redirect"), ("/large", "unavailable")]
-)
+@pytest.mark.parametrize(("path", "id_"), [("/moved", "redirect"), ("/large", "unavailable")])
 def test_cert_by_url_refuses(https: tuple[type[Api], str, Path], path: str, id_: str) -> None:
     """No redirect is followed and no large body read."""
     done = krmfn("cert", "fetch", "--url", https[1] + path, SSL_CERT_FILE=str(https[2]))
