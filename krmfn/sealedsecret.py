@@ -27,12 +27,16 @@ Object = dict[str, Any]
 
 def label_for(scope: str, namespace: str, name: str) -> str:
     """The OAEP label: ``namespace/name``, ``namespace``, or empty (``EncryptionLabel``)."""
-    return {"strict": f"{namespace}/{name}", "namespace-wide": namespace}.get(scope, "")
+    return {"strict": f"{namespace}/{name}", "namespace-wide": namespace, "cluster-wide": ""}[scope]
 
 
 def sealed_for(scope: str, namespace: str, name: str) -> str:
     """What a SealedSecret opens as: ``namespace/name``, ``namespace/*`` or ``*/*``."""
-    return {"strict": f"{namespace}/{name}", "namespace-wide": f"{namespace}/*"}.get(scope, "*/*")
+    return {
+        "strict": f"{namespace}/{name}",
+        "namespace-wide": f"{namespace}/*",
+        "cluster-wide": "*/*",
+    }[scope]
 
 
 def scope_of(annotations: dict[str, Any]) -> str:
