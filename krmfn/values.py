@@ -83,7 +83,7 @@ def to_bytes(value: Json, *, as_json: bool = False) -> bytes:
     if value is None and not as_json:
         raise ProviderError("value-null", "the value is null")
     if as_json:
-        return canonical_json(value).encode()
+        return _utf8(canonical_json(value))
     if isinstance(value, bool):
         return b"true" if value else b"false"
     if isinstance(value, str):
@@ -118,9 +118,12 @@ def decode(value: bytes, strategy: str) -> bytes:
         return value
     standard = value.translate(bytes.maketrans(b"-_", b"+/")) if strategy == "Base64URL" else value
     try:
-        return base64.b64decode(standard, validate=True)
+        decoded = base64.b64decode(standard, validate=True)
     except (binascii.Error, ValueError):
-        raise SealingError("value", f"the value is not {strategy}") from None
+        decoded = b""
+    if base64.b64encode(decoded) != standard:
+        raise SealingError("value", f"the value is not {strategy}")
+    return decoded
 
 
 def inexact_number(value: Json) -> bool:
