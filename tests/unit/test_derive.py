@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import hashlib
 import json
 import os
 import random
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -328,3 +330,18 @@ def test_random_keys_are_taken() -> None:
     for _ in range(200):
         key = os.urandom(32)
         assert derive.parse_key(key.hex().encode()) == key
+
+
+def test_the_specifications_example_is_the_first_known_answer() -> None:
+    """The bytes printed in docs/seal-v1.md are those of the vectors."""
+    document = Path(__file__).parent.parent.parent / "docs" / "seal-v1.md"
+    lines = document.read_text().partition("## An example")[2].splitlines()
+    first = next(n for n, line in enumerate(lines) if line.startswith("    0000"))
+    count = lines.index("", first)
+    hexadecimal = re.compile(r"^[ ]+((?:[0-9a-f]+ )*[0-9a-f]+)(?=  |$)")
+    printed = [hexadecimal.match(line) for line in lines[first:count]]
+    answer = VECTORS["different"]["each row of the table"][0]
+    assert "".join(m.group(1).replace(" ", "") for m in printed if m) == answer["C"]
+    rest = "".join("".join(lines[count:]).split())
+    assert f"F={answer['F']}rnd64={answer['rnd64']}The" in rest
+    assert hashlib.sha256(base64.b64decode(answer["item"])).hexdigest() in rest

@@ -65,9 +65,9 @@ REFUSED: dict[str, Callable[[], Any]] = {
     "bytes": lambda: bytes(VALUE),  # type: ignore[call-overload]
     "iteration": lambda: list(VALUE),  # type: ignore[call-overload]
     "index": lambda: VALUE[0],  # type: ignore[index]
-    "join": lambda: b"".join([VALUE]),
+    "join": lambda: b"".join([VALUE]),  # type: ignore[list-item]
     "concatenation": lambda: b"" + VALUE,  # type: ignore[operator]
-    "order": lambda: sorted([VALUE, VALUE]),  # type: ignore[type-var]
+    "order": lambda: sorted([VALUE, VALUE]),
     "vars": lambda: vars(VALUE),
 }
 
