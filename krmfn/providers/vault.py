@@ -1,0 +1,358 @@
+"""The vault store: HashiCorp Vault and OpenBao, KV version 1 and 2, and transit.
+
+Rules enforced here: a credential is sent only to the address in ``VAULT_ADDR`` or ``BAO_ADDR``; one
+login for a run, and its token is revoked in the end; a mount is asked what it is before anything is
+read from it, since reading another engine can create credentials; an answer with a lease is refused
+and the lease revoked; a KV 1 and a KV 2 secret have the same source.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from krmfn.errors import KrmfnError, ProviderError, SpecError
+from krmfn.paths import read_repository_file
+from krmfn.providers import vault_transit
+from krmfn.providers.base import Location, Store
+from krmfn.providers.canonical import canonical_path
+from krmfn.providers.vault_address import choose_origin, variable
+from krmfn.providers.vault_auth import log_in
+from krmfn.providers.vault_http import Answer, Wire, tls_context
+from krmfn.spec.stores import CertAuth
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from krmfn.plaintext import Plaintext
+    from krmfn.providers.base import Json, Surroundings
+    from krmfn.spec.stores import Vault
+
+NAMESPACES = ("VAULT_NAMESPACE", "BAO_NAMESPACE")
+OK, NO_CONTENT, DENIED, NOT_FOUND = 200, 204, 403, 404
+REVOKE_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Mount:
+    """The KV mount behind the configuration's path.
+
+    Attributes:
+        namespace: where it is, complete.
+        path: of the mount, in that namespace.
+        version: 1 or 2.
+        prefix: what the configuration's path says beyond the mount, with a slash at its end.
+    """
+
+    namespace: str
+    path: str
+    version: int
+    prefix: str = ""
+
+
+class VaultStore(Store):
+    """The store that ``{vault: …}`` describes. Nothing is sent before it is asked for something."""
+
+    def __init__(self, name: str, spec: Vault, around: Surroundings) -> None:
+        self._name = name
+        self._spec = spec
+        self._around = around
+        self._origin = choose_origin(spec, around, name)
+        self._id = spec.id or f"url:{self._origin}"
+        self._namespace = (spec.namespace or variable(NAMESPACES, around, name)).strip("/")
+        if self._namespace:
+            canonical_path(self._namespace, key=f"stores.{name}.vault.namespace")
+        context = self._tls() if self._origin.scheme == "https" else None
+        self._wire = Wire(self._origin, around.deadline, source=name, context=context)
+        self._lock = threading.Lock()
+        self._mount_lock = threading.Lock()
+        self._login: tuple[Plaintext, bool] | KrmfnError | None = None
+        self._mounted: Mount | KrmfnError | None = None
+
+    def locate(self, key: str) -> Location:
+        """Where ``key`` is. The mount is asked once, unless the configuration says its version."""
+        path = canonical_path(key, key="remoteRef.key")
+        mount = self._mount()
+        path = mount.prefix + path
+        return Location(
+            source=("vault", self._id, mount.namespace, mount.path, path),
+            text=f"{self._name}:{mount.path}/{path}",
+            mount=mount.path,
+            path=path,
+            kv_version=mount.version,
+        )
+
+    def read(self, location: Location, version: int | None) -> dict[str, Json]:
+        """The secret's fields; ``version`` is one of KV 2's."""
+        namespace = location.source[2]
+        if location.kv_version == 1:
+            if version is not None:
+                raise ProviderError(
+                    "version-unsupported",
+                    "KV version 1 keeps no versions",
+                    source=location.text,
+                    remedy="remove version",
+                )
+            answer = self._get(f"{_quoted(location.mount)}/{_quoted(location.path)}", namespace)
+            self._refuse_lease(answer, location, ("lease_id",))
+            fields: Any = answer.data() if answer.status == OK else None
+        else:
+            answer = self._get(self._data_path(location, version), namespace)
+            self._refuse_lease(answer, location, ("lease_id", "lease_duration"))
+            fields = answer.data().get("data")
+        if answer.status == NOT_FOUND:
+            raise self._missing(answer, location, version)
+        if answer.status != OK:
+            raise self._refused(answer, location.text, "read")
+        if not isinstance(fields, dict):
+            raise ProviderError("protocol", "the answer holds no secret", source=location.text)
+        return fields
+
+    def hmac(self, mount: str, key: str, version: int, inputs: Sequence[bytes]) -> list[bytes]:
+        """HMAC-SHA-512 under a transit key, which has to be of type ``hmac``."""
+        mount = canonical_path(mount, key="transit.mount")
+        key = canonical_path(key, key="transit.key")
+        source = f"{self._name}:{mount}/{key}"
+        found = self._get(f"{_quoted(mount)}/keys/{_quoted(key)}", self._namespace)
+        # Who may not look at the key may still use it; its answers are checked all the same.
+        if found.status == OK:
+            vault_transit.check_key(found.data(), source=source)
+
+        def call(body: dict[str, Any]) -> dict[str, Any]:
+            path = f"{_quoted(mount)}/hmac/{_quoted(key)}/sha2-512"
+            answer = self._send("POST", path, self._namespace, body)
+            if answer.status != OK:
+                raise self._refused(answer, source, "update")
+            return answer.data()
+
+        return vault_transit.hmac(call, version, inputs, source=source)
+
+    def close(self) -> None:
+        """Revoke the token if this run made it, even past the deadline; never raises."""
+        login, self._login = self._login, None
+        if isinstance(login, tuple) and login[1]:
+            try:
+                self._wire.request(
+                    "POST",
+                    "auth/token/revoke-self",
+                    token=login[0],
+                    namespace=self._auth_namespace(),
+                    once=REVOKE_SECONDS,
+                )
+            except KrmfnError:
+                self._around.warn(f"{self._name}: the login's token could not be revoked")
+
+    # --- requests
+
+    def _token(self) -> Plaintext:
+        """The token of the one login; a login that failed is not tried again."""
+        with self._lock:
+            if self._login is None:
+                try:
+                    self._login = log_in(
+                        self._spec.auth,
+                        self._wire,
+                        self._around,
+                        source=self._name,
+                        namespace=self._auth_namespace(),
+                    )
+                except KrmfnError as error:
+                    self._login = error
+            if isinstance(self._login, KrmfnError):
+                raise self._login
+            return self._login[0]
+
+    def _auth_namespace(self) -> str:
+        return self._spec.auth_namespace or self._namespace
+
+    def _send(self, method: str, path: str, namespace: str, body: Any = None) -> Answer:
+        return self._wire.request(method, path, token=self._token(), namespace=namespace, body=body)
+
+    def _get(self, path: str, namespace: str) -> Answer:
+        return self._send("GET", path, namespace)
+
+    def _tls(self) -> Any:
+        field = f"stores.{self._name}.vault"
+        ca = None
+        if self._spec.ca_file is not None:
+            ca = read_repository_file(
+                self._spec.ca_file,
+                base=self._around.base,
+                root=self._around.root,
+                key=f"{field}.caFile",
+            )
+        elif self._spec.ca_bundle is not None:
+            try:
+                ca = base64.b64decode("".join(self._spec.ca_bundle.split()), validate=True)
+            except (binascii.Error, ValueError):
+                raise SpecError("spec", "it is not base64", key=f"{field}.caBundle") from None
+        shown = self._spec.tls
+        files = (shown.cert_ref.file, shown.key_ref.file) if shown else None
+        if isinstance(self._spec.auth, CertAuth):
+            files = (self._spec.auth.cert.client_cert.file, self._spec.auth.cert.secret_ref.file)
+        certificate = None
+        if files is not None:
+            base = self._around.base
+            certificate = {"cert": str(base / files[0]), "key": str(base / files[1])}
+        return tls_context(ca=ca, certificate=certificate, source=self._name)
+
+    # --- mounts
+
+    def _mount(self) -> Mount:
+        """The mount of this store; asked once, and a refusal is remembered."""
+        with self._mount_lock:
+            if self._mounted is None:
+                path = canonical_path(
+                    self._spec.path.strip("/"), key=f"stores.{self._name}.vault.path"
+                )
+                try:
+                    self._mounted = self._find_mount(path)
+                except KrmfnError as error:
+                    self._mounted = error
+            if isinstance(self._mounted, KrmfnError):
+                raise self._mounted
+            return self._mounted
+
+    def _find_mount(self, path: str) -> Mount:
+        if self._spec.version is not None:
+            return Mount(self._namespace, path, int(self._spec.version[1:]))
+        found = self._ask(path, self._namespace)
+        if found is None:
+            raise ProviderError(
+                "mount-unknown",
+                "nothing is mounted there, or the token may not know",
+                source=f"{self._name}:{path}",
+                remedy="check path and token; where the mount may not be asked, set version",
+            )
+        where = str(found.get("path", "")).strip("/")
+        if found.get("type") not in ("kv", "generic") or not f"{path}/".startswith(f"{where}/"):
+            raise ProviderError(
+                "mount-not-kv",
+                f"the mount is of type {found.get('type')}",
+                source=f"{self._name}:{path}",
+                expected="kv",
+                remedy="static values only; for dynamic secrets use an operator in the cluster",
+            )
+        options = found.get("options")
+        version = 2 if isinstance(options, dict) and options.get("version") == "2" else 1
+        rest = path.removeprefix(where).strip("/")
+        if version == 2 and rest == "data":  # noqa: PLR2004  # KV 2's own path of the API
+            self._around.warn(f"{self._name}: write path: {where}; /data is added by itself")
+            rest = ""
+        namespace, where = self._split_namespace(where, found)
+        return Mount(namespace, where, version, f"{rest}/" if rest else "")
+
+    def _split_namespace(self, path: str, found: dict[str, Any]) -> tuple[str, str]:
+        """A namespace written into the path, told from a mount with slashes by asking there."""
+        segments = path.split("/")
+        for count in range(len(segments) - 1, 0, -1):
+            inner = "/".join(segments[:count])
+            namespace = f"{self._namespace}/{inner}".strip("/")
+            rest = "/".join(segments[count:])
+            there = self._ask(rest, namespace)
+            if there is not None and there.get("accessor") == found.get("accessor"):
+                return namespace, rest
+        return self._namespace, path
+
+    def _ask(self, path: str, namespace: str) -> dict[str, Any] | None:
+        answer = self._get(f"sys/internal/ui/mounts/{_quoted(path)}", namespace)
+        if answer.status == OK:
+            return answer.data()
+        if answer.status not in (DENIED, NOT_FOUND, 400):
+            raise self._refused(answer, f"{self._name}:{path}", "read")
+        if answer.status == DENIED:
+            self._check_token()
+        return None
+
+    # --- refusals
+
+    def _refused(self, answer: Answer, source: str, capability: str) -> KrmfnError:
+        """What to raise for an answer that is neither a value nor a missing one."""
+        if answer.status == DENIED:
+            self._check_token()
+            return ProviderError(
+                "permission-denied",
+                "the token may not read it",
+                source=source,
+                remedy=f"ask for {capability} on exactly this path",
+            )
+        if answer.status == NOT_FOUND:
+            return ProviderError("not-found", "nothing is there", source=source)
+        return ProviderError("protocol", f"the vault answers {answer.status}", source=source)
+
+    def _check_token(self) -> None:
+        """Tell a token that is no good from one that may not.
+
+        Raises:
+            ProviderError: ``login-failed``, it may not even look at itself.
+        """
+        if self._get("auth/token/lookup-self", self._auth_namespace()).status == DENIED:
+            raise ProviderError(
+                "login-failed",
+                "the vault does not accept the token",
+                source=self._name,
+                remedy="get a new one: it may be wrong, expired or of another namespace",
+            )
+
+    def _missing(self, answer: Answer, location: Location, version: int | None) -> ProviderError:
+        """Which of the four ways of not being there it is."""
+        metadata = answer.data().get("metadata")
+        if isinstance(metadata, dict):
+            number = f"version {metadata.get('version')}"
+            if metadata.get("destroyed") is True:
+                return ProviderError(
+                    "version-destroyed",
+                    f"{number} was destroyed",
+                    source=location.text,
+                    remedy="write the value anew",
+                )
+            return ProviderError(
+                "version-deleted",
+                f"{number} was deleted",
+                source=location.text,
+                remedy="undelete it, or write the value anew",
+            )
+        if version is not None:
+            newest = self._get(self._data_path(location, None), location.source[2])
+            if newest.status == OK or "metadata" in newest.data():
+                return ProviderError(
+                    "version-missing",
+                    f"there is no version {version}",
+                    source=location.text,
+                    remedy="correct version",
+                )
+        hint = "leave data/ out of key, or " if location.path.startswith("data/") else ""
+        return ProviderError(
+            "not-found",
+            "nothing is stored there",
+            source=location.text,
+            remedy=f"{hint}write the value, or correct remoteRef.key",
+        )
+
+    def _refuse_lease(self, answer: Answer, location: Location, fields: Sequence[str]) -> None:
+        """Refuse what expires, and give it back at once."""
+        held = [answer.body.get(field) for field in fields]
+        wrapped = answer.body.get("wrap_info")
+        if not any(value not in (None, "", "0") for value in held) and wrapped is None:
+            return
+        lease = answer.body.get("lease_id")
+        if isinstance(lease, str) and lease:
+            self._send("PUT", "sys/leases/revoke", location.source[2], {"lease_id": lease})
+        raise ProviderError(
+            "leased",
+            "the answer is a lease, which would expire in the cluster",
+            source=location.text,
+            remedy="static values only; for dynamic secrets use an operator in the cluster",
+        )
+
+    def _data_path(self, location: Location, version: int | None) -> str:
+        path = f"{_quoted(location.mount)}/data/{_quoted(location.path)}"
+        return path if version is None else f"{path}?version={version}"
+
+
+def _quoted(path: str) -> str:
+    return "/".join(quote(segment, safe="") for segment in path.split("/"))
