@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,9 +15,29 @@ from tests.support import openbao as server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ROOT = Path(__file__).resolve().parents[1]
+
 
 @pytest.fixture(scope="session")
 def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.OpenBao]:
     """A real OpenBao; one for each worker."""
     with server.development(tmp_path_factory.mktemp("bao")) as bao:
         yield bao
+
+
+@pytest.fixture(scope="session")
+def plugins(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A plugin home with krmfn in it, as `krmfn install legacy-plugin` leaves it."""
+    home = tmp_path_factory.mktemp("plugins")
+    directory = tmp_path_factory.mktemp("bin")
+    program = directory / "krmfn"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -m krmfn "$@"\n')
+    program.chmod(0o755)
+    environ = {
+        "PATH": f"{directory}{os.pathsep}{os.environ['PATH']}",
+        "HOME": str(home),
+        "PYTHONPATH": str(ROOT),
+        "KUSTOMIZE_PLUGIN_HOME": str(home / "plugins"),
+    }
+    subprocess.run([program, "install", "legacy-plugin"], env=environ, check=True)
+    return environ

@@ -40,24 +40,6 @@ def seeded(openbao: OpenBao) -> OpenBao:
     return openbao
 
 
-@pytest.fixture(scope="session")
-def plugins(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A plugin home with krmfn in it, as `krmfn install legacy-plugin` leaves it."""
-    home = tmp_path_factory.mktemp("plugins")
-    directory = tmp_path_factory.mktemp("bin")
-    program = directory / "krmfn"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -m krmfn "$@"\n')
-    program.chmod(0o755)
-    environ = {
-        "PATH": f"{directory}{os.pathsep}{os.environ['PATH']}",
-        "HOME": str(home),
-        "PYTHONPATH": str(ROOT),
-        "KUSTOMIZE_PLUGIN_HOME": str(home / "plugins"),
-    }
-    subprocess.run([program, "install", "legacy-plugin"], env=environ, check=True)
-    return environ
-
-
 def kubectl(overlay: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """`kubectl kustomize` of the wheel."""
     return subprocess.run(
