@@ -10,13 +10,16 @@ import base64
 import copy
 import datetime as dt
 import json
+import os
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives import hashes, keywrap
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from krmfn import derive, resolve
 from krmfn.deadline import Deadline
@@ -30,9 +33,10 @@ from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import parse
 from tests.support import make_build_vectors, make_seal_vectors
 from tests.support.make_seal_vectors import KEYS
+from tests.support.openbao import OpenBao, development
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 VECTORS: dict[str, Any] = json.loads(
     (Path(__file__).parent.parent / "vectors" / "seal-v1-builds.json").read_text()
@@ -74,7 +78,7 @@ class Memory(Store):
 
 
 def build(
-    store: Store,
+    store: Store | OpenBao,
     secrets: Iterable[dict[str, Any]],
     *,
     entropy: Callable[[int], bytes] = no_entropy,
@@ -93,7 +97,7 @@ def build(
                     "epoch": VECTORS["sealing"]["epoch"],
                     **sealing,
                 },
-                "stores": {"main": {"vault": {"path": "secret"}}},
+                "stores": {"main": {"vault": {"path": "secret", "id": "main"}}},
                 "secrets": list(secrets),
             },
         }
@@ -101,9 +105,11 @@ def build(
     assert isinstance(config, SealedSecretGenerator)
     namespace = VECTORS["sealing"]["namespace"]
     plan = make_plan(config, namespace=namespace, overlay=Overlay())
-    around = Surroundings({}, Deadline(60))
+    environ = store.environ if isinstance(store, OpenBao) else {}
+    around = Surroundings(environ, Deadline(60))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(resolve, "open_store", lambda *_: store)
+        if isinstance(store, Store):
+            patched.setattr(resolve, "open_store", lambda *_: store)
         objects = generate(plan, around, now=NOW, entropy=entropy)
     return {
         one["metadata"]["name"]: {
@@ -153,6 +159,54 @@ def test_the_frozen_items_open_to_what_they_are_made_of() -> None:
 def test_many_at_once_are_what_each_is_alone(key: dict[str, Any]) -> None:
     """Neither order nor company of the secrets changes a byte."""
     assert build(Memory(), configs(*reversed(SECRETS)), derivationKey=key) == expected(*SECRETS)
+
+
+@pytest.fixture(scope="module")
+def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
+    """A real OpenBao of its own, with the vectors' values and key: in a field, and in transit."""
+    with development(tmp_path_factory.mktemp("bao")) as bao:
+        for path, fields in json.loads(VECTORS["store"]).items():
+            bao.write("secret", path, fields)
+        bao.write("secret", "krmfn/derivation", {"key": KEYS["k64"]})
+        bao.mount("transit", "transit")
+        wrapping = bao.request("GET", "transit/wrapping_key")["data"]["public_key"]
+        public = load_pem_public_key(wrapping.encode())
+        assert isinstance(public, RSAPublicKey)
+        oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+        ephemeral = os.urandom(32)
+        wrapped = public.encrypt(ephemeral, oaep)
+        wrapped += keywrap.aes_key_wrap_with_padding(ephemeral, KEY)
+        body = {"ciphertext": base64.b64encode(wrapped).decode(), "type": "hmac"}
+        bao.request("POST", "transit/keys/krmfn/import", {**body, "hash_function": "SHA256"})
+        yield bao
+
+
+# A real server writes numbers its own way, and has one version of each of these secrets.
+ON_A_SERVER = sorted(SECRETS.keys() - {"values", "properties"})
+
+
+@pytest.mark.parametrize("pin", [{}, {"id": KEY_ID}], ids=["", "pinned"])
+@pytest.mark.parametrize("key", [STORED, TRANSIT], ids=["stored", "transit"])
+def test_known_answers_of_a_build_with_a_real_vault(
+    vault: OpenBao, key: dict[str, Any], pin: dict[str, str]
+) -> None:
+    """One key of 64 bytes in a field and in a real transit engine: the frozen items from both."""
+    found = build(vault, configs(*ON_A_SERVER), derivationKey={**key, **pin})
+    assert found == expected(*ON_A_SERVER)
+
+
+def test_a_real_transit_key_that_can_be_exported(vault: OpenBao) -> None:
+    """What the engine answers is the first step under the bytes that it exports."""
+    vault.request("POST", "transit/keys/made", {"type": "hmac", "key_size": 64, "exportable": True})
+    exported = vault.request("GET", "transit/export/hmac-key/made/1")["data"]["keys"]["1"]
+    key = base64.b64decode(exported)
+    assert len(key) == 64
+    made = {"transit": {"store": "main", "key": "made", "version": 1}}
+    vault.write("secret", "made", {"key": key.hex()})
+    stored = {"store": "main", "key": "made", "property": "key"}
+    local = build(vault, configs("templated"), derivationKey=stored)
+    assert local == build(vault, configs("templated"), derivationKey=made)
+    assert local != expected("templated")
 
 
 def test_extract_gives_the_bytes_of_data() -> None:
