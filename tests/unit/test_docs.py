@@ -86,7 +86,9 @@ def test_template_functions() -> None:
 
 def test_readme_example(tmp_path: Path) -> None:
     """The README's example is a valid configuration."""
-    block = re.search(r"```yaml\n(apiVersion: krmfn.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    block = re.search(
+        r"```yaml\n(apiVersion: krmfn.*?)```", (ROOT / "README.md").read_text(), re.DOTALL
+    )
     assert block is not None
     file = tmp_path / "secrets.yaml"
     file.write_text(block.group(1))
