@@ -24,6 +24,7 @@ LOGTO = ROOT / "examples/logto"
 # What kustomize does at most, and more: no network, nothing writable, nobody's rights.
 BARE = ("docker", "run", "--rm", "-i", "--read-only", "--network", "none", "--user", "65534:65534")
 BARE += ("--cap-drop", "ALL", "--security-opt", "no-new-privileges")
+VALUES = {"access_key_id": "AKIAEXAMPLE00000001", "secret_access_key": "not a real secret"}
 MAX_OWN_BYTES = 100_000_000
 
 
@@ -141,13 +142,15 @@ def sealed(done: subprocess.CompletedProcess[str]) -> Any:
 
 
 @pytest.mark.e2e
-def test_kustomize_calls_it(image: str, plugins: dict[str, str], seeded: OpenBao) -> None:
+def test_kustomize_calls_it(image: str, plugins: dict[str, str], openbao: OpenBao) -> None:
     """The container variant gives the same SealedSecret as the exec variant, and the same stream.
 
     The vault listens on the machine's loopback, which a container shares only in network `host`.
     """
+    openbao.write("secret", "krmfn/derivation", {"key": "6b1f0a7c94d2e8350f1b6d2c7a8e9f40" * 2})
+    openbao.write("secret", "logto/production/backup", VALUES)
     assert image in (LOGTO / "overlays/prod-container/generator/kustomization.yaml").read_text()
-    environ = plugins | seeded.environ | runtime_environ()
+    environ = plugins | openbao.environ | runtime_environ()
     exec_variant = build("prod", environ, "--enable-exec")
     container = build("prod-container", environ, "--network", "--network-name", "host")
     assert sealed(container) == sealed(exec_variant)
