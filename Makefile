@@ -71,7 +71,7 @@ coverage: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python tests/e2e/tools.py vals@0.46.1 kubeseal@0.40.0 kustomize@5.8.2 >/dev/null
-	@$(BIN)/python tests/bench/run.py $(ARGS)
+	@$(BIN)/python -m tests.bench.run $(ARGS)
 
 # One lock for every CPython from 3.11 on. No index is named in it: that is each machine's own business.
 COMPILE := $(UV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade
