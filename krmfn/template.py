@@ -17,26 +17,36 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from krmfn.errors import SealingError, SpecError
-from krmfn.template_functions import FUNCTIONS, FunctionError
+from krmfn.template_functions import FUNCTIONS, MAX_BYTES, FunctionError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_SPACE = " \t\r\n"  # what Go calls space: between tokens, and for the trim markers
+# Each token but ``(`` and ``|`` ends where Go's do: ``.a.b`` and ``"a""b"`` are not two operands.
 _TOKEN = re.compile(
-    r"""\s*(?:
+    r"""[ \t\r\n]*(?:(?:
       (?P<variable>\.[A-Za-z_][A-Za-z0-9_]*)
-    | (?P<dot>\.(?=\s|"|`))
+    | (?P<dot>\.)
     | (?P<word>[A-Za-z][A-Za-z0-9]*)
-    | (?P<string>"(?:[^"\\\n]|\\.)*"|`[^`]*`)
-    | (?P<integer>[0-9]+(?![A-Za-z0-9_.]))
-    | (?P<sign>[|()])
+    | (?P<string>"(?:[^"\\\n]
+        |\\(?:[abfnrtv\\"]|x[0-7][0-9a-fA-F]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4}))*"|`[^`]*`)
+    | (?P<integer>0|[1-9][0-9]*)
+    | (?P<close>\))
+    )(?=[ \t\r\n|)]|\}\}|\Z)
+    | (?P<sign>[|(])
     )""",
     re.VERBOSE,
 )
-_ESCAPE = re.compile(r'\\(?:([abfnrtv\\"\'])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4}))')
-_ESCAPES = dict(zip("abfnrtv\\\"'", "\a\b\f\n\r\t\v\\\"'", strict=True))
-_STATEMENTS = frozenset(
+_END = re.compile(r"[ \t\r\n]*+((?<=[ \t\r\n])-)?\}\}")
+_NO_OPERAND = re.compile(r"[ \t\r\n]*+(?:[|)]|((?<=[ \t\r\n])-)?\}\}|\Z)")
+_OPENS_TRIMMED = re.compile(r"\{\{-[ \t\r\n]")
+_COMMENT = re.compile(r"(?:(?<=-)[ \t\r\n])?/\*(?:[^*]|\*(?!/))*+\*/([ \t\r\n]-)?\}\}", re.DOTALL)
+_ESCAPE = re.compile(r'\\(?:([abfnrtv\\"])|x(..)|u(....))')
+_ESCAPES = dict(zip('abfnrtv\\"', '\a\b\f\n\r\t\v\\"', strict=True))
+_REFUSED_WORDS = frozenset(
     {"if", "else", "end", "range", "with", "define", "template", "block", "break", "continue"}
+    | {"true", "false", "nil"}
 )
 MAX_DEPTH = 20
 
@@ -71,6 +81,10 @@ class Template:
     """
 
     def __init__(self, text: str) -> None:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise SpecError("template", "the template holds a lone surrogate") from None
         self.text = text
         self.parts: tuple[bytes | Node, ...] = tuple(_parse(text))
 
@@ -93,7 +107,14 @@ class Template:
             SealingError: a variable is missing, or a function cannot take its value. The message
                 names the function, never a value.
         """
-        return b"".join(p if isinstance(p, bytes) else _bytes(_run(p, values)) for p in self.parts)
+        size, out = 0, []
+        for part in self.parts:
+            piece = part if isinstance(part, bytes) else _bytes(_run(part, values))
+            size += len(piece)
+            if size > MAX_BYTES:
+                raise SealingError("value", "the template's result is too large")
+            out.append(piece)
+        return b"".join(out)
 
 
 def _run(node: Node, values: Mapping[str, bytes]) -> bytes | int:
@@ -108,7 +129,7 @@ def _run(node: Node, values: Mapping[str, bytes]) -> bytes | int:
     if isinstance(node, Call):
         operands = [_run(operand, values) for operand in node.operands]
         try:
-            return FUNCTIONS[node.function].run(*operands)
+            return FUNCTIONS[node.function](*operands)
         except FunctionError as error:
             place = f"template {node.line}:{node.column}"
             raise SealingError("value", f"{place}: {node.function}: {error}") from None
@@ -126,15 +147,15 @@ def _parse(text: str) -> list[bytes | Node]:
     trim = False
     while (start := text.find("{{", position)) >= 0:
         before = text[position:start]
-        opens_trimmed = re.match(r"\{\{-\s", text[start:]) is not None
-        before = before.lstrip() if trim else before
-        parts.append((before.rstrip() if opens_trimmed else before).encode())
+        opens_trimmed = _OPENS_TRIMMED.match(text, start) is not None
+        before = before.lstrip(_SPACE) if trim else before
+        parts.append((before.rstrip(_SPACE) if opens_trimmed else before).encode())
         parser = _Parser(text, start + (3 if opens_trimmed else 2))
         node, position, trim = parser.action()
         if node is not None:
             parts.append(node)
     rest = text[position:]
-    parts.append((rest.lstrip() if trim else rest).encode())
+    parts.append((rest.lstrip(_SPACE) if trim else rest).encode())
     return [part for part in parts if part != b""]
 
 
@@ -148,12 +169,10 @@ class _Parser:
 
     def action(self) -> tuple[Node | None, int, bool]:
         """The action's node (None for a comment), where it ends, and whether it trims after."""
-        if comment := re.compile(r"\s*/\*.*?\*/\s*?( -)?\}\}", re.DOTALL).match(
-            self.text, self.position
-        ):
+        if comment := _COMMENT.match(self.text, self.position):
             return None, comment.end(), comment.group(1) is not None
         node = self.pipeline()
-        if closing := re.compile(r"(\s-)?\s*\}\}").match(self.text, self.position):
+        if closing := _END.match(self.text, self.position):
             return node, closing.end(), closing.group(1) is not None
         return self.refuse("the action does not end here")
 
@@ -166,18 +185,20 @@ class _Parser:
     def call(self, piped: Node | None) -> Node:
         line, column = self.place()
         word = self.accept("word")
-        if word is None or word in ("true", "false", "nil"):
+        if word is None:
             if piped is not None:
                 self.refuse("only a function can stand behind |")
             return self.operand()
         if word == "index":
+            if piped is not None:
+                self.refuse("index takes nothing from |", back=len(word))
             return self.index()
-        if word in _STATEMENTS:
+        if word in _REFUSED_WORDS:
             self.refuse(f"{word} is not part of the language", back=len(word))
         if word not in FUNCTIONS:
             self.refuse(f"there is no function {word}", back=len(word))
         operands: list[Node] = []
-        while self.peek() is not None:
+        while not _NO_OPERAND.match(self.text, self.position):
             operands.append(self.operand())
         if piped is not None:
             operands.append(piped)
@@ -205,19 +226,15 @@ class _Parser:
             if self.depth > MAX_DEPTH:
                 self.refuse("nested too deeply")
             node = self.pipeline()
-            self.accept("sign", ")") or self.refuse("a ) is missing")
+            self.accept("close") or self.refuse("a ) is missing")
             self.depth -= 1
             return node
+        rest = self.text[self.position :].lstrip(_SPACE)
+        if rest.startswith('"'):
+            self.refuse("the string does not end, or has an escape that is not understood")
+        if re.match(r"\.[A-Za-z_]", rest):
+            self.refuse('only .key is understood; any other name is written index . "name"')
         return self.refuse("a .key, a string or a function is expected")
-
-    def peek(self) -> str | None:
-        """The kind of the next token when an operand can start with it."""
-        match = _TOKEN.match(self.text, self.position)
-        if match is None or match.lastgroup is None:
-            return None
-        if match.lastgroup in ("variable", "string", "integer") or match.group("sign") == "(":
-            return match.lastgroup
-        return None
 
     def accept(self, kind: str, value: str | None = None) -> str | None:
         """The next token, consumed, if it is of ``kind``."""
@@ -233,10 +250,9 @@ class _Parser:
     def place(self, back: int = 0) -> tuple[int, int]:
         """Line and column of the next token."""
         position = self.position - back
-        while not back and position < len(self.text) and self.text[position].isspace():
+        while not back and position < len(self.text) and self.text[position] in _SPACE:
             position += 1
-        before = self.text[:position]
-        return before.count("\n") + 1, position - before.rfind("\n")
+        return self.text.count("\n", 0, position) + 1, position - self.text.rfind("\n", 0, position)
 
     def refuse(self, message: str, back: int = 0) -> NoReturn:
         line, column = self.place(back)
@@ -249,7 +265,7 @@ class _Parser:
 
 def _unquote(literal: str) -> str:
     if literal.startswith("`"):
-        return literal[1:-1]
+        return literal[1:-1].replace("\r", "")  # as Go does
 
     def replace(match: re.Match[str]) -> str:
         if match.group(1):

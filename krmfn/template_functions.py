@@ -16,7 +16,12 @@ from urllib.parse import quote_plus
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-MAX_REPEAT = 1024
+MAX_INDENT = 1024
+MAX_BYTES = 4 * 1024 * 1024  # no Secret is that large, and no chain of functions gets beyond it
+# unicode.IsSpace of Go; str.strip() would take U+001C to U+001F too.
+_WHITE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    map(chr, range(0x2000, 0x200B))
+)
 
 
 class FunctionError(Exception):
@@ -34,6 +39,17 @@ class Function:
     kinds: str
     run: Callable[..., bytes]
 
+    def __call__(self, *operands: Any) -> bytes:
+        """The function's result.
+
+        Raises:
+            FunctionError: a value it cannot take, or one of over `MAX_BYTES`.
+        """
+        _check_size(sum(len(each) for each in operands if isinstance(each, bytes)))
+        result = self.run(*operands)
+        _check_size(len(result))
+        return result
+
     def check(self, integers: Sequence[bool], operands: Sequence[Any]) -> str:
         """What is wrong with the operands, or nothing."""
         kinds = self.kinds.rstrip("*")
@@ -41,12 +57,19 @@ class Function:
             kinds += kinds[-1] * max(0, len(integers) - len(kinds))
         if len(integers) != len(kinds):
             return f"takes {len(kinds)} operand{'s' * (len(kinds) != 1)}, not {len(integers)}"
-        for integer, kind in zip(integers, kinds, strict=True):
+        for operand, integer, kind in zip(operands, integers, kinds, strict=True):
             if integer != (kind == "i"):
                 return "takes a number here" if kind == "i" else "takes no number here"
+            if integer and operand > MAX_INDENT:
+                return f"takes a number up to {MAX_INDENT} here"
         if self.run is _printf:
             return _check_format(operands)
         return ""
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_BYTES:
+        raise FunctionError("the value is too large")
 
 
 def _text(value: bytes) -> str:
@@ -93,8 +116,29 @@ def _to_json(value: str) -> str:
     return escaped
 
 
+def _ascii(function: Callable[[str], str]) -> Callable[[bytes], bytes]:
+    """Beyond ASCII, Go's and Python's ideas of case differ, and each with its version of Unicode."""
+
+    def run(value: bytes) -> bytes:
+        text = _text(value)
+        if not text.isascii():
+            raise FunctionError("the value is not ASCII text")
+        return function(text).encode()
+
+    return run
+
+
+def _replace(old: bytes, new: bytes, value: bytes) -> bytes:
+    _check_size(len(value) + value.count(old) * len(new))
+    if old:
+        return value.replace(old, new)
+    # Go puts `new` between characters then, not between bytes.
+    return _text(value).replace("", _text(new)).encode()
+
+
 def _indent(spaces: int, value: bytes) -> bytes:
-    pad = b" " * min(spaces, MAX_REPEAT)
+    _check_size(len(value) + value.count(b"\n") * spaces)
+    pad = b" " * spaces
     return pad + value.replace(b"\n", b"\n" + pad)
 
 
@@ -125,13 +169,13 @@ FUNCTIONS: dict[str, Function] = {
     "squote": Function("s", lambda v: b"'" + v + b"'"),
     "toJson": Function("s", _on_text(_to_json)),
     "toString": Function("s", lambda v: v),
-    "trim": Function("s", _on_text(str.strip)),
+    "trim": Function("s", _on_text(lambda t: t.strip(_WHITE))),
     "trimAll": Function("ss", lambda c, v: _text(v).strip(_text(c)).encode()),
     "trimPrefix": Function("ss", lambda p, v: v.removeprefix(p)),
     "trimSuffix": Function("ss", lambda s, v: v.removesuffix(s)),
-    "upper": Function("s", _on_text(str.upper)),
-    "lower": Function("s", _on_text(str.lower)),
-    "replace": Function("sss", lambda old, new, v: v.replace(old, new)),
+    "upper": Function("s", _ascii(str.upper)),
+    "lower": Function("s", _ascii(str.lower)),
+    "replace": Function("sss", _replace),
     "indent": Function("is", _indent),
     "nindent": Function("is", lambda n, v: b"\n" + _indent(n, v)),
     "urlquery": Function("s", lambda v: quote_plus(v, safe="").encode()),
