@@ -1,0 +1,40 @@
+"""The age store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyrage
+import pytest
+
+from krmfn.deadline import Deadline
+from krmfn.providers.age import AgeFile, AgeStore, render_file
+from krmfn.providers.base import Surroundings
+from krmfn.spec.stores import Age, AgeDocument
+from tests.conformance.store_conformance import StoreConformance
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from krmfn.providers.base import Json, Store
+    from tests.conformance.store_conformance import Make
+
+
+class TestAge(StoreConformance):
+    """A file made for each test."""
+
+    @pytest.fixture
+    def make(self, tmp_path: Path) -> Make:
+        """A store in a file."""
+        identity = pyrage.x25519.Identity.generate()
+
+        def make(secrets: dict[str, dict[str, Json]]) -> Store:
+            frame = AgeDocument.model_validate(
+                {"storeId": "s", "boundTo": {}, "encryptedTo": [str(identity.to_public())]}
+            )
+            (tmp_path / "s.age").write_bytes(render_file(AgeFile(frame, secrets)))
+            environ = {"KRMFN_AGE_IDENTITY": str(identity)}
+            around = Surroundings(environ, Deadline(30), tmp_path, tmp_path)
+            return AgeStore("main", Age.model_validate({"file": "s.age"}), around)
+
+        return make
