@@ -38,6 +38,7 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "HOME": str(home),
         "PYTHONPATH": str(ROOT),
         "KUSTOMIZE_PLUGIN_HOME": str(home / "plugins"),
+        **{name: os.environ[name] for name in os.environ if name.startswith("COVERAGE_")},
     }
     subprocess.run([program, "install", "legacy-plugin"], env=environ, check=True)
     return environ
