@@ -36,7 +36,8 @@ _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z")
 _PREFIXED_INT = re.compile(r"0(o[0-7]+|x[0-9a-fA-F]+)\Z")
 _FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)?\.[0-9]+\Z")
 _PROPERTY = re.compile(r"(&\S+\s+)?!")
-_TAG = "tag:yaml.org,2002:"
+_QUOTED = re.compile(r" '\w[^']+'")
+_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "map", "seq"))
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,10 @@ def number(text: str) -> Any:
     """The integer or float that ``text``, a number by the rules above, stands for."""
     if _FLOAT.match(text):
         return float(text)
-    if _PREFIXED_INT.match(text):
-        return int(text, 0)
-    # Python refuses to read integers of over 4300 digits; nobody means one.
-    return int(text) if len(text) < 100 else text  # noqa: PLR2004
+    # Python refuses to read or write integers of over 4300 digits; nobody means one.
+    if len(text) >= 100:  # noqa: PLR2004
+        return text
+    return int(text, 0 if _PREFIXED_INT.match(text) else 10)
 
 
 class Document:
@@ -99,7 +100,7 @@ def documents(text: str | bytes, name: str) -> Iterator[Document]:
         SpecError: not YAML, or not UTF-8; the message names line and column and quotes nothing.
     """
     try:
-        text = text.decode() if isinstance(text, bytes) else text
+        text = (text.decode() if isinstance(text, bytes) else text).removeprefix("\ufeff")
         _check_depth(text, name)
         loader = _Loader(text)
         try:
@@ -113,7 +114,9 @@ def documents(text: str | bytes, name: str) -> Iterator[Document]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-        raise SpecError("yaml", error.problem or "not YAML", where=place) from None
+        # PyYAML's own parser, unlike libyaml, quotes the names of anchors.
+        problem = _QUOTED.sub("", error.problem or "not YAML")
+        raise SpecError("yaml", problem, where=place) from None
     except (yaml.YAMLError, UnicodeError):
         raise SpecError("yaml", "not YAML in UTF-8", where=name) from None
     except RecursionError:
@@ -166,6 +169,8 @@ class _Constructor:
             raise self.error(node, "aliases multiply the document too often")
         if depth > MAX_DEPTH:
             raise self.error(node, "nested too deeply, or an alias contains itself")
+        if node.tag not in _TAGS:
+            raise self.error(node, "tags are not understood here")
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, depth)
         if isinstance(node, yaml.SequenceNode):
@@ -185,8 +190,6 @@ class _Constructor:
         return result
 
     def scalar(self, node: yaml.ScalarNode) -> Any:
-        if node.tag != _TAG + "str":
-            raise self.error(node, "tags are not understood here")
         # Quoted, literal and folded scalars are strings as they stand, and so is "!!str 12", which
         # composes like "12": only the text tells them apart.
         if node.style or _PROPERTY.match(self.text, node.start_mark.index):
