@@ -270,6 +270,7 @@ def number_of(text: bytes, **options: Any) -> int:
 
 OLD, NEW = numbered(1, -60, 300), numbered(2, -30, 330)
 EXPIRED, FUTURE = numbered(3, -10, -1), numbered(4, 1, 400)
+LONG = numbered(5, -90, 3000)
 WEAK = pem(key_info(modulus(1024), 65537), NOW - DAY, NOW + DAY)
 BROKEN = GARBAGE["not DER"]
 EC = (KEYS / "ec.crt").read_bytes()
@@ -288,6 +289,8 @@ EC = (KEYS / "ec.crt").read_bytes()
         [BROKEN, EC, NEW, OLD, WEAK],
         [GARBAGE["a private key"], OLD, b"# comment\n", NEW],
         [NEW, NEW],
+        [LONG, NEW],
+        [NEW, LONG],
     ],
 )
 def test_of_a_bundle_the_newest_valid_one_is_taken(bundle: list[bytes]) -> None:

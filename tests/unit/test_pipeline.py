@@ -310,6 +310,14 @@ def test_random_mode_takes_its_bytes_from_the_operating_system() -> None:
     assert not set(found["templated"].values()) & set(expected("templated")["templated"].values())
 
 
+def test_transit_is_not_asked_about_random_items() -> None:
+    """Only what is derived is asked for."""
+    store = Memory()
+    secrets = [{**SECRETS["templated"]["config"], "mode": "random"}, SECRETS["wide"]["config"]]
+    build(store, secrets, entropy=bytes, derivationKey=TRANSIT)
+    assert [len(batch) for batch in store.asked] == [1]
+
+
 def test_random_mode_alone_needs_no_key() -> None:
     """Neither read nor asked for."""
     store = Memory()
