@@ -171,8 +171,12 @@ def locate(plan: Plan, stores: Stores, recipient: str, deadline: Deadline) -> di
         SpecError: a reference points at the derivation key.
         PolicyError: a store may not be used for this.
     """
+    key = plan.sealing.derivation_key
     for target in plan.targets:
-        for store in sorted({read.store for read in target.reads()}):
+        used = {read.store for read in target.reads()}
+        if key is not None and target.mode == "deterministic":
+            used.add(key.transit.store if isinstance(key, TransitKey) else key.store)
+        for store in sorted(used):
             try:
                 stores.get(store).bind(target.bound_namespace, recipient)
             except KrmfnError as error:
@@ -188,7 +192,6 @@ def locate(plan: Plan, stores: Stores, recipient: str, deadline: Deadline) -> di
 
     found = at_once([partial(one, read) for read in uses], deadline)
     locations = dict(zip(uses, found, strict=True))
-    key = plan.sealing.derivation_key
     if isinstance(key, StoredKey) and plan.deterministic:
         own = stores.get(key.store).locate(key.key)
         for target in plan.targets:

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 
 from krmfn import derive, resolve
 from krmfn.deadline import Deadline
-from krmfn.errors import KrmfnError, SealingError
+from krmfn.errors import KrmfnError, PolicyError, SealingError
 from krmfn.overlay import Overlay
 from krmfn.pipeline import generate
 from krmfn.plan import make_plan
@@ -362,3 +362,20 @@ def test_the_key_is_no_value() -> None:
         with pytest.raises(KrmfnError) as caught:
             build(Memory(), [{"name": "one", "store": "main", **entry}])
         assert caught.value.id == "derivation-key-read"
+
+
+@pytest.mark.parametrize("key", [STORED, TRANSIT], ids=["stored", "transit"])
+def test_a_bound_store_lends_its_key_to_no_other_namespace(key: dict[str, Any]) -> None:
+    """A store's binding holds for the derivation key too, where no value comes from it."""
+
+    class Bound(Memory):
+        def bind(self, namespace: str, recipient: str) -> None:
+            if namespace != "production":
+                raise PolicyError("store-bound", "the store is bound to other namespaces")
+
+    literals = SECRETS["literals"]["config"]
+    assert build(Bound(), [literals], derivationKey=key) == expected("literals")
+    with pytest.raises(PolicyError) as caught:
+        build(Bound(), [{**literals, "scope": "cluster-wide"}], derivationKey=key)
+    assert caught.value.secret == "literals"
+    build(Bound(), [{**literals, "scope": "cluster-wide", "mode": "random"}], entropy=bytes)
