@@ -15,6 +15,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyrage
 import pytest
 from cryptography.hazmat.primitives import hashes, keywrap
 from cryptography.hazmat.primitives.asymmetric import padding
@@ -27,10 +28,12 @@ from krmfn.errors import KrmfnError, PolicyError, SealingError
 from krmfn.overlay import Overlay
 from krmfn.pipeline import generate
 from krmfn.plan import make_plan
+from krmfn.providers.age import AgeStore
 from krmfn.providers.base import Json, Location, Number, Store, Surroundings
 from krmfn.seal import hybrid_decrypt
 from krmfn.spec.generator import SealedSecretGenerator
-from krmfn.spec.parse import parse
+from krmfn.spec.parse import check, parse
+from krmfn.spec.stores import Age
 from tests.support import make_build_vectors, make_seal_vectors
 from tests.support.make_seal_vectors import KEYS
 from tests.support.openbao import OpenBao, development
@@ -264,13 +267,6 @@ def test_transit_is_asked_once_where_the_keys_are_known_before() -> None:
 
 
 @pytest.mark.parametrize("key", [STORED, TRANSIT], ids=["stored", "transit"])
-def test_the_pinned_key_is_taken(key: dict[str, Any]) -> None:
-    """The key whose id is pinned gives the bytes that it gives without a pin."""
-    pinned = {**key, "id": KEY_ID}
-    assert build(Memory(), configs("wide"), derivationKey=pinned) == expected("wide")
-
-
-@pytest.mark.parametrize("key", [STORED, TRANSIT], ids=["stored", "transit"])
 @pytest.mark.parametrize("name", ["wide", "extracted"])
 def test_another_than_the_pinned_key_is_refused(key: dict[str, Any], name: str) -> None:
     """A key that was made anew under the old name stops the build; both ids are told."""
@@ -379,3 +375,31 @@ def test_a_bound_store_lends_its_key_to_no_other_namespace(key: dict[str, Any]) 
         build(Bound(), [{**literals, "scope": "cluster-wide"}], derivationKey=key)
     assert caught.value.secret == "literals"
     build(Bound(), [{**literals, "scope": "cluster-wide", "mode": "random"}], entropy=bytes)
+
+
+def test_a_real_age_store_gives_the_bytes_of_the_reference(tmp_path: Path) -> None:
+    """Store id, path and property are bound as the specification says."""
+    identity = pyrage.x25519.Identity.generate()
+    document = {
+        "storeId": "6f1d",
+        "boundTo": {},
+        "encryptedTo": [str(identity.to_public())],
+        "secrets": {
+            "krmfn/derivation": {"key": KEYS["k64"]},
+            "logto/db": {"a": {"b": "x"}, "a.b": 17},
+        },
+    }
+    text = json.dumps(document).encode()
+    sealed = pyrage.encrypt(text, [identity.to_public()], armored=True)
+    (tmp_path / "s.age").write_bytes(sealed)
+    around = Surroundings(
+        {"KRMFN_AGE_IDENTITY": str(identity)}, Deadline(60), tmp_path, tmp_path.resolve()
+    )
+    store = AgeStore("main", check(Age, {"file": "s.age"}, name=""), around)
+    ref, age, at = make_build_vectors.ref, make_seal_vectors.age, make_build_vectors.at
+    secret = {"name": "aged", "store": "main"}
+    found = build(store, [{**secret, "data": [ref("one", "a.b"), ref("two", "a\\.b")]}])
+    made_of = {"one": at("x", age("a", "b")), "two": at("17", age("a.b"))}
+    for key, made in made_of.items():
+        answer = make_build_vectors.sealed("aged", key, made, "strict")["item"]
+        assert base64.b64encode(found["aged"][key]).decode() == answer
