@@ -86,7 +86,9 @@ class KrmfnError(Failure):
             text += f", found {self.found}"
         if self.remedy:
             text += f"; {self.remedy}"
-        return " ".join(f"{text} [{self.id}]".split())
+        line = " ".join(f"{text} [{self.id}]".split())
+        # A name from elsewhere may hold a terminal's control sequences.
+        return "".join(char if char.isprintable() else "?" for char in line)
 
     __str__ = line
 

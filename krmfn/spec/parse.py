@@ -28,6 +28,13 @@ KINDS: dict[str, type[Model]] = {
 
 M = TypeVar("M", bound=Model)
 _QUOTE = "quote the value"
+_TYPES = {
+    "model_type": "an object",
+    "dict_type": "an object",
+    "tuple_type": "a list",
+    "int_type": "an integer",
+    "bool_type": "true or false",
+}
 # What a pattern of the models means, for its message.
 PATTERNS = (
     (
@@ -35,6 +42,9 @@ PATTERNS = (
         "lower-case letters, digits, '-' and '.' (a DNS name)",
     ),
     (r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", "lower-case letters, digits and '-' (a DNS label)"),
+    (r"^[a-zA-Z0-9][-._a-zA-Z0-9]*$", "letters, digits, '-', '_' and '.', a letter or digit first"),
+    (r"^[A-Za-z_][A-Za-z0-9_]*$", "letters, digits and '_' (a variable's name)"),
+    (r"^[a-z0-9.-]{1,63}$", "1 to 63 lower-case letters, digits, '-' and '.'"),
     (r"^[-._a-zA-Z0-9]+$", "letters, digits, '-', '_' and '.'"),
     (r"^[0-9a-f]{64}$", "64 lower-case hex digits"),
     (r"^[0-9a-f]{16}$", "16 lower-case hex digits"),
@@ -140,14 +150,16 @@ def _explain(model: type[Model], kind: str, text: str, loc: Sequence[str | int])
         return "unknown field", f"did you mean {near[0]}?" if near else ""
     if kind == "string_type":
         return "must be a string", _QUOTE
+    if kind in _TYPES:
+        return f"must be {_TYPES[kind]}", ""
     if kind == "too_short":
         return "must not be empty", ""
     if kind == "string_pattern_mismatch":
-        return "must be " + next((words for rule, words in PATTERNS if rule in text), text), ""
+        return "must be " + next(words for rule, words in PATTERNS if rule in text), ""
     if kind == "literal_error":
         return text.replace("Input should be", "must be"), ""
-    # "String should match pattern …", "Input should be a valid list": pydantic's texts for types
-    # and limits name the rule, never the input.
+    # "Input should be greater than or equal to 1", "String should have at least 1 character":
+    # pydantic's texts for limits name the rule, never the input.
     words = text.replace("Input should", "must").replace("String should", "must")
     return words[0].lower() + words[1:], ""
 
