@@ -332,8 +332,7 @@ def test_equal_values_elsewhere_look_different(
 ) -> None:
     """One value under two names or scopes shares neither wrapped key nor ciphertext."""
     base = {"name": "one", "store": "main", "data": [make_build_vectors.ref("user", "user")]}
-    (left,) = build(Memory(), [base | secret]).values()
-    (right,) = build(Memory(), [base | changed]).values()
+    (left,), (right,) = (build(Memory(), [base | of]).values() for of in (secret, changed))
     assert left["user"][258:] != right["user"][258:]
     assert left["user"][2:258] != right["user"][2:258]
 
