@@ -8,23 +8,30 @@ MiB of an answer are read. Only `KrmfnError` gets out, and no error quotes an an
 
 from __future__ import annotations
 
+import http.client
+import io
 import json
 import ssl
-import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import urllib3
-from urllib3.exceptions import HTTPError, MaxRetryError, SSLError
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError, SSLError
 from urllib3.util import Retry, Timeout
 
-from krmfn.errors import ProviderError
+from krmfn.errors import DeadlineError, ProviderError
 from krmfn.providers.base import Number
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Mapping
 
+    from urllib3 import BaseHTTPResponse
+
     from krmfn.deadline import Deadline
+    from krmfn.errors import KrmfnError
     from krmfn.plaintext import Plaintext
     from krmfn.providers.vault_address import Origin
 
@@ -32,7 +39,7 @@ MAX_CONNECTIONS = 16
 MAX_ANSWER = 16 * 1024 * 1024
 RETRIES = 8  # with the backoff below about 20 seconds, or until the deadline
 CONNECT_SECONDS, READ_SECONDS = 5.0, 15.0
-RETRY_STATUS = frozenset({412, 429, 500, 502, 503, 504})
+RETRY_STATUS = frozenset({412, 429})
 SEALED_STATUS = frozenset({501, 503})
 
 
@@ -49,6 +56,43 @@ class Answer:
         return found if isinstance(found, dict) else {}
 
 
+class _WholeAnswer(io.RawIOBase):
+    """What a socket reads, with the read timeout for all of an answer and not for each piece."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._end = time.monotonic() + (sock.gettimeout() or 0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._sock.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *arguments: Any, **named: Any) -> None:
+        super().__init__(sock, *arguments, **named)
+        self.fp = io.BufferedReader(_WholeAnswer(self.fp.detach(), sock))
+
+
+class _HttpConnection(HTTPConnection):
+    response_class = _Response
+
+
+class _HttpsConnection(HTTPSConnection):
+    response_class = _Response
+
+
 class Wire:
     """Requests to one vault.
 
@@ -60,7 +104,6 @@ class Wire:
     def __init__(
         self, origin: Origin, deadline: Deadline, *, source: str, context: ssl.SSLContext | None
     ) -> None:
-        self._origin = origin
         self._deadline = deadline
         self._source = source
         self._pool = urllib3.connection_from_url(
@@ -69,6 +112,7 @@ class Wire:
             block=True,
             **({"ssl_context": context} if context else {}),
         )
+        self._pool.ConnectionCls = _HttpsConnection if context else _HttpConnection
 
     def request(
         self,
@@ -88,39 +132,88 @@ class Wire:
 
         Raises:
             ProviderError: unavailable, sealed, bad TLS, a redirect, or no JSON.
-            DeadlineError: the time is up.
+            DeadlineError: the time is up; it names the last failure.
         """
         headers = {"X-Vault-Request": "true", "Accept": "application/json"}
         if token is not None:
             headers["X-Vault-Token"] = token.reveal().decode("latin-1")
         if namespace:
-            headers["X-Vault-Namespace"] = namespace
+            # A header is sent as Latin-1; the server reads UTF-8.
+            headers["X-Vault-Namespace"] = namespace.encode().decode("latin-1")
         content = None
         if body is not None:
             headers["Content-Type"] = "application/json"
             content = json.dumps(body).encode()
-        left = once if once is not None else self._deadline.left()
-        retry = _Retry.until(self._deadline, self._source)
+        retry = _policy(0 if once is not None else RETRIES)
+        cause = ""
+        while True:
+            seconds = once if once is not None else self._left(cause)
+            error: Exception | None = None
+            response, answer = None, b""
+            try:
+                response, answer = self._exchange(method, path, headers, content, seconds)
+            except (HTTPError, OSError) as caught:
+                error = caught
+            if response is not None and not _passes(response.status):
+                return self._answer(response.status, answer)
+            if response is not None and response.status in SEALED_STATUS and _is_sealed(answer):
+                raise sealed(self._source)
+            failure = _failed(error, self._source, response.status if response is not None else 0)
+            if failure.id == "tls":
+                raise failure
+            try:
+                retry = retry.increment(method, response=response, error=error)
+            except HTTPError:
+                raise failure from None
+            cause = failure.message
+            self._sleep(retry, response, cause)
+
+    def _exchange(
+        self, method: str, path: str, headers: dict[str, str], body: bytes | None, seconds: float
+    ) -> tuple[BaseHTTPResponse, bytes]:
+        """One try: the answer, and its content up to one byte over the limit."""
+        response = self._pool.urlopen(
+            method,
+            f"/v1/{path}",
+            body=body,
+            headers=headers,
+            retries=False,
+            redirect=False,
+            timeout=Timeout(connect=min(CONNECT_SECONDS, seconds), read=min(READ_SECONDS, seconds)),
+            preload_content=False,
+        )
         try:
-            response = self._pool.urlopen(
-                method,
-                f"/v1/{path}",
-                body=content,
-                headers=headers,
-                retries=False if once is not None else retry,
-                redirect=False,
-                timeout=Timeout(connect=min(CONNECT_SECONDS, left), read=min(READ_SECONDS, left)),
-                preload_content=False,
-            )
             content = response.read(MAX_ANSWER + 1)
-            # What is unread is not waited for.
-            response.close() if len(content) > MAX_ANSWER else response.release_conn()
-        except MaxRetryError as error:
-            self._deadline.left()
-            raise _failed(error.reason, self._source) from None
-        except (HTTPError, OSError, ValueError) as error:
-            raise _failed(error, self._source) from None
-        return self._answer(response.status, content)
+        except BaseException:
+            response.close()
+            raise
+        # What is unread is not waited for.
+        if len(content) > MAX_ANSWER:
+            response.close()
+        response.release_conn()
+        return response, content
+
+    def _sleep(self, retry: Retry, response: BaseHTTPResponse | None, cause: str) -> None:
+        """Wait as the server asks, or a little longer each time, but never past the deadline."""
+        try:
+            asked = retry.get_retry_after(response) if response is not None else None
+        except HTTPError:  # a header that is no time
+            asked = None
+        seconds = asked or retry.get_backoff_time()
+        if seconds >= self._left(cause):
+            raise self._late(cause)
+        time.sleep(seconds)
+
+    def _left(self, cause: str) -> float:
+        try:
+            return self._deadline.left()
+        except DeadlineError:
+            raise self._late(cause) from None
+
+    def _late(self, cause: str) -> KrmfnError:
+        error = self._deadline.error().at(source=self._source)
+        error.found = cause
+        return error
 
     def _answer(self, status: int, content: bytes) -> Answer:
         if 300 <= status < 400:  # noqa: PLR2004  # redirects
@@ -142,58 +235,23 @@ class Wire:
             body = None
         if not isinstance(body, dict):
             raise _protocol(f"the answer {status} is not a vault's", self._source)
-        if status in SEALED_STATUS and _is_sealed(content):
-            raise sealed(self._source)
-        if status in RETRY_STATUS or status >= 500:  # noqa: PLR2004  # the server's own failures
-            raise _failed(None, self._source, status)
         return Answer(status, body)
 
 
-class _Retry(Retry):
-    """urllib3's backoff, ended by the deadline and by what no retry mends."""
+def _policy(retries: int) -> Retry:
+    """urllib3's count of tries and its backoff; the waiting is ours."""
+    return Retry(
+        total=retries,
+        allowed_methods=None,  # logins and HMACs may be asked again
+        backoff_factor=0.1,
+        backoff_max=5.0,
+        backoff_jitter=0.1,
+    )
 
-    deadline: Deadline
-    source: str
 
-    @classmethod
-    def until(cls, deadline: Deadline, source: str) -> _Retry:
-        """A fresh policy for one request."""
-        retry = cls(
-            total=RETRIES,
-            status_forcelist=RETRY_STATUS,
-            allowed_methods=None,  # logins and HMACs may be asked again
-            backoff_factor=0.1,
-            backoff_max=5.0,
-            backoff_jitter=0.1,
-            raise_on_status=False,
-        )
-        retry.deadline, retry.source = deadline, source
-        return retry
-
-    def new(self, **changes: Any) -> _Retry:
-        """The same policy for the next try."""
-        retry = super().new(**changes)
-        retry.deadline, retry.source = self.deadline, self.source
-        return retry
-
-    def increment(self, *arguments: Any, **named: Any) -> _Retry:
-        """Give up at once on bad TLS and on a sealed vault."""
-        error: Any = named.get("error")
-        response: Any = named.get("response")
-        if isinstance(error, SSLError):
-            raise _failed(error, self.source)
-        status = response.status if response is not None else 0
-        if status in SEALED_STATUS and _is_sealed(response.read(64 * 1024)):
-            raise sealed(self.source)
-        return super().increment(*arguments, **named)
-
-    def sleep(self, response: Any = None) -> None:
-        """Wait, but never past the deadline."""
-        asked = self.get_retry_after(response) if response is not None else None
-        seconds = asked or self.get_backoff_time()
-        if seconds >= self.deadline.left():
-            raise self.deadline.error()
-        threading.Event().wait(seconds)
+def _passes(status: int) -> bool:
+    """Whether a status may be another one in a moment."""
+    return status in RETRY_STATUS or status >= 500  # noqa: PLR2004  # the server's own failures
 
 
 def sealed(source: str) -> ProviderError:
@@ -243,6 +301,11 @@ def tls_context(
     Raises:
         ProviderError: ``tls``, one of them cannot be used.
     """
+    unusable = ProviderError(
+        "tls", "the CA, or the client's certificate and key, cannot be used", source=source
+    )
+    if ca is not None and not ca.strip():
+        raise unusable  # to ssl, nothing would mean the system's roots
     try:
         context = ssl.create_default_context(cadata=ca.decode("ascii") if ca else None)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -250,7 +313,5 @@ def tls_context(
             # A key under a passphrase would be asked for at the terminal.
             context.load_cert_chain(certificate["cert"], certificate["key"], password="")
     except (ValueError, OSError):
-        raise ProviderError(
-            "tls", "the CA, or the client's certificate and key, cannot be used", source=source
-        ) from None
+        raise unusable from None
     return context

@@ -28,6 +28,16 @@ class Drip:
 
 
 @dataclass
+class HeaderDrip:
+    """Send one byte of the headers every tenth of a second, for ever."""
+
+
+@dataclass
+class Broken:
+    """Promise more than is sent, and close the connection."""
+
+
+@dataclass
 class Wire:
     """What was asked, and what is answered."""
 
@@ -60,7 +70,14 @@ def serving(answer: Answer) -> Iterator[Wire]:
                 self.close_connection = True
                 return
             if isinstance(content, Drip):
-                self.drip()
+                self.drip(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b" ")
+                return
+            if isinstance(content, HeaderDrip):
+                self.drip(b"HTTP/1.1 200 OK\r\nX: ", b"x")
+                return
+            if isinstance(content, Broken):
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{")
+                self.close_connection = True
                 return
             raw = content if isinstance(content, bytes) else json.dumps(content).encode()
             self.send_response(status)
@@ -71,13 +88,11 @@ def serving(answer: Answer) -> Iterator[Wire]:
             with contextlib.suppress(OSError):
                 self.wfile.write(raw)
 
-        def drip(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", "1000000")
-            self.end_headers()
+        def drip(self, start: bytes, piece: bytes) -> None:
             with contextlib.suppress(OSError):
+                self.wfile.write(start)
                 for _ in range(300):
-                    self.wfile.write(b" ")
+                    self.wfile.write(piece)
                     self.wfile.flush()
                     time.sleep(0.1)
 

@@ -17,7 +17,17 @@ from krmfn.providers.base import Surroundings
 from krmfn.providers.vault import VaultStore
 from krmfn.providers.vault_address import parse_origin
 from krmfn.spec.stores import Vault
-from tests.support.wire import KV2, SECRET, Drip, Reset, Wire, healthy, serving
+from tests.support.wire import (
+    KV2,
+    SECRET,
+    Broken,
+    Drip,
+    HeaderDrip,
+    Reset,
+    Wire,
+    healthy,
+    serving,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,9 +72,10 @@ def test_transient_answers_are_tried_again(status: int) -> None:
     assert wire.asked.count(("GET", "secret/data/a")) == 3
 
 
-def test_broken_connections_are_tried_again() -> None:
-    """A connection that breaks without an answer is made anew."""
-    with serving(at_first(0, Reset())) as wire:
+@pytest.mark.parametrize("fault", [Reset(), Broken()])
+def test_broken_connections_are_tried_again(fault: object) -> None:
+    """A connection that breaks without an answer, or within one, is made anew."""
+    with serving(at_first(0, fault)) as wire:
         of = store(wire)
         assert of.read(of.locate("a"), None) == {"x": "1"}
 
@@ -275,15 +286,36 @@ def test_a_login_without_a_token() -> None:
         assert failure(store(wire, auth=auth)).id == "login-failed"
 
 
-def test_a_drip_ends_with_the_run() -> None:
-    """A server that answers one byte at a time does not hold the run beyond its deadline."""
-    from krmfn.resolve import at_once
+@pytest.mark.parametrize("drip", [Drip(), HeaderDrip()])
+def test_a_drip_ends_with_the_run(drip: object) -> None:
+    """A server that sends a byte at a time holds nobody beyond the deadline, named as the cause."""
+    with serving(at_first(200, drip, times=99)) as wire:
+        error = failure(store(wire, seconds=1))
+    assert (error.id, error.source) == ("deadline", "main")
+    assert error.found == "the server cannot be reached"
+    assert wire.asked.count(("GET", "secret/data/a")) == 1
 
-    with serving(at_first(200, Drip(), times=99)) as wire:
-        of = store(wire, seconds=1)
-        with pytest.raises(KrmfnError) as caught:
-            at_once([lambda: of.read(of.locate("a"), None)], of._around.deadline)
-    assert caught.value.id == "deadline"
+
+def test_a_deadline_names_what_it_waited_for() -> None:
+    """Who is out of time reads why it took so long."""
+    with serving(at_first(503, {"errors": [CANARY]}, times=99)) as wire:
+        error = failure(store(wire, seconds=1))
+    assert (error.id, error.found) == ("deadline", "the server keeps answering 503")
+
+
+def test_a_failing_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A load balancer's page is a failing server, not a server that is no vault."""
+    monkeypatch.setattr(vault_http, "RETRIES", 1)
+    with serving(at_first(502, b"<html>", times=99)) as wire:
+        assert failure(store(wire)).id == "unavailable"
+
+
+def test_a_retry_after_that_is_no_time() -> None:
+    """A header that cannot be read is not obeyed."""
+    with serving(at_first(429, {})) as wire:
+        wire.headers["Retry-After"] = "soon"
+        of = store(wire)
+        assert of.read(of.locate("a"), None) == {"x": "1"}
 
 
 # --- addresses
