@@ -49,7 +49,8 @@ def main(arguments: list[str], deadline: Deadline) -> int:
     warnings: list[str] = []
     try:
         call = _receive(arguments)
-        where = name_of(call.config) if isinstance(call.config, dict) else where
+        if isinstance(call.config, dict) and call.config.get("kind"):
+            where = name_of(call.config)
         base = Path.cwd()
         around = Surroundings(os.environ, deadline, base, find_root(base, os.environ), warnings)
         overlay = read_overlay(base, around.root)

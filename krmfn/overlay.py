@@ -6,6 +6,7 @@ kustomize tells a function nothing of the overlay, and applies ``namespace:``, `
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 LISTS = ("generators", "transformers", "validators")
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 # In this order; Argo CD exports the destination namespace of the application.
 NAMESPACE_VARIABLES = ("KRMFN_NAMESPACE", "ARGOCD_APP_NAMESPACE")
 
@@ -114,7 +116,7 @@ def choose_namespace(
         The namespace, or an empty string when nobody names one; and the note or nothing.
 
     Raises:
-        SpecError: two different namespaces.
+        SpecError: two different namespaces, or a variable that holds none.
     """
     if explicit and overlay.namespace and explicit != overlay.namespace:
         raise SpecError(
@@ -126,6 +128,8 @@ def choose_namespace(
         return known, ""
     for variable in NAMESPACE_VARIABLES:
         if value := environ.get(variable):
+            if not _NAMESPACE.fullmatch(value):
+                raise SpecError("usage", f"{variable} is not a namespace's name")
             return value, f"the namespace {value} comes from {variable}"
     return "", ""
 

@@ -126,11 +126,13 @@ def seal(rendered: Rendered, sealer: Sealer) -> Object:
     items: dict[str, bytes] = {}
     for key, item in rendered.items.items():
         plaintext = item.content.reveal()
-        if target.mode == "deterministic" and sealer.derivation is not None:
+        if target.mode == "random":
+            random = sealer.entropy(RANDOM_BYTES)
+        else:
+            if sealer.derivation is None:  # random is never a substitute
+                raise AssertionError("a deterministic target without a derivation")
             context = context_of(target, key, item.source, sealer)
             random = second_step(sealer.derivation(context.digest()), context, plaintext)
-        else:
-            random = sealer.entropy(RANDOM_BYTES)
         items[key] = hybrid_encrypt(
             certificate.modulus, certificate.exponent, random, plaintext, label
         )

@@ -192,7 +192,7 @@ def locate(plan: Plan, stores: Stores, recipient: str, deadline: Deadline) -> di
 
     found = at_once([partial(one, read) for read in uses], deadline)
     locations = dict(zip(uses, found, strict=True))
-    if isinstance(key, StoredKey) and plan.deterministic:
+    if isinstance(key, StoredKey):
         own = stores.get(key.store).locate(key.key)
         for target in plan.targets:
             if any(locations[read].source == own.source for read in target.reads()):

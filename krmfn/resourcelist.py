@@ -63,7 +63,8 @@ def read(text: str | bytes, name: str = "<stdin>") -> ResourceList:
     found = list(strictyaml.documents(text, name))
     if len(found) != 1 or not isinstance(found[0].node, yaml.MappingNode):
         raise _not_a_list(name)
-    fields = {key.value: node for key, node in found[0].node.value}
+    # A key that is no scalar has a list for its value.
+    fields = {str(key.value): node for key, node in found[0].node.value}
     text_ = found[0].text
 
     def field(key: str) -> strictyaml.Document | None:

@@ -40,6 +40,8 @@ def check_type(type_: str | None, data: Mapping[str, Plaintext]) -> None:
     missing = [key for key in _ALL.get(type_, ()) if key not in data]
     if missing:
         raise _error(type_, f"needs the key {missing[0]}")
+    if type_ == "kubernetes.io/ssh-auth" and not data["ssh-privatekey"].reveal():
+        raise _error(type_, "needs a value in ssh-privatekey")
     if type_ in _ANY and not any(key in data for key in _ANY[type_]):
         raise _error(type_, f"needs one of the keys {', '.join(_ANY[type_])}")
     if type_ in _JSON:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from typing import TYPE_CHECKING
 
 from krmfn.errors import ProviderError, SealingError, SpecError
@@ -18,6 +19,7 @@ from krmfn.providers.base import Number
 if TYPE_CHECKING:
     from krmfn.providers.base import Json
 
+_INDEX = re.compile(r"0|[1-9][0-9]{0,8}")  # one spelling for each item
 # Integers above this are exact in krmfn, and not in every server on the way.
 EXACT_INTEGER = 2**53
 
@@ -63,7 +65,7 @@ def pick(secret: dict[str, Json], path: tuple[str, ...]) -> Json:
     for depth, step in enumerate(path):
         if isinstance(current, dict) and step in current:
             current = current[step]
-        elif isinstance(current, list) and step.isdecimal() and int(step) < len(current):
+        elif isinstance(current, list) and _INDEX.fullmatch(step) and int(step) < len(current):
             current = current[int(step)]
         else:
             raise ProviderError(
