@@ -164,6 +164,7 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
     "wrong-list": (SpecError, "a krmfn config is listed where kustomize cannot use it"),
     "path": (SpecError, "a path leaves the repository or is not canonical"),
     "file": (SpecError, "a file named in the configuration cannot be read"),
+    "scope": (SpecError, "a claim asks for a wider scope than the overlay allows"),
     "annotation": (SpecError, "an annotation would break the object, or is krmfn's to write"),
     "template": (SpecError, "a template is outside the closed template language"),
     "secret-type": (SpecError, "the data does not fit the Secret's type"),

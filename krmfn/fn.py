@@ -19,28 +19,36 @@ from krmfn.errors import Failure, OutputError, SpecError, raise_all
 from krmfn.overlay import Overlay, choose_namespace, read_overlay
 from krmfn.paths import find_root, read_file
 from krmfn.pipeline import generate
-from krmfn.plan import make_plan
+from krmfn.plan import make_plan, plan_claims
 from krmfn.providers.base import Surroundings
-from krmfn.sealedsecret import name_companion, skip_marker
+from krmfn.sealedsecret import IDENTITY, claim_companion, name_companion, skip_marker
+from krmfn.spec.base import API_VERSION
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import name_of, parse
+from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
 from krmfn.spec.validator import SealedSecretValidator
 from krmfn.validate import validate
 
 if TYPE_CHECKING:
     from krmfn.deadline import Deadline
     from krmfn.resourcelist import Item
+    from krmfn.sealedsecret import Object
 
-VALIDATOR = "SealedSecretValidator"
+GENERATOR, VALIDATOR = "SealedSecretGenerator", "SealedSecretValidator"
 MAX_INPUT = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call by kustomize, however it was made."""
+    """One call by kustomize, however it was made.
+
+    Attributes:
+        indent: of the items in the ResourceList; None for a legacy plugin, whose items are a stream.
+    """
 
     config: object
     items: tuple[Item, ...]
+    indent: int | None = None
 
 
 def main(arguments: list[str], deadline: Deadline) -> int:
@@ -72,11 +80,11 @@ def _receive(arguments: list[str]) -> Call:
     """The call, from a ResourceList, or from a legacy plugin's config file and stream."""
     if not arguments:
         found = resourcelist.read(_stdin())
-        return Call(found.config, found.items)
+        return Call(found.config, found.items, found.indent)
     config = strictyaml.load(read_file(Path(arguments[0]), name="the config", key=""), "config")
     kind = config.get("kind") if isinstance(config, dict) else None
     # A legacy generator is given nothing; its standard input may be anybody's.
-    return Call(config, resourcelist.stream(_stdin()) if kind == VALIDATOR else ())
+    return Call(config, () if kind == GENERATOR else resourcelist.stream(_stdin()))
 
 
 def _serve(call: Call, overlay: Overlay, around: Surroundings) -> str:
@@ -84,6 +92,15 @@ def _serve(call: Call, overlay: Overlay, around: Surroundings) -> str:
     config = parse(call.config)
     if isinstance(config, SealedSecretGenerator):
         return _generate(config, call.items, overlay, around)
+    if isinstance(config, SealedSecretTransformer):
+        return _transform(config, call, overlay, around)
+    if isinstance(config, SecretClaim):
+        raise SpecError(
+            "wrong-list",
+            "a claim is no function",
+            expected="resources:",
+            remedy="list it under resources:, and a SealedSecretTransformer under transformers:",
+        )
     if isinstance(config, SealedSecretValidator):
         overlay.check_list(VALIDATOR, config.metadata.name, "validators")
         findings, warnings = validate(item.header() for item in call.items)
@@ -114,6 +131,47 @@ def _generate(
     sealed = generate(plan, around, now=datetime.now(UTC), entropy=os.urandom)
     beside = [name_companion(one) for one in sealed]
     return resourcelist.write([*sealed, *beside, skip_marker()])
+
+
+def _transform(
+    config: SealedSecretTransformer, call: Call, overlay: Overlay, around: Surroundings
+) -> str:
+    """Every item as it came, to the byte, with each claim replaced by its SealedSecret."""
+    overlay.check_list(config.kind, config.metadata.name, "transformers")
+    claims: list[tuple[SecretClaim, str]] = []
+    kept: list[Item] = []
+    for item in call.items:
+        header = item.header()
+        if header.get("apiVersion") != API_VERSION:
+            kept.append(item)
+        elif header.get("kind") == "SecretClaim":
+            claim = parse(item.document.value())
+            if not isinstance(claim, SecretClaim):
+                raise AssertionError("SecretClaim has another model")
+            namespace, note = choose_namespace(
+                explicit=config.metadata.namespace,
+                item=claim.metadata.namespace,
+                overlay=overlay,
+                environ=around.environ,
+            )
+            if note:
+                around.warn(note)
+            claims.append((claim, namespace))
+        elif header.get("kind") != config.kind:
+            kept.append(item)
+    made: list[Object] = []
+    if claims:
+        plan = plan_claims(config, claims)
+        sealed = generate(plan, around, now=datetime.now(UTC), entropy=os.urandom)
+        for (claim, _), one in zip(claims, sealed, strict=True):
+            history = {k: v for k, v in claim.metadata.annotations.items() if k in IDENTITY}
+            made.append(claim_companion(one, history))
+            one["metadata"]["annotations"] |= history
+        made = [*sealed, *made]
+    made.append(skip_marker())
+    if call.indent is None:
+        return resourcelist.rewrite_stream(kept, made)
+    return resourcelist.rewrite(kept, made, call.indent)
 
 
 def _place(name: str, overlay: Overlay) -> str:

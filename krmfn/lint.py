@@ -16,7 +16,7 @@ from krmfn.sealedsecret import BEHAVIOR
 
 if TYPE_CHECKING:
     from krmfn.sealedsecret import Object
-    from krmfn.spec.generator import SecretSpec
+    from krmfn.spec.generator import SecretShape
 
 SEALED_SECRETS = "sealedsecrets.bitnami.com/"
 # etcd's limit for one request, and the annotation that client-side apply makes of the object.
@@ -30,7 +30,7 @@ _KUSTOMIZE = (
 )
 
 
-def check_annotations(secret: SecretSpec) -> None:
+def check_annotations(secret: SecretShape) -> None:
     """Refuse annotations that would break the SealedSecret or its Secret.
 
     Raises:

@@ -105,31 +105,39 @@ def read_overlay(directory: Path, root: Path) -> Overlay:
 
 
 def choose_namespace(
-    *, explicit: str | None, overlay: Overlay, environ: Mapping[str, str]
+    *, explicit: str | None, overlay: Overlay, environ: Mapping[str, str], item: str | None = None
 ) -> tuple[str, str]:
     """The namespace to seal for, and a note when it comes from the environment.
 
-    The config's own namespace and the kustomization's must agree. The environment counts only when
-    neither says anything: an application may own several namespaces.
+    The config's own namespace, the item's and the kustomization's must agree. The environment counts
+    only when none of them says anything: an application may own several namespaces.
+
+    Args:
+        explicit: the config's ``metadata.namespace``.
+        item: the claim's own, which kustomize has set by now.
 
     Returns:
         The namespace, or an empty string when nobody names one; and the note or nothing.
 
     Raises:
-        SpecError: two different namespaces, or a variable that holds none.
+        SpecError: two different namespaces.
     """
-    if explicit and overlay.namespace and explicit != overlay.namespace:
+    said = {
+        "metadata.namespace": explicit,
+        "the claim": item,
+        overlay.file: overlay.namespace,
+    }
+    known = {place: value for place, value in said.items() if value}
+    if len(set(known.values())) > 1:
         raise SpecError(
             "namespace-contradiction",
-            f"metadata.namespace is {explicit} and {overlay.file} says {overlay.namespace}",
+            ", and ".join(f"{place} says {value}" for place, value in known.items()),
             remedy="make them agree, or leave metadata.namespace out",
         )
-    if known := explicit or overlay.namespace:
-        return known, ""
+    if known:
+        return next(iter(known.values())), ""
     for variable in NAMESPACE_VARIABLES:
         if value := environ.get(variable):
-            if not _NAMESPACE.fullmatch(value):
-                raise SpecError("usage", f"{variable} is not a namespace's name")
             return value, f"the namespace {value} comes from {variable}"
     return "", ""
 

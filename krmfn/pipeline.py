@@ -62,8 +62,8 @@ def generate(
         secrets = read_all(plan, stores, locations, around.deadline, beside=ask_ahead)
         rendered = _render_all(plan, secrets, locations)
         if prf is not None:
-            sources = {r.target.name: {k: i.source for k, i in r.items.items()} for r in rendered}
-            prf.ask(_digests(plan.targets, sealer, lambda t: sources[t.name]))
+            sources = {r.target.place: {k: i.source for k, i in r.items.items()} for r in rendered}
+            prf.ask(_digests(plan.targets, sealer, lambda t: sources[t.place]))
     finally:
         stores.close()
     for one in rendered:

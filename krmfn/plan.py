@@ -8,12 +8,31 @@ from typing import TYPE_CHECKING
 from krmfn.errors import KrmfnError, SpecError, raise_all
 from krmfn.lint import check_annotations
 from krmfn.sealedsecret import label_for
+from krmfn.spec.generator import ItemMetadata, stores_of_secret
 from krmfn.template import Template
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from krmfn.overlay import Overlay
-    from krmfn.spec.generator import DataEntry, DataFrom, SealedSecretGenerator, Sealing, SecretSpec
+    from krmfn.spec.generator import (
+        DataEntry,
+        DataFrom,
+        SealedSecretGenerator,
+        Sealing,
+        SecretShape,
+    )
     from krmfn.spec.stores import Store
+    from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
+
+SCOPES = ("strict", "namespace-wide", "cluster-wide")  # each wider than the one before
+# Annotations on an item that are kustomize's bookkeeping and no part of the object.
+KUSTOMIZE_OWN = (
+    "config.kubernetes.io/",
+    "internal.config.kubernetes.io/",
+    "config.k8s.io/",
+    "kustomize.config.k8s.io/",
+)
 
 
 @dataclass(frozen=True, order=True)
@@ -39,9 +58,14 @@ class SealTarget:
     namespace: str
     scope: str
     mode: str
-    secret: SecretSpec
+    secret: SecretShape
     templates: dict[str, Template]
     path: str
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Namespace and name: no two targets of a plan share them."""
+        return self.namespace, self.name
 
     @property
     def bound_namespace(self) -> str:
@@ -80,14 +104,14 @@ class Plan:
         return any(target.mode == "deterministic" for target in self.targets)
 
 
-def read_of(secret: SecretSpec, entry: DataEntry | DataFrom) -> Read:
+def read_of(secret: SecretShape, entry: DataEntry | DataFrom) -> Read:
     """The read behind one reference."""
     ref = getattr(entry, "remote_ref", None) or getattr(entry, "extract")  # noqa: B009  # either one
     return Read(entry.store or secret.store or "", ref.key, ref.version)
 
 
 def make_plan(config: SealedSecretGenerator, *, namespace: str, overlay: Overlay) -> Plan:
-    """What the generator will do.
+    """What a generator will do.
 
     Args:
         namespace: the namespace to seal for; empty when nobody names one.
@@ -100,45 +124,105 @@ def make_plan(config: SealedSecretGenerator, *, namespace: str, overlay: Overlay
     errors: list[KrmfnError] = []
     for number, secret in enumerate(config.spec.secrets):
         path = f"spec.secrets[{number}]"
-        scope = secret.scope or sealing.scope
-        mode = secret.mode or sealing.mode
         try:
-            check_annotations(secret)
-            _check_place(secret.name, scope, namespace, overlay)
-            if mode == "deterministic" and sealing.derivation_key is None:
-                raise SpecError(
-                    "derivation-key-missing",
-                    "deterministic sealing needs spec.sealing.derivationKey",
-                    remedy="name one, or choose mode: random",
-                )
-            templates = _templates(secret)
+            target = _target(secret.name, namespace, secret, sealing, path)
+            _check_renames(target, overlay)
+            targets.append(target)
         except KrmfnError as error:
             errors.append(error.at(secret=secret.name, key=path))
-            continue
-        targets.append(SealTarget(secret.name, namespace, scope, mode, secret, templates, path))
     raise_all(errors)
     return Plan(sealing, dict(config.spec.stores), tuple(targets))
 
 
-def _check_place(name: str, scope: str, namespace: str, overlay: Overlay) -> None:
+def plan_claims(config: SealedSecretTransformer, claims: Iterable[tuple[SecretClaim, str]]) -> Plan:
+    """What a transformer will do.
+
+    Args:
+        claims: each claim, and its final namespace.
+
+    Raises:
+        SpecError, ErrorList: as `make_plan`; or a claim that asks for more than the config allows.
+    """
+    sealing = config.spec.sealing
+    targets: list[SealTarget] = []
+    errors: list[KrmfnError] = []
+    for claim, namespace in claims:
+        name, shape = claim.metadata.name, claim.spec
+        try:
+            if sealing is None:
+                raise SpecError("spec", "required: there is a claim to seal", key="spec.sealing")
+            _check_claim(shape, sealing, config)
+            own = _own_metadata(claim)
+            targets.append(_target(name, namespace, own, sealing, "spec"))
+        except KrmfnError as error:
+            errors.append(error.at(where=f"{claim.kind}/{name}"))
+    raise_all(errors)
+    if sealing is None:
+        raise AssertionError("a plan without claims is not made")
+    return Plan(sealing, dict(config.spec.stores), tuple(targets))
+
+
+def _target(
+    name: str, namespace: str, secret: SecretShape, sealing: Sealing, path: str
+) -> SealTarget:
+    scope = secret.scope or sealing.scope
+    mode = secret.mode or sealing.mode
+    check_annotations(secret)
     if not namespace and scope != "cluster-wide":
         raise SpecError(
             "namespace-missing",
             f"no namespace is known for scope {scope}",
-            remedy="set metadata.namespace, or list the generator in the kustomization that "
-            "sets namespace:",
+            remedy="set metadata.namespace, or seal in the kustomization that sets namespace:",
         )
-    renames = [k for k in ("name_prefix", "name_suffix") if getattr(overlay, k)]
-    if renames and scope == "strict":
-        field = {"name_prefix": "namePrefix", "name_suffix": "nameSuffix"}[renames[0]]
+    if mode == "deterministic" and sealing.derivation_key is None:
+        raise SpecError(
+            "derivation-key-missing",
+            "deterministic sealing needs spec.sealing.derivationKey",
+            remedy="name one, or choose mode: random",
+        )
+    return SealTarget(name, namespace, scope, mode, secret, _templates(secret), path)
+
+
+def _check_renames(target: SealTarget, overlay: Overlay) -> None:
+    """A generator's names change after it has run."""
+    renames = {"namePrefix": overlay.name_prefix, "nameSuffix": overlay.name_suffix}
+    field = next((name for name, value in renames.items() if value), None)
+    if field is not None and target.scope == "strict":
         raise SpecError(
             "name-changes",
-            f"{overlay.file} sets {field}, which renames {name} after it was sealed",
-            remedy="choose scope: namespace-wide, or drop the field",
+            f"{overlay.file} sets {field}, which renames {target.name} after it was sealed",
+            remedy="use claims and a SealedSecretTransformer, or scope: namespace-wide",
         )
 
 
-def _templates(secret: SecretSpec) -> dict[str, Template]:
+def _check_claim(shape: SecretShape, sealing: Sealing, config: SealedSecretTransformer) -> None:
+    """The outermost configuration's scope is the most that a claim can have."""
+    if shape.scope is not None and SCOPES.index(shape.scope) > SCOPES.index(sealing.scope):
+        raise SpecError(
+            "scope",
+            f"the claim asks for scope {shape.scope}",
+            expected=f"at most {sealing.scope}, as {config.kind}/{config.metadata.name} says",
+            remedy="narrow the claim, or widen spec.sealing.scope",
+        )
+    for store in sorted(stores_of_secret(shape)):
+        if store not in config.spec.stores:
+            raise SpecError(
+                "spec",
+                f"the store {store} is not defined in {config.kind}/{config.metadata.name}",
+                remedy="define it under spec.stores",
+            )
+
+
+def _own_metadata(claim: SecretClaim) -> SecretShape:
+    """The claim's shape, with what kustomize has put on the claim's own metadata."""
+    own, shape = claim.metadata, claim.spec
+    labels = {**own.labels, **shape.metadata.labels}
+    kept = {k: v for k, v in own.annotations.items() if not k.startswith(KUSTOMIZE_OWN)}
+    metadata = {"labels": labels, "annotations": {**kept, **shape.metadata.annotations}}
+    return shape.model_copy(update={"metadata": ItemMetadata.model_validate(metadata)})
+
+
+def _templates(secret: SecretShape) -> dict[str, Template]:
     """The secret's templates, parsed, their variables known to exist where that can be known."""
     templates: dict[str, Template] = {}
     known = {entry.secret_key for entry in secret.data}

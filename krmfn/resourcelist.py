@@ -7,6 +7,7 @@ is written as JSON, which every YAML reader takes the same way.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 KIND = "ResourceList"
+_END_OF_DOCUMENT = re.compile(r"^(?:---|\.\.\.)(?:[ \t\r].*)?$", re.MULTILINE)
 API_VERSIONS = ("config.kubernetes.io/v1", "config.kubernetes.io/v1beta1")
 
 
@@ -28,9 +30,11 @@ class Item:
 
     Attributes:
         document: the resource's nodes.
+        raw: its own text, with what it takes to stand in the list or stream it came in.
     """
 
     document: strictyaml.Document
+    raw: str
 
     def header(self) -> dict[str, Any]:
         """Its ``apiVersion``, ``kind`` and ``metadata`` as values; other fields are not read."""
@@ -48,10 +52,15 @@ class Item:
 
 @dataclass(frozen=True)
 class ResourceList:
-    """What a function is given."""
+    """What a function is given.
+
+    Attributes:
+        indent: how far the dashes of the items stand from the margin.
+    """
 
     config: Any
     items: tuple[Item, ...]
+    indent: int = 0
 
 
 def read(text: str | bytes, name: str = "<stdin>") -> ResourceList:
@@ -81,15 +90,57 @@ def read(text: str | bytes, name: str = "<stdin>") -> ResourceList:
             remedy="list the configuration under generators: or validators:",
         )
     items = fields.get("items")
-    nodes = items.value if isinstance(items, yaml.SequenceNode) else []
+    if not isinstance(items, yaml.SequenceNode):
+        return ResourceList(config.value(), ())
+    raws = _raw_flow(items) if items.flow_style else _raw_block(items, text_)
     return ResourceList(
-        config.value(), tuple(Item(strictyaml.Document(node, name, text_)) for node in nodes)
+        config.value(),
+        tuple(
+            Item(strictyaml.Document(node, name, text_), raw)
+            for node, raw in zip(items.value, raws, strict=True)
+        ),
+        0 if items.flow_style else items.start_mark.column,
+    )
+
+
+def _raw_block(items: yaml.SequenceNode, text: str) -> list[str]:
+    """The text of each item of a block sequence, from its dash to the next one's."""
+    starts = [_line_start(text, node.start_mark.index) for node in items.value]
+    end = items.end_mark.index
+    stops = [*starts[1:], len(text) if end >= len(text) else _line_start(text, end)]
+    return [_ended(text[start:stop]) for start, stop in zip(starts, stops, strict=True)]
+
+
+def _line_start(text: str, index: int) -> int:
+    return text.rfind("\n", 0, index) + 1
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith("\n") else f"{text}\n"
+
+
+def _raw_flow(items: yaml.SequenceNode) -> list[str]:
+    """The items of a flow sequence, such as JSON has, as entries of a block sequence."""
+    return [f"- {_serialized(node)}" for node in items.value]
+
+
+def _serialized(node: yaml.Node) -> str:
+    """One node in flow style on a line of its own, every scalar in quotes as it was or plain."""
+    return (
+        str(yaml.serialize(node, Dumper=yaml.BaseDumper, width=2**31, allow_unicode=True)).strip()
+        + "\n"
     )
 
 
 def stream(text: str | bytes, name: str = "<stdin>") -> tuple[Item, ...]:
     """The resources of a plain multi-document stream, as legacy plugins are given."""
-    return tuple(Item(document) for document in strictyaml.documents(text, name))
+    found = list(strictyaml.documents(text, name))
+    whole = found[0].text if found else ""
+    starts = [_line_start(whole, document.node.start_mark.index) for document in found]
+    return tuple(
+        Item(document, _ended(_END_OF_DOCUMENT.split(whole[start:stop], maxsplit=1)[0]))
+        for document, start, stop in zip(found, starts, [*starts[1:], len(whole)], strict=True)
+    )
 
 
 def write(objects: Sequence[dict[str, Any]]) -> str:
@@ -97,8 +148,25 @@ def write(objects: Sequence[dict[str, Any]]) -> str:
 
     Characters beyond ASCII stay as they are: kustomize does not read surrogate escapes.
     """
-    items = ",\n".join(json.dumps(o, ensure_ascii=False, separators=(",", ":")) for o in objects)
+    items = ",\n".join(map(_json, objects))
     return f'{{"apiVersion":"{API_VERSIONS[0]}","kind":"{KIND}","items":[\n{items}\n]}}\n'
+
+
+def rewrite(kept: Sequence[Item], made: Sequence[dict[str, Any]], indent: int) -> str:
+    """A ResourceList of items as they came, to the byte, and of our own objects behind them."""
+    margin = " " * indent
+    lines = [f"{margin}- {_json(one)}\n" for one in made]
+    head = f"apiVersion: {API_VERSIONS[0]}\nkind: {KIND}\nitems:\n"
+    return head + "".join(item.raw for item in kept) + "".join(lines)
+
+
+def rewrite_stream(kept: Sequence[Item], made: Sequence[dict[str, Any]]) -> str:
+    """The same as a stream of documents."""
+    return "---\n".join([*(item.raw for item in kept), *(f"{_json(one)}\n" for one in made)])
+
+
+def _json(one: dict[str, Any]) -> str:
+    return json.dumps(one, ensure_ascii=False, separators=(",", ":"))
 
 
 def _not_a_list(name: str) -> SpecError:

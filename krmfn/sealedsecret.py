@@ -20,6 +20,13 @@ SCOPE_ANNOTATIONS: Final = {
 }
 BEHAVIOR: Final = "kustomize.config.k8s.io/behavior"
 LOCAL_CONFIG: Final = "config.kubernetes.io/local-config"
+_INTERNAL: Final = "internal.config.kubernetes.io/"
+PREVIOUS_NAMES: Final = f"{_INTERNAL}previousNames"
+PREVIOUS_NAMESPACES: Final = f"{_INTERNAL}previousNamespaces"
+PREVIOUS_KINDS: Final = f"{_INTERNAL}previousKinds"
+PREFIXES: Final = f"{_INTERNAL}prefixes"
+SUFFIXES: Final = f"{_INTERNAL}suffixes"
+IDENTITY: Final = (PREVIOUS_NAMES, PREVIOUS_NAMESPACES, PREVIOUS_KINDS, PREFIXES, SUFFIXES)
 SKIP_MARKER: Final = "krmfn-was-skipped-add---enable-exec"
 
 Object = dict[str, Any]
@@ -107,6 +114,29 @@ def name_companion(sealed: Object) -> Object:
         "kind": "Secret",
         "metadata": {"annotations": {LOCAL_CONFIG: "true", **kept}, **place},
     }
+
+
+def claim_companion(sealed: Object, history: dict[str, str]) -> Object:
+    """A name companion that answers to every name the claim has had.
+
+    Args:
+        history: kustomize's own annotations of the claim (``previousNames`` and friends): names,
+            namespaces and kinds before each change, and the prefixes and suffixes added.
+    """
+    companion = name_companion(sealed)
+    metadata = companion["metadata"]
+    names = [*_split(history.get(PREVIOUS_NAMES)), metadata["name"]]
+    spaces = [*_split(history.get(PREVIOUS_NAMESPACES)), metadata.get("namespace") or "default"]
+    metadata["annotations"] |= {k: v for k, v in history.items() if k in (PREFIXES, SUFFIXES)} | {
+        PREVIOUS_NAMES: ",".join(names),
+        PREVIOUS_NAMESPACES: ",".join(spaces),
+        PREVIOUS_KINDS: ",".join(["Secret"] * len(names)),
+    }
+    return companion
+
+
+def _split(value: str | None) -> list[str]:
+    return value.split(",") if value else []
 
 
 def skip_marker() -> Object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, StringConstraints, Tag, model_validator
 
@@ -138,10 +138,9 @@ class Template(Model):
     """`Replace`: the Secret has the keys of `data` alone. `Merge`: those beside all others."""
 
 
-class SecretSpec(Model):
-    """One Secret: its name, where its values come from, and how it is sealed."""
+class SecretShape(Model):
+    """One Secret but its name: where its values come from, and how it is sealed."""
 
-    name: SecretName
     store: StoreName | None = None
     """The default store of `data` and `dataFrom`."""
     scope: Scope | None = None
@@ -154,7 +153,7 @@ class SecretSpec(Model):
     allow_empty: bool = False
 
     @model_validator(mode="after")
-    def _consistent(self) -> SecretSpec:
+    def _consistent(self) -> Self:
         keys = [entry.secret_key for entry in self.data]
         if twice := sorted({key for key in keys if keys.count(key) > 1}):
             raise spec_error(f"secretKey {', '.join(twice)} stands twice")
@@ -162,6 +161,12 @@ class SecretSpec(Model):
         if self.store is None and (unnamed or any(e.store is None for e in self.data_from)):
             raise spec_error("store: required, here or at each reference")
         return self
+
+
+class SecretSpec(SecretShape):
+    """One Secret, by name."""
+
+    name: SecretName
 
 
 class GeneratorSpec(Model):
@@ -176,25 +181,30 @@ class GeneratorSpec(Model):
         names = [secret.name for secret in self.secrets]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise spec_error(f"the secret {', '.join(twice)} stands twice")
-        for name in sorted(self.store_names()):
+        used = stores_of_sealing(self.sealing).union(*map(stores_of_secret, self.secrets))
+        for name in sorted(used):
             if name not in self.stores:
                 raise spec_error(f"the store {name} is used and not defined under stores")
         return self
 
-    def store_names(self) -> set[str]:
-        """The stores that something refers to."""
-        names = {s.store for s in self.secrets if s.store and (s.data or s.data_from)}
-        for secret in self.secrets:
-            names |= {e.store for e in secret.data if e.store}
-            names |= {e.store for e in secret.data_from if e.store}
-        key, certificate = self.sealing.derivation_key, self.sealing.certificate
-        if isinstance(key, TransitKey):
-            names.add(key.transit.store)
-        elif key is not None:
-            names.add(key.store)
-        if isinstance(certificate, StoreProperty):
-            names.add(certificate.store)
-        return names
+
+def stores_of_secret(secret: SecretShape) -> set[str]:
+    """The stores that a secret's values come from."""
+    names = {e.store or secret.store or "" for e in secret.data if e.remote_ref is not None}
+    return names | {e.store or secret.store or "" for e in secret.data_from}
+
+
+def stores_of_sealing(sealing: Sealing) -> set[str]:
+    """The stores that key and certificate come from."""
+    names = set()
+    key, certificate = sealing.derivation_key, sealing.certificate
+    if isinstance(key, TransitKey):
+        names.add(key.transit.store)
+    elif key is not None:
+        names.add(key.store)
+    if isinstance(certificate, StoreProperty):
+        names.add(certificate.store)
+    return names
 
 
 class SealedSecretGenerator(Model):

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Tag, ValidationError
 from krmfn.errors import SpecError, raise_all
 from krmfn.spec.base import API_VERSION, Model
 from krmfn.spec.generator import SealedSecretGenerator
+from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
 from krmfn.spec.validator import SealedSecretValidator
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 
 KINDS: dict[str, type[Model]] = {
     "SealedSecretGenerator": SealedSecretGenerator,
+    "SealedSecretTransformer": SealedSecretTransformer,
     "SealedSecretValidator": SealedSecretValidator,
+    "SecretClaim": SecretClaim,
 }
 
 M = TypeVar("M", bound=Model)

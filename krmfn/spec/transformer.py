@@ -1,0 +1,48 @@
+"""`SecretClaim`, and `SealedSecretTransformer` that replaces claims by SealedSecrets."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from krmfn.spec.base import Metadata, Model, spec_error
+from krmfn.spec.generator import Sealing, SecretShape, stores_of_sealing
+from krmfn.spec.stores import Store, StoreName  # noqa: TC001  # pydantic resolves them
+
+
+class SecretClaim(Model):
+    """A Secret that is wanted, declared once in the base and patched by overlays.
+
+    It names no certificate, key, store definition or epoch: those are the outermost overlay's. The
+    API server knows no such kind, so that a claim that was never replaced fails loudly.
+    """
+
+    api_version: Literal["krmfn.dev/v1alpha1"]
+    kind: Literal["SecretClaim"]
+    metadata: Metadata
+    spec: SecretShape
+
+
+class TransformerSpec(Model):
+    """How claims are sealed, and the stores that they may name."""
+
+    sealing: Sealing | None = None
+    """Required as soon as there is a claim."""
+    stores: dict[StoreName, Store] = {}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TransformerSpec:
+        for name in sorted(stores_of_sealing(self.sealing) if self.sealing else ()):
+            if name not in self.stores:
+                raise spec_error(f"the store {name} is used and not defined under stores")
+        return self
+
+
+class SealedSecretTransformer(Model):
+    """Replaces every claim by a SealedSecret for its final namespace and name."""
+
+    api_version: Literal["krmfn.dev/v1alpha1"]
+    kind: Literal["SealedSecretTransformer"]
+    metadata: Metadata
+    spec: TransformerSpec = TransformerSpec.model_construct(sealing=None, stores={})
