@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from krmfn.spec.stores import Vault
 
 NAMESPACES = ("VAULT_NAMESPACE", "BAO_NAMESPACE")
-OK, NO_CONTENT, DENIED, NOT_FOUND = 200, 204, 403, 404
+OK, NO_CONTENT, BAD_REQUEST, DENIED, NOT_FOUND = 200, 204, 400, 403, 404
 REVOKE_SECONDS = 2.0
 
 
@@ -63,9 +63,15 @@ class VaultStore(Store):
         self._around = around
         self._origin = choose_origin(spec, around, name)
         self._id = spec.id or f"url:{self._origin}"
-        self._namespace = (spec.namespace or variable(NAMESPACES, around, name)).strip("/")
-        if self._namespace:
-            canonical_path(self._namespace, key=f"stores.{name}.vault.namespace")
+        field = f"stores.{name}.vault"
+        self._namespace = _namespace(
+            spec.namespace or variable(NAMESPACES, around, name), key=f"{field}.namespace"
+        )
+        self._login_namespace = (
+            self._namespace
+            if spec.auth_namespace is None
+            else _namespace(spec.auth_namespace, key=f"{field}.authNamespace")
+        )
         context = self._tls() if self._origin.scheme == "https" else None
         self._wire = Wire(self._origin, around.deadline, source=name, context=context)
         self._lock = threading.Lock()
@@ -99,7 +105,7 @@ class VaultStore(Store):
                 )
             answer = self._get(f"{_quoted(location.mount)}/{_quoted(location.path)}", namespace)
             self._refuse_lease(answer, location, ("lease_id",))
-            fields: Any = answer.data() if answer.status == OK else None
+            fields: Any = answer.body.get("data")
         else:
             answer = self._get(self._data_path(location, version), namespace)
             self._refuse_lease(answer, location, ("lease_id", "lease_duration"))
@@ -121,10 +127,14 @@ class VaultStore(Store):
         # Who may not look at the key may still use it; its answers are checked all the same.
         if found.status == OK:
             vault_transit.check_key(found.data(), source=source)
+        elif found.status != DENIED:
+            raise self._refused(found, source, "read")
 
         def call(body: dict[str, Any]) -> dict[str, Any]:
             path = f"{_quoted(mount)}/hmac/{_quoted(key)}/sha2-512"
             answer = self._send("POST", path, self._namespace, body)
+            if answer.status == BAD_REQUEST:
+                raise vault_transit.unusable(version, source=source)
             if answer.status != OK:
                 raise self._refused(answer, source, "update")
             return answer.data()
@@ -140,7 +150,7 @@ class VaultStore(Store):
                     "POST",
                     "auth/token/revoke-self",
                     token=login[0],
-                    namespace=self._auth_namespace(),
+                    namespace=self._login_namespace,
                     once=REVOKE_SECONDS,
                 )
             except KrmfnError:
@@ -158,16 +168,13 @@ class VaultStore(Store):
                         self._wire,
                         self._around,
                         source=self._name,
-                        namespace=self._auth_namespace(),
+                        namespace=self._login_namespace,
                     )
                 except KrmfnError as error:
                     self._login = error
             if isinstance(self._login, KrmfnError):
                 raise self._login
             return self._login[0]
-
-    def _auth_namespace(self) -> str:
-        return self._spec.auth_namespace or self._namespace
 
     def _send(self, method: str, path: str, namespace: str, body: Any = None) -> Answer:
         return self._wire.request(method, path, token=self._token(), namespace=namespace, body=body)
@@ -219,7 +226,10 @@ class VaultStore(Store):
 
     def _find_mount(self, path: str) -> Mount:
         if self._spec.version is not None:
-            return Mount(self._namespace, path, int(self._spec.version[1:]))
+            version = int(self._spec.version[1:])
+            where = path.removesuffix("/data") if version == 2 else path  # noqa: PLR2004  # KV 2
+            self._hint_data(path, where)
+            return Mount(self._namespace, where, version)
         found = self._ask(path, self._namespace)
         if found is None:
             raise ProviderError(
@@ -241,10 +251,14 @@ class VaultStore(Store):
         version = 2 if isinstance(options, dict) and options.get("version") == "2" else 1
         rest = path.removeprefix(where).strip("/")
         if version == 2 and rest == "data":  # noqa: PLR2004  # KV 2's own path of the API
-            self._around.warn(f"{self._name}: write path: {where}; /data is added by itself")
+            self._hint_data(path, where)
             rest = ""
         namespace, where = self._split_namespace(where, found)
         return Mount(namespace, where, version, f"{rest}/" if rest else "")
+
+    def _hint_data(self, path: str, where: str) -> None:
+        if path != where:
+            self._around.warn(f"{self._name}: write path: {where}; /data is added by itself")
 
     def _split_namespace(self, path: str, found: dict[str, Any]) -> tuple[str, str]:
         """A namespace written into the path, told from a mount with slashes by asking there."""
@@ -262,7 +276,7 @@ class VaultStore(Store):
         answer = self._get(f"sys/internal/ui/mounts/{_quoted(path)}", namespace)
         if answer.status == OK:
             return answer.data()
-        if answer.status not in (DENIED, NOT_FOUND, 400):
+        if answer.status not in (DENIED, NOT_FOUND, BAD_REQUEST):
             raise self._refused(answer, f"{self._name}:{path}", "read")
         if answer.status == DENIED:
             self._check_token()
@@ -288,9 +302,10 @@ class VaultStore(Store):
         """Tell a token that is no good from one that may not.
 
         Raises:
-            ProviderError: ``login-failed``, it may not even look at itself.
+            ProviderError: ``login-failed``, the vault does not know it.
         """
-        if self._get("auth/token/lookup-self", self._auth_namespace()).status == DENIED:
+        answer = self._get("auth/token/lookup-self", self._login_namespace)
+        if answer.status == DENIED and not answer.is_policy_denial():
             raise ProviderError(
                 "login-failed",
                 "the vault does not accept the token",
@@ -335,13 +350,12 @@ class VaultStore(Store):
 
     def _refuse_lease(self, answer: Answer, location: Location, fields: Sequence[str]) -> None:
         """Refuse what expires, and give it back at once."""
-        held = [answer.body.get(field) for field in fields]
-        wrapped = answer.body.get("wrap_info")
-        if not any(value not in (None, "", "0") for value in held) and wrapped is None:
+        held = [answer.body.get(field) for field in (*fields, "wrap_info")]
+        if not any(value not in (None, "", "0") for value in held):
             return
         lease = answer.body.get("lease_id")
         if isinstance(lease, str) and lease:
-            self._send("PUT", "sys/leases/revoke", location.source[2], {"lease_id": lease})
+            self._revoke_lease(lease, location)
         raise ProviderError(
             "leased",
             "the answer is a lease, which would expire in the cluster",
@@ -349,9 +363,25 @@ class VaultStore(Store):
             remedy="static values only; for dynamic secrets use an operator in the cluster",
         )
 
+    def _revoke_lease(self, lease: str, location: Location) -> None:
+        """Give a lease back; if that fails, a warning says so."""
+        try:
+            body = {"lease_id": lease}
+            given = self._send("PUT", "sys/leases/revoke", location.source[2], body)
+        except KrmfnError:
+            given = None
+        if given is None or given.status not in (OK, NO_CONTENT):
+            self._around.warn(f"{location.text}: its lease could not be revoked and will expire")
+
     def _data_path(self, location: Location, version: int | None) -> str:
         path = f"{_quoted(location.mount)}/data/{_quoted(location.path)}"
         return path if version is None else f"{path}?version={version}"
+
+
+def _namespace(text: str, *, key: str) -> str:
+    """A namespace's one form; the root is empty, however it is written."""
+    stripped = text.strip("/")
+    return "" if stripped in ("", "root") else canonical_path(stripped, key=key)
 
 
 def _quoted(path: str) -> str:

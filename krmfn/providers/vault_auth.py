@@ -60,11 +60,23 @@ def log_in(
         ProviderError: a credential is absent, or the vault refuses it.
     """
     if auth is None:
-        return ambient_token(around, source), False
+        return _usable(ambient_token(around, source), source), False
     if isinstance(auth, TokenAuth):
-        return read_credential(auth.token_ref, around, what="tokenRef"), False
+        return _usable(read_credential(auth.token_ref, around, what="tokenRef"), source), False
     token = _client_token(auth, wire, around, source, namespace)
-    return Plaintext(token.encode()), True
+    return _usable(Plaintext(token.encode()), source), True
+
+
+def _usable(token: Plaintext, source: str) -> Plaintext:
+    """The token itself, if a header can hold it: another would be quoted by the HTTP library."""
+    if not all(0x21 <= byte <= 0x7E for byte in token.reveal()):  # noqa: PLR2004  # visible ASCII
+        raise ProviderError(
+            "credential-missing",
+            "what the variable or file holds is not a token",
+            source=source,
+            expected="one line of visible characters",
+        )
+    return token
 
 
 def _client_token(auth: Auth, wire: Wire, around: Surroundings, source: str, namespace: str) -> str:
@@ -141,7 +153,15 @@ def _mount(path: str) -> str:
 
 def _client(wire: Wire, source: str, namespace: str) -> Any:
     """An hvac client whose every request goes over our wire."""
-    import hvac.adapters  # lazy: 86 ms
+    try:
+        import hvac.adapters  # lazy: 86 ms
+    except ModuleNotFoundError as error:
+        raise ProviderError(
+            "extra-missing",
+            f"the login needs {error.name}",
+            source=source,
+            remedy="pip install 'krmfn[vault]'",
+        ) from None
 
     class Adapter(hvac.adapters.JSONAdapter):  # type: ignore[misc]  # hvac is not typed
         """Only logins come here, and they need no token."""

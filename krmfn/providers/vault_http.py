@@ -55,6 +55,16 @@ class Answer:
         found = self.body.get("data")
         return found if isinstance(found, dict) else {}
 
+    def is_policy_denial(self) -> bool:
+        """Whether a 403 is of a policy: of a token that is no good the servers say it otherwise.
+
+        A policy's is ``1 error occurred: * permission denied`` with line breaks; an unknown
+        token's is ``permission denied`` alone, or has ``invalid token`` beside it.
+        """
+        errors = self.body.get("errors")
+        texts = [e for e in errors if isinstance(e, str)] if isinstance(errors, list) else []
+        return any("\n" in text and "invalid token" not in text for text in texts)
+
 
 class _WholeAnswer(io.RawIOBase):
     """What a socket reads, with the read timeout for all of an answer and not for each piece."""

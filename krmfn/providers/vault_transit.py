@@ -1,7 +1,7 @@
 """HMACs of a vault's transit engine, as the derivation needs them.
 
 Rules enforced here: HMAC-SHA-512 by name in the URL, the key's version at the top of the request
-(inside a batch item it is ignored); at most 250 inputs at a time, each told apart by its reference;
+(inside a batch item it is ignored); at most 200 inputs at a time, each told apart by its reference;
 as many answers as inputs, in any order but each once, without an error (a bad item comes with HTTP
 200), of that version, and of 64 bytes. Anything else is no derivation.
 """
@@ -17,7 +17,7 @@ from krmfn.errors import ProviderError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-MAX_BATCH = 250
+MAX_BATCH = 200  # OpenBao refuses JSON of more than 1000 strings: 249 of these items
 HMAC_BYTES = 64
 KEY_TYPE = "hmac"
 
@@ -60,6 +60,15 @@ def hmac(
         data = call({"batch_input": items, "key_version": version})
         outputs.extend(_outputs(data.get("batch_results"), len(batch), version, source))
     return outputs
+
+
+def unusable(version: int, *, source: str) -> ProviderError:
+    """What to raise when the engine refuses the request as such."""
+    return _error(
+        "the transit engine refuses the key or its version",
+        source,
+        f"check that the key exists and has version {version}",
+    )
 
 
 def _outputs(results: Any, count: int, version: int, source: str) -> list[bytes]:

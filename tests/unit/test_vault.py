@@ -144,6 +144,31 @@ def test_the_version_may_be_told(openbao: OpenBao, mount: str) -> None:
     assert store(bao, path=mount, version="v2").locate("a").source[-2:] == (mount, "a")
 
 
+def test_data_in_the_path_is_forgiven_when_the_version_is_told(
+    openbao: OpenBao, mount: str
+) -> None:
+    """`version: v2` with `path: MOUNT/data` is the mount too."""
+    openbao.write(mount, "a", {"x": "1"})
+    told = store(openbao, path=f"{mount}/data", version="v2")
+    assert told.locate("a").source == store(openbao, path=mount).locate("a").source
+    assert read(told, "a") == {"x": "1"}
+    assert f"write path: {mount}" in told._around.warnings[0]
+
+
+@pytest.mark.parametrize("root", ["root", "/", "root/"])
+def test_the_root_namespace(openbao: OpenBao, root: str) -> None:
+    """The root namespace is no namespace, however it is written."""
+    assert store(openbao, namespace=root).locate("a").source[2] == ""
+
+
+@pytest.mark.parametrize("field", ["namespace", "authNamespace"])
+def test_namespaces_are_canonical(openbao: OpenBao, field: str) -> None:
+    """A namespace goes into a header; it is held to the rules of paths."""
+    with pytest.raises(KrmfnError) as caught:
+        store(openbao, **{field: "a\r\nX: y"})
+    assert caught.value.id == "path"
+
+
 @pytest.mark.parametrize("kind", ["transit", "cubbyhole"])
 def test_a_mount_that_is_not_kv(openbao: OpenBao, kind: str) -> None:
     """Another engine is refused before anything is read of it."""
@@ -203,6 +228,22 @@ def test_denied(openbao: OpenBao, mount: str) -> None:
     assert (error.id, error.source) == ("permission-denied", f"main:{mount}/a")
     unknown = server.OpenBao(openbao.address, f"s.{CANARY}")
     assert refusal(store(unknown, path=mount), "a").id == "login-failed"
+
+
+def test_a_token_that_may_not_look_at_itself(openbao: OpenBao, mount: str) -> None:
+    """Least privilege, without even the default policy, is not taken for a bad token."""
+    policy = f'path "{mount}/data/other" {{ capabilities = ["read"] }}'
+    token = openbao.token_for(policy, no_default_policy=True)
+    allowed = server.OpenBao(openbao.address, token)
+    assert refusal(store(allowed, path=mount), "a").id == "permission-denied"
+    assert refusal(store(allowed, path="elsewhere"), "a").id == "mount-unknown"
+
+
+@pytest.mark.parametrize("token", [f"{CANARY}\n{CANARY}", f"{CANARY} x", f"{CANARY}é"])
+def test_what_is_no_token(openbao: OpenBao, token: str) -> None:
+    """A token that no header can hold is refused, and not quoted."""
+    error = refusal(store(openbao, environ={"T": token}, auth={"tokenRef": {"env": "T"}}))
+    assert error.id == "credential-missing"
 
 
 def test_no_token(openbao: OpenBao) -> None:
@@ -551,10 +592,47 @@ def test_client_tls(tls_bao: tuple[OpenBao, Path]) -> None:
 def test_a_bundle_that_is_none(openbao: OpenBao) -> None:
     """A CA that is not base64 or not PEM is refused before a socket opens."""
     bao = server.OpenBao("https://127.0.0.1:1", "t")
-    for bundle, id_ in (("***", "spec"), ("aGVsbG8=", "tls")):
+    for bundle, id_ in (("***", "spec"), ("aGVsbG8=", "tls"), ("Cg==", "tls")):
         with pytest.raises(KrmfnError) as caught:
             store(bao, caBundle=bundle)
         assert caught.value.id == id_
+
+
+# --- transit
+
+
+def test_transit_on_a_real_engine(openbao: OpenBao) -> None:
+    """A key's version gives 64 bytes an input, of however many; another version or type does not."""
+    name = f"m{random.token_hex(6)}"
+    openbao.mount(name, "transit")
+    openbao.request("POST", f"{name}/keys/seal", {"type": "hmac", "key_size": 64})
+    openbao.request("POST", f"{name}/keys/other", {"type": "aes256-gcm96"})
+    of = store(openbao)
+    inputs = [bytes([n % 256, n // 256]) for n in range(300)]
+    outputs = of.hmac(name, "seal", 1, inputs)
+    assert {len(output) for output in outputs} == {64}
+    assert len(set(outputs)) == 300
+    assert of.hmac(name, "seal", 1, inputs[7:8]) == outputs[7:8]
+    for key, version, id_ in (("seal", 2, "transit"), ("other", 1, "transit")):
+        with pytest.raises(KrmfnError) as caught:
+            of.hmac(name, key, version, inputs)
+        assert caught.value.id == id_
+    with pytest.raises(KrmfnError) as caught:
+        of.hmac(name, "absent", 1, inputs)
+    assert (caught.value.id, caught.value.source) == ("not-found", f"main:{name}/absent")
+
+
+def test_transit_without_leave_to_look_at_the_key(openbao: OpenBao) -> None:
+    """Leave to use the key is enough."""
+    name = f"m{random.token_hex(6)}"
+    openbao.mount(name, "transit")
+    openbao.request("POST", f"{name}/keys/seal", {"type": "hmac", "key_size": 64})
+    policy = f'path "{name}/hmac/seal/sha2-512" {{ capabilities = ["update"] }}'
+    user = server.OpenBao(openbao.address, openbao.token_for(policy, no_default_policy=True))
+    assert store(user).hmac(name, "seal", 1, [b"x"]) == store(openbao).hmac(name, "seal", 1, [b"x"])
+    with pytest.raises(KrmfnError) as caught:
+        store(user).hmac(name, "another", 1, [b"x"])
+    assert caught.value.id == "permission-denied"
 
 
 # --- a vault that cannot answer
