@@ -19,20 +19,19 @@ from krmfn.errors import Failure, OutputError, SpecError, raise_all
 from krmfn.overlay import Overlay, choose_namespace, read_overlay
 from krmfn.paths import find_root, read_file
 from krmfn.pipeline import generate
-from krmfn.plan import make_plan, plan_claims
+from krmfn.plan import make_plan
 from krmfn.providers.base import Surroundings
-from krmfn.sealedsecret import IDENTITY, claim_companion, name_companion, skip_marker
-from krmfn.spec.base import API_VERSION
+from krmfn.sealedsecret import name_companion, skip_marker
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import name_of, parse
 from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
 from krmfn.spec.validator import SealedSecretValidator
+from krmfn.transform import transform
 from krmfn.validate import validate
 
 if TYPE_CHECKING:
     from krmfn.deadline import Deadline
     from krmfn.resourcelist import Item
-    from krmfn.sealedsecret import Object
 
 GENERATOR, VALIDATOR = "SealedSecretGenerator", "SealedSecretValidator"
 MAX_INPUT = 256 * 1024 * 1024
@@ -138,40 +137,11 @@ def _transform(
 ) -> str:
     """Every item as it came, to the byte, with each claim replaced by its SealedSecret."""
     overlay.check_list(config.kind, config.metadata.name, "transformers")
-    claims: list[tuple[SecretClaim, str]] = []
-    kept: list[Item] = []
-    for item in call.items:
-        header = item.header()
-        if header.get("apiVersion") != API_VERSION:
-            kept.append(item)
-        elif header.get("kind") == "SecretClaim":
-            claim = parse(item.document.value())
-            if not isinstance(claim, SecretClaim):
-                raise AssertionError("SecretClaim has another model")
-            namespace, note = choose_namespace(
-                explicit=config.metadata.namespace,
-                item=claim.metadata.namespace,
-                overlay=overlay,
-                environ=around.environ,
-            )
-            if note:
-                around.warn(note)
-            claims.append((claim, namespace))
-        elif header.get("kind") != config.kind:
-            kept.append(item)
-    made: list[Object] = []
-    if claims:
-        plan = plan_claims(config, claims)
-        sealed = generate(plan, around, now=datetime.now(UTC), entropy=os.urandom)
-        for (claim, _), one in zip(claims, sealed, strict=True):
-            history = {k: v for k, v in claim.metadata.annotations.items() if k in IDENTITY}
-            made.append(claim_companion(one, history))
-            one["metadata"]["annotations"] |= history
-        made = [*sealed, *made]
-    made.append(skip_marker())
+    done = transform(call.items, config, overlay, around)
+    made = [*done.sealed, *done.companions, skip_marker()]
     if call.indent is None:
-        return resourcelist.rewrite_stream(kept, made)
-    return resourcelist.rewrite(kept, made, call.indent)
+        return resourcelist.rewrite_stream(done.kept, made)
+    return resourcelist.rewrite(done.kept, made, call.indent)
 
 
 def _place(name: str, overlay: Overlay) -> str:

@@ -1,0 +1,96 @@
+"""Claims into SealedSecrets, in a stream of resources whose names and namespaces are final.
+
+Rules enforced here: a claim is sealed for the namespace and name that it has by now; everything else
+is kept as it came; what kustomize remembers of a claim's former names goes on to what replaces it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from krmfn.overlay import choose_namespace
+from krmfn.pipeline import generate
+from krmfn.plan import plan_claims
+from krmfn.sealedsecret import IDENTITY, claim_companion
+from krmfn.spec.base import API_VERSION
+from krmfn.spec.parse import parse
+from krmfn.spec.transformer import SecretClaim
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from krmfn.overlay import Overlay
+    from krmfn.providers.base import Surroundings
+    from krmfn.resourcelist import Item
+    from krmfn.sealedsecret import Object
+    from krmfn.spec.transformer import SealedSecretTransformer
+
+CLAIM = "SecretClaim"
+
+
+@dataclass(frozen=True)
+class Transformed:
+    """A stream with its claims sealed.
+
+    Attributes:
+        kept: what is no claim and no configuration of ours, in its order.
+        sealed: the SealedSecrets, in the order of their claims.
+        companions: for each of them the name companion, which only kustomize may be given.
+    """
+
+    kept: tuple[Item, ...]
+    sealed: tuple[Object, ...]
+    companions: tuple[Object, ...]
+
+
+def transform(
+    items: Sequence[Item], config: SealedSecretTransformer, overlay: Overlay, around: Surroundings
+) -> Transformed:
+    """Seal every claim among ``items``.
+
+    Args:
+        overlay: the kustomization in the working directory, or an empty one.
+
+    Raises:
+        Failure: any; nothing is returned then.
+    """
+    claims: list[tuple[SecretClaim, str]] = []
+    kept: list[Item] = []
+    for item in items:
+        header = item.header()
+        if header.get("apiVersion") != API_VERSION:
+            kept.append(item)
+        elif header.get("kind") == CLAIM:
+            claim = parse(item.document.value())
+            if not isinstance(claim, SecretClaim):
+                raise AssertionError("a claim has another model")
+            claims.append((claim, _namespace(claim, config, overlay, around)))
+        elif header.get("kind") != config.kind:
+            kept.append(item)
+    if not claims:
+        return Transformed(tuple(kept), (), ())
+    plan = plan_claims(config, claims)
+    sealed = generate(plan, around, now=datetime.now(UTC), entropy=os.urandom)
+    companions = []
+    for (claim, _), one in zip(claims, sealed, strict=True):
+        history = {k: v for k, v in claim.metadata.annotations.items() if k in IDENTITY}
+        companions.append(claim_companion(one, history))
+        one["metadata"]["annotations"] |= history
+    return Transformed(tuple(kept), tuple(sealed), tuple(companions))
+
+
+def _namespace(
+    claim: SecretClaim, config: SealedSecretTransformer, overlay: Overlay, around: Surroundings
+) -> str:
+    namespace, note = choose_namespace(
+        explicit=config.metadata.namespace,
+        item=claim.metadata.namespace,
+        overlay=overlay,
+        environ=around.environ,
+    )
+    if note:
+        around.warn(note)
+    return namespace
