@@ -216,5 +216,10 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
     # 1: findings
     "sealed-for": (Finding, "a SealedSecret is sealed for another name, namespace or scope"),
     "claim-left": (Finding, "a claim was not replaced by a SealedSecret"),
-    "certificate-differs": (Finding, "the certificate is not the one the cluster seals with"),
+    "scope-annotation": (
+        Finding,
+        "annotations contradict the scope, on the object or its template",
+    ),
+    "plain-secret": (Finding, "a Secret stands in clear in the output"),
+    "certificate-differs": (Finding, "a certificate is not the one that was expected"),
 }

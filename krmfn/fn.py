@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krmfn import resourcelist, strictyaml
+from krmfn.certificate_source import load_certificate
 from krmfn.errors import Failure, OutputError, SpecError, raise_all
 from krmfn.overlay import Overlay, choose_namespace, read_overlay
 from krmfn.paths import find_root, read_file
 from krmfn.pipeline import generate
 from krmfn.plan import make_plan
 from krmfn.providers.base import Surroundings
+from krmfn.resolve import Stores
 from krmfn.sealedsecret import name_companion, skip_marker
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import name_of, parse
@@ -102,9 +104,17 @@ def _serve(call: Call, overlay: Overlay, around: Surroundings) -> str:
         )
     if isinstance(config, SealedSecretValidator):
         overlay.check_list(VALIDATOR, config.metadata.name, "validators")
-        findings, warnings = validate(item.header() for item in call.items)
-        raise_all(findings)
-        around.warnings.extend(warnings)
+        certificate, spec = None, config.spec
+        if spec.certificate is not None:
+            stores = Stores({}, around)
+            certificate = load_certificate(spec.certificate, stores, around, datetime.now(UTC))
+        verdict = validate(
+            call.items,
+            fingerprint=certificate.fingerprint if certificate else None,
+            plain_secrets=spec.plain_secrets,
+        )
+        raise_all(verdict.findings)
+        around.warnings.extend(verdict.warnings)
     # A validator prints nothing: kustomize takes an echo for a change.
     return ""
 

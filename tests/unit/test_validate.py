@@ -1,0 +1,166 @@
+"""The validator's checks, each with the case that is clean."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from krmfn.resourcelist import stream
+from krmfn.sealedsecret import name_companion, sealed_secret, skip_marker
+from krmfn.validate import Verdict, validate
+
+F1, F2 = "a" * 64, "b" * 64
+
+
+def sealed(scope: str = "strict", *, name: str = "db", fingerprint: str = F1) -> Any:
+    """A SealedSecret as krmfn emits it."""
+    return sealed_secret(
+        name=name,
+        namespace="production",
+        scope=scope,
+        items={"k": b"x"},
+        fingerprint=fingerprint,
+        labels={},
+        annotations={},
+        template_labels={},
+        template_annotations={"mine": "kept"},
+        type=None,
+        immutable=None,
+    )
+
+
+def check(*objects: Any, **options: Any) -> Verdict:
+    """The verdict on a stream of these."""
+    return validate(stream("---\n".join(json.dumps(o) + "\n" for o in objects)), **options)
+
+
+def lines(verdict: Verdict) -> list[str]:
+    """The findings as they print."""
+    return [finding.line() for finding in verdict.findings]
+
+
+@pytest.mark.parametrize("scope", ["strict", "namespace-wide", "cluster-wide"])
+def test_what_krmfn_emits_is_clean(scope: str) -> None:
+    """Its own output passes, in every scope, with companions and other resources beside it."""
+    one = sealed(scope)
+    verdict = check(one, name_companion(one), {"apiVersion": "v1", "kind": "ConfigMap"})
+    assert verdict == Verdict()
+
+
+@pytest.mark.parametrize(
+    ("scope", "change", "final"),
+    [
+        ("strict", {"name": "p-db"}, "production/p-db"),
+        ("strict", {"namespace": "dev"}, "dev/db"),
+        ("namespace-wide", {"namespace": "dev"}, "dev/*"),
+    ],
+)
+def test_a_later_change(scope: str, change: dict[str, str], final: str) -> None:
+    """Another name or namespace than it was sealed for is found."""
+    one = sealed(scope)
+    was = one["metadata"]["annotations"]["krmfn.dev/sealed-for"]
+    one["metadata"] |= change
+    (line,) = lines(check(one))
+    assert f"expected sealed for {final}, found {was};" in line
+    assert line.endswith("[sealed-for]")
+
+
+@pytest.mark.parametrize(
+    ("scope", "change"),
+    [("namespace-wide", {"name": "p-db"}), ("cluster-wide", {"name": "x", "namespace": "dev"})],
+)
+def test_a_change_that_the_scope_allows(scope: str, change: dict[str, str]) -> None:
+    """What opens anyway is clean."""
+    one = sealed(scope)
+    one["metadata"] |= change
+    assert check(one) == Verdict()
+
+
+def test_a_scope_that_was_taken_away() -> None:
+    """Without its annotation a namespace-wide SealedSecret does not open."""
+    one = sealed("namespace-wide")
+    del one["metadata"]["annotations"]["sealedsecrets.bitnami.com/namespace-wide"]
+    assert [f.id for f in check(one).findings] == ["sealed-for", "scope-annotation"]
+
+
+@pytest.mark.parametrize("place", ["metadata", "template"])
+@pytest.mark.parametrize("value", ["true", "false"])
+def test_a_scope_that_was_added(place: str, value: str) -> None:
+    """A second scope, or one that is said in one place only, is found."""
+    one = sealed("namespace-wide")
+    metadata = one["metadata"] if place == "metadata" else one["spec"]["template"]["metadata"]
+    metadata["annotations"]["sealedsecrets.bitnami.com/cluster-wide"] = value
+    ids = {f.id for f in check(one).findings}
+    assert "scope-annotation" in ids
+    assert ("sealed-for" in ids) is ((place, value) == ("metadata", "true"))
+
+
+def test_a_template_without_its_scope() -> None:
+    """kubeseal says the scope on the template too, and so does krmfn."""
+    one = sealed("cluster-wide")
+    del one["spec"]["template"]["metadata"]["annotations"]
+    (line,) = lines(check(one))
+    assert "its template's annotations contradict the scope cluster-wide" in line
+
+
+def test_a_hand_made_sealed_secret_is_left_alone() -> None:
+    """What krmfn did not seal says nothing, and nothing is said of it."""
+    one = sealed()
+    one["metadata"]["annotations"] = {"sealedsecrets.bitnami.com/cluster-wide": "true"}
+    assert check(one) == Verdict()
+
+
+def test_mixed_certificates() -> None:
+    """One stream is sealed for one certificate, or for the one that is named."""
+    one, other = sealed(), sealed(name="b", fingerprint=F2)
+    assert check(one, sealed(name="b")) == Verdict()
+    (line,) = lines(check(one, other))
+    assert line.startswith("SealedSecret/b: it is sealed for another certificate")
+    assert f"expected {F1}, found {F2}" in line
+    assert [f.where for f in check(one, fingerprint=F2).findings] == ["SealedSecret/db"]
+    assert check(other, fingerprint=F2) == Verdict()
+
+
+@pytest.mark.parametrize("field", ["data", "stringData"])
+def test_a_plain_secret(field: str) -> None:
+    """A Secret with data is an error, a warning, or allowed; its data is not shown."""
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s"},
+        field: {"k": "CANARY"},
+    }
+    (line,) = lines(check(secret))
+    assert line.startswith("Secret/s: it stands in clear in the output")
+    assert "CANARY" not in line
+    warned = check(secret, plain_secrets="warn")
+    assert (warned.findings, warned.warnings) == (
+        [],
+        ["Secret/s: it stands in clear in the output"],
+    )
+    assert check(secret, plain_secrets="allow") == Verdict()
+    local = copy.deepcopy(secret)
+    local["metadata"]["annotations"] = {"config.kubernetes.io/local-config": "true"}  # type: ignore[index]
+    assert check(local) == Verdict()
+    assert check(secret | {field: {}}) == Verdict()
+
+
+def test_a_claim_that_was_left() -> None:
+    """A claim does not leave the build."""
+    claim = {"apiVersion": "krmfn.dev/v1alpha1", "kind": "SecretClaim", "metadata": {"name": "c"}}
+    assert [f.id for f in check(claim).findings] == ["claim-left"]
+
+
+def test_the_marker_that_was_left() -> None:
+    """A marker that nobody deletes is warned of."""
+    verdict = check(skip_marker())
+    assert verdict.findings == []
+    assert "does not delete the skip marker" in verdict.warnings[0]
+
+
+def test_what_is_no_object() -> None:
+    """Awkward documents are nobody's SealedSecret."""
+    assert check("text", [1], {"kind": None}, {"kind": "Secret", "metadata": 1}) == Verdict()
