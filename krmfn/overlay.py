@@ -60,7 +60,7 @@ class Overlay:
         """Refuse a config that is listed where kustomize cannot use it.
 
         Raises:
-            SpecError: it stands in another list only, or a second generator stands beside it.
+            SpecError: it stands in another list only, or a second one of its kind beside it.
         """
         lists = {e.list for e in self.listed if (e.kind, e.name) == (kind, name)}
         if lists and allowed not in lists:
@@ -71,10 +71,11 @@ class Overlay:
                 remedy=f"move the entry to {allowed}:",
             )
         same = sorted({e.name for e in self.listed if e.kind == kind and e.list == allowed})
-        if allowed == "generators" and len(same) > 1:
+        # Each would emit the skip marker, and two of the same name are one too many.
+        if allowed != "validators" and len(same) > 1:
             raise SpecError(
                 "wrong-list",
-                f"{self.file} lists several generators of krmfn's: {', '.join(same)}",
+                f"{self.file} lists several {allowed} of krmfn's: {', '.join(same)}",
                 expected="one, with any number of secrets",
                 remedy="put their secrets into one",
             )

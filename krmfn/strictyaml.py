@@ -12,6 +12,7 @@ Rules enforced here:
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -59,12 +60,18 @@ def number(text: str) -> Any:
 
 
 class Document:
-    """One YAML document: its node tree, and the values that it stands for."""
+    """One YAML document: its node tree, and the values that it stands for.
 
-    def __init__(self, node: yaml.Node, name: str, text: str) -> None:
+    Attributes:
+        text: what the nodes' marks count in.
+        first_line: how many lines of the file stand before ``text``.
+    """
+
+    def __init__(self, node: yaml.Node, name: str, text: str, first_line: int = 0) -> None:
         self.node = node
         self.name = name
         self.text = text
+        self.first_line = first_line
 
     def value(self, number: Callable[[str], Any] = number) -> Any:
         """The document as dicts, lists, strings, integers, floats, booleans and None.
@@ -86,21 +93,22 @@ class Document:
             if found is None:
                 break
             mark, node = found
-        return Position(mark.line + 1, mark.column + 1)
+        return Position(self.first_line + mark.line + 1, mark.column + 1)
 
 
-def documents(text: str | bytes, name: str) -> Iterator[Document]:
+def documents(text: str | bytes, name: str, first_line: int = 0) -> Iterator[Document]:
     """Every document of a stream, in order; empty ones are left out.
 
     Args:
         text: YAML or JSON, UTF-8 when it is bytes.
         name: what to call the stream in an error: a file name, or ``<stdin>``.
+        first_line: how many lines of ``name`` stand before ``text``.
 
     Raises:
         SpecError: not YAML, or not UTF-8; the message names line and column and quotes nothing.
     """
-    try:
-        text = (text.decode() if isinstance(text, bytes) else text).removeprefix("\ufeff")
+    text = decoded(text, name)
+    with _told(name, first_line):
         _check_depth(text, name)
         loader = _Loader(text)
         try:
@@ -108,12 +116,44 @@ def documents(text: str | bytes, name: str) -> Iterator[Document]:
                 node = loader.get_node()
                 # "---" alone composes to an empty plain scalar.
                 if not (isinstance(node, yaml.ScalarNode) and node.value == "" and not node.style):
-                    yield Document(node, name, text)
+                    yield Document(node, name, text, first_line)
         finally:
             loader.dispose()
+
+
+@contextmanager
+def events(text: str, name: str) -> Iterator[Callable[[], yaml.Event]]:
+    """What gives the next event of a stream each time it is called: little memory, no recursion.
+
+    Raises:
+        SpecError: not YAML, as soon as the stream is read so far.
+    """
+    with _told(name):
+        loader = _Loader(text)
+        try:
+            yield loader.get_event
+        finally:
+            loader.dispose()
+
+
+def decoded(text: str | bytes, name: str) -> str:
+    """``text`` without a byte order mark.
+
+    Raises:
+        SpecError: not UTF-8.
+    """
+    with _told(name):
+        return (text.decode() if isinstance(text, bytes) else text).removeprefix("\ufeff")
+
+
+@contextmanager
+def _told(name: str, first_line: int = 0) -> Iterator[None]:
+    """PyYAML's errors as ours."""
+    try:
+        yield
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+        place = f"{name}:{first_line + mark.line + 1}:{mark.column + 1}" if mark else name
         # PyYAML's own parser, unlike libyaml, quotes the names of anchors.
         problem = _QUOTED.sub("", error.problem or "not YAML")
         raise SpecError("yaml", problem, where=place) from None
@@ -161,6 +201,7 @@ class _Constructor:
         self.number = number
         self.name = document.name
         self.text = document.text
+        self.first_line = document.first_line
         self.budget = _FREE_NODES + MAX_EXPANSION * _count(document.node)
 
     def construct(self, node: yaml.Node, depth: int) -> Any:
@@ -197,8 +238,8 @@ class _Constructor:
         return plain(node.value, self.number)
 
     def error(self, node: yaml.Node, message: str) -> SpecError:
-        mark = node.start_mark
-        return SpecError("yaml", message, where=f"{self.name}:{mark.line + 1}:{mark.column + 1}")
+        line, column = self.first_line + node.start_mark.line + 1, node.start_mark.column + 1
+        return SpecError("yaml", message, where=f"{self.name}:{line}:{column}")
 
 
 def plain(text: str, number: Callable[[str], Any] = number) -> Any:
