@@ -29,7 +29,7 @@ _Loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 MAX_DEPTH = 100
 MAX_EXPANSION = 10  # an expanded document may have this many times the nodes that it has in text
 _FREE_NODES = 10_000
-_SAFE_DEPTH = 4_000  # libyaml's composer recurses in C: far deeper and the process dies
+SAFE_DEPTH = 4_000  # libyaml's composer recurses in C: far deeper and the process dies
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -122,7 +122,7 @@ def documents(text: str | bytes, name: str, first_line: int = 0) -> Iterator[Doc
 
 
 @contextmanager
-def events(text: str, name: str) -> Iterator[Callable[[], yaml.Event]]:
+def events(text: str, name: str) -> Iterator[Callable[[], Any]]:
     """What gives the next event of a stream each time it is called: little memory, no recursion.
 
     Raises:
@@ -182,13 +182,13 @@ def _check_depth(text: str, name: str) -> None:
     counting; the others get one pass over their events, which does not recurse.
     """
     longest = max(map(len, text.split("\n")), default=0)
-    if longest + text.count("[") + text.count("{") < _SAFE_DEPTH:
+    if longest + text.count("[") + text.count("{") < SAFE_DEPTH:
         return
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
-            if depth > _SAFE_DEPTH:
+            if depth > SAFE_DEPTH:
                 raise SpecError("yaml", "nested too deeply", where=name)
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1

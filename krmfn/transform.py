@@ -60,15 +60,14 @@ def transform(
     claims: list[tuple[SecretClaim, str]] = []
     kept: list[Item] = []
     for item in items:
-        header = item.header()
-        if header.get("apiVersion") != API_VERSION:
+        if item.api_version != API_VERSION:
             kept.append(item)
-        elif header.get("kind") == CLAIM:
+        elif item.kind == CLAIM:
             claim = parse(item.document.value())
             if not isinstance(claim, SecretClaim):
                 raise AssertionError("a claim has another model")
             claims.append((claim, _namespace(claim, config, overlay, around)))
-        elif header.get("kind") != config.kind:
+        elif item.kind != config.kind:
             kept.append(item)
     if not claims:
         return Transformed(tuple(kept), (), ())
