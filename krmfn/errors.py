@@ -170,6 +170,8 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
     "secret-type": (SpecError, "the data does not fit the Secret's type"),
     "derivation-key-missing": (SpecError, "deterministic sealing has no derivation key"),
     "derivation-key-read": (SpecError, "a secret would contain the derivation key"),
+    "kustomize": (SpecError, "kustomize is not there, or cannot build the directory"),
+    "foreign": (SpecError, "a build would run, fetch or inflate what is not krmfn's"),
     # 3: provider
     "extra-missing": (ProviderError, "a store needs a package that is not installed"),
     "credential-missing": (ProviderError, "a credential's variable or file is absent or empty"),

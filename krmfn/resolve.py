@@ -95,7 +95,8 @@ class Stores:
             if name not in self._open:
                 if name not in self._specs:
                     raise SpecError("spec", f"the store {name} is not defined under stores")
-                self._open[name] = open_store(name, self._specs[name], self._around)
+                opener = self._around.opener or open_store
+                self._open[name] = opener(name, self._specs[name], self._around)
             return self._open[name]
 
     def close(self) -> None:

@@ -52,6 +52,8 @@ class Command:
 
 
 COMMANDS = {
+    "build": Command("krmfn.cli.build", "build overlays, run nothing of theirs, seal the claims"),
+    "seal": Command("krmfn.cli.seal", "seal the claims of a finished stream"),
     "unseal": Command("krmfn.cli.unseal", "open SealedSecrets with the controller's private key"),
     "cert": Command("krmfn.cli.cert", "fetch the controller's certificate, or check one"),
     "schema": Command("krmfn.cli.schema", "print the JSON Schema of a kind, or check files"),

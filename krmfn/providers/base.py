@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from krmfn.deadline import Deadline
     from krmfn.plaintext import Plaintext
+    from krmfn.spec.base import Model
 
 
 class Number(str):
@@ -55,6 +56,7 @@ class Surroundings:
         base: the directory that relative paths are relative to.
         root: the repository's root; paths from a configuration stay below it.
         warnings: receives warnings, one line each, without values.
+        opener: opens a store where several builds of one process share it.
     """
 
     environ: Mapping[str, str]
@@ -62,6 +64,7 @@ class Surroundings:
     base: Path = field(default_factory=Path)
     root: Path = field(default_factory=Path)
     warnings: list[str] = field(default_factory=list)
+    opener: Callable[[str, Model, Surroundings], Store] | None = None
 
     def warn(self, text: str) -> None:
         """Warn once."""

@@ -1,0 +1,272 @@
+"""Building overlays of a repository that need not be trusted, in three phases.
+
+Rules enforced here:
+1. Shape: kustomize builds a copy in which nothing can run but krmfn, which reads no store there and
+   leaves each claim with the configuration to seal it with.
+2. Power: what this run did not mark is refused; the claims of that stream are sealed here, in the
+   one process that has the credential.
+3. References: stream, SealedSecrets and name companions go through kustomize once more, without any
+   plugin, for order, style and references to names that depend on values. Then the whole is checked.
+
+Plaintext is in phase 2 alone, and never in a file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from krmfn import resourcelist, shape, tree
+from krmfn.certificate_source import load_certificate
+from krmfn.errors import KrmfnError, SpecError, raise_all
+from krmfn.kustomize import Sandbox
+from krmfn.overlay import FILE_NAMES, Overlay
+from krmfn.resolve import Stores
+from krmfn.sealedsecret import CERTIFICATE, SEALED_FOR
+from krmfn.spec.base import API_VERSION
+from krmfn.spec.parse import parse
+from krmfn.spec.validator import SealedSecretValidator
+from krmfn.transform import transform
+from krmfn.validate import validate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from krmfn.providers.base import Surroundings
+    from krmfn.resourcelist import Item
+    from krmfn.sealedsecret import Object
+
+# Annotations that only krmfn writes, and that say something of what it did in this run.
+OURS = (shape.PLAN, SEALED_FOR, CERTIFICATE)
+_MEMORY = Path("/dev/shm")  # noqa: S108  # a private folder is made in it
+_LIST_PLACE = 0o700
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What phase 1 gives.
+
+    Attributes:
+        items: the stream of resources, claims among them.
+        validators: the configurations of the outermost kustomization.
+        sort: its ``sortOptions``.
+        key: of this run.
+    """
+
+    items: tuple[Item, ...]
+    validators: tuple[dict[str, Any], ...]
+    sort: Any
+    key: str
+
+
+def build(
+    directory: Path,
+    command: tuple[str, ...],
+    flags: Sequence[str],
+    around: Surroundings,
+    *,
+    claims_only: bool = False,
+) -> str:
+    """The finished stream of one overlay.
+
+    Args:
+        command, flags: as `krmfn.kustomize` gives them.
+        around: with the repository's root; its base is not used.
+        claims_only: stop before anything is read, and leave the claims.
+
+    Raises:
+        Failure: any; nothing is returned then.
+    """
+    with _private() as home:
+        key = secrets.token_hex(32)
+        names = {str(home / "tree"): str(around.root)}
+        sandbox = Sandbox(command, home, key, around.deadline, names)
+        sandbox.prepare()
+        shaped = _shape(directory.resolve(), sandbox, flags, around.root)
+    if claims_only:
+        pieces = [_unmarked(item, shaped.key) for item in shaped.items]
+    else:
+        pieces, companions = _power(shaped, around)
+        pieces += [_text(one) for one in companions]
+    output = references(pieces, shaped.sort, command, flags, around)
+    _check(output, shaped, directory, around, claims_only=claims_only)
+    return output
+
+
+def references(
+    pieces: Sequence[str],
+    sort: Any,
+    command: tuple[str, ...],
+    flags: Sequence[str],
+    around: Surroundings,
+) -> str:
+    """Documents as kustomize writes them, with references that follow the name companions.
+
+    Args:
+        pieces: resources, SealedSecrets and companions, one document each.
+        sort: ``sortOptions`` of the outermost kustomization, or None.
+    """
+    with _private(memory=True) as home:
+        sandbox = Sandbox(command, home, "", around.deadline, {f"{home}/": ""})
+        sandbox.prepare()
+        place = home / "tree"
+        place.mkdir(mode=_LIST_PLACE)
+        (place / "stream.yaml").write_text("---\n".join(pieces))
+        value = {"resources": ["stream.yaml"]} | ({"sortOptions": sort} if sort else {})
+        (place / FILE_NAMES[0]).write_text(json.dumps(value))
+        return sandbox.build(place, [f for f in flags if f.startswith("--reorder")], root=place)
+
+
+def _shape(directory: Path, sandbox: Sandbox, flags: Sequence[str], root: Path) -> Shape:
+    """Phase 1."""
+    reached = tree.reach(directory, root)
+    copied = sandbox.home / "tree"
+    copied.mkdir()
+    tree.copy(reached, copied)
+    validators = tree.plain_functions(reached, copied, lambda d: sandbox.build(d, root=copied))
+    output = sandbox.build(copied / directory.relative_to(root), flags, plugins=True, root=copied)
+    items = resourcelist.stream(output, "the build")
+    if not items:
+        raise SpecError("kustomize", "the build holds no resource", where=str(directory))
+    _, value = reached.kustomizations[directory]
+    sort = value.get("sortOptions")
+    return Shape(items, tuple(validators.get(directory, ())), sort, sandbox.key)
+
+
+def _power(shaped: Shape, around: Surroundings) -> tuple[list[str], list[Object]]:
+    """Phase 2: the documents, each claim's SealedSecret among them, and the name companions.
+
+    A generator's stand where its claims stood, a transformer's behind everything, as the functions
+    themselves put them.
+    """
+    groups: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+    pieces: dict[int, str] = {}
+    errors: list[KrmfnError] = []
+    for number, item in enumerate(shaped.items):
+        if _is_claim(item):
+            try:
+                plan, claim = _claim(item, shaped.key)
+            except KrmfnError as error:
+                errors.append(error)
+                continue
+            groups.setdefault(json.dumps(plan), []).append((number, claim))
+        else:
+            _refuse_marks(item)
+            pieces[number] = item.raw
+    raise_all(errors)
+    behind: list[str] = []
+    companions: list[Object] = []
+    for text, claims in groups.items():
+        plan = json.loads(text)
+        base = around.root / plan["directory"]
+        stream = resourcelist.rewrite_stream((), [claim for _, claim in claims])
+        done = transform(
+            resourcelist.stream(stream, "the build"),
+            shape.config_of(plan),
+            Overlay(),
+            replace(around, base=base),
+        )
+        companions += done.companions
+        for (number, _), one in zip(claims, done.sealed, strict=True):
+            if plan["kind"] == shape.GENERATOR:
+                pieces[number] = _text(one)
+            else:
+                behind.append(_text(one))
+    return [*(pieces[number] for number in sorted(pieces)), *behind], companions
+
+
+def _claim(item: Item, key: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A claim's plan, and the claim without it."""
+    value = item.document.value()
+    metadata = value["metadata"]
+    annotations = dict(metadata.get("annotations") or {})
+    where = f"{item.kind}/{metadata.get('name')}"
+    if shape.PLAN not in annotations:
+        raise SpecError(
+            "wrong-list",
+            "no SealedSecretTransformer has seen the claim",
+            where=where,
+            remedy="list one under transformers: of the outermost kustomization",
+        )
+    try:
+        plan = shape.read_mark(annotations.pop(shape.PLAN), key)
+    except KrmfnError as error:
+        raise error.at(where=where) from None
+    value["metadata"] = metadata | {"annotations": annotations}
+    if not annotations:
+        del value["metadata"]["annotations"]
+    return plan, value
+
+
+def _unmarked(item: Item, key: str) -> str:
+    """A document of --claims-only: a claim without its plan, anything else as it came."""
+    if not _is_claim(item):
+        _refuse_marks(item)
+        return item.raw
+    return _text(_claim(item, key)[1])
+
+
+def _refuse_marks(item: Item) -> None:
+    """Nothing that krmfn did not make in this run may say that it did."""
+    metadata = item.header().get("metadata") or {}
+    annotations = metadata.get("annotations") or {}
+    for name in OURS:
+        if name in annotations:
+            raise SpecError(
+                "annotation",
+                f"{name} is krmfn's to write, and was not written in this build",
+                where=f"{item.kind}/{metadata.get('name')}",
+                remedy="remove the annotation, or declare a claim instead of what was sealed before",
+            )
+
+
+def _check(
+    output: str, shaped: Shape, directory: Path, around: Surroundings, *, claims_only: bool
+) -> None:
+    """What the outermost kustomization's validators say of the final stream, and what always holds."""
+    items = resourcelist.stream(output, "the build")
+    # Secrets in clear are judged by the kustomization's own validator; krmfn has added none.
+    checks: list[tuple[str | None, str]] = [(None, "warn")]
+    for value in () if claims_only else shaped.validators:
+        config = parse(value)
+        if isinstance(config, SealedSecretValidator):
+            wanted = config.spec.certificate
+            inside = replace(around, base=directory.resolve())
+            now = datetime.now(UTC)
+            found = load_certificate(wanted, Stores({}, inside), inside, now) if wanted else None
+            checks.append((found.fingerprint if found else None, config.spec.plain_secrets))
+    for fingerprint, plain_secrets in checks[-1:] if len(checks) > 1 else checks:
+        verdict = validate(items, fingerprint=fingerprint, plain_secrets=plain_secrets)
+        raise_all([f for f in verdict.findings if not (claims_only and f.id == "claim-left")])
+        for warning in verdict.warnings:
+            around.warn(warning)
+
+
+def _is_claim(item: Item) -> bool:
+    return item.api_version == API_VERSION and item.kind == shape.CLAIM
+
+
+def _text(one: Object) -> str:
+    return json.dumps(one, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+@contextmanager
+def _private(*, memory: bool = False) -> Iterator[Path]:
+    """A folder that only this user enters, gone afterwards.
+
+    Args:
+        memory: in memory, where there is enough of it.
+    """
+    enough = 256 * 1024 * 1024
+    usable = memory and os.access(_MEMORY, os.W_OK | os.X_OK)
+    where = _MEMORY if usable and shutil.disk_usage(_MEMORY).free > enough else None
+    with tempfile.TemporaryDirectory(prefix="krmfn-", dir=where) as name:
+        yield Path(name).resolve()

@@ -1,0 +1,197 @@
+"""Calling kustomize so that it can execute nothing but krmfn, and read no credential.
+
+Rules enforced here: no flag that runs, mounts, fetches or reads outside (an allow-list); a plugin
+home and a PATH that hold krmfn alone; an environment of its own, made up from nothing; a process
+group that does not outlive the call; the folder is private and goes when the build is done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import krmfn
+from krmfn.errors import CATALOGUE, KrmfnError, SpecError
+from krmfn.shape import SHAPE_VARIABLE
+from krmfn.spec.base import API_VERSION
+from krmfn.spec.parse import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from krmfn.deadline import Deadline
+
+VARIABLE = "KRMFN_KUSTOMIZE"
+FLAGS = ("--enable-alpha-plugins", "--enable-managedby-label", "--reorder=legacy", "--reorder=none")
+_PLUGINS = "--enable-alpha-plugins"
+_OUR_ERROR = re.compile(r"\[error\] (.+?) \[([a-z0-9-]+)\]")
+_PR_SET_DUMPABLE = 4
+
+
+def check_flags(flags: Sequence[str]) -> tuple[str, ...]:
+    """The flags that a user hands through, without those that are always given.
+
+    Raises:
+        SpecError: one that is not known to be harmless.
+    """
+    for flag in flags:
+        if flag not in FLAGS:
+            raise SpecError(
+                "usage",
+                f"{flag} is not handed to kustomize",
+                expected=f"nothing but {', '.join(FLAGS)}",
+                remedy="leave it out, or use plain `kustomize build`",
+            )
+    return tuple(flag for flag in flags if flag != _PLUGINS)
+
+
+def find_kustomize(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The command that builds: KRMFN_KUSTOMIZE, kustomize or kubectl, whichever is there first.
+
+    Raises:
+        SpecError: none of them is; nothing is ever installed.
+    """
+    named = environ.get(VARIABLE)
+    for name in [named] if named else ["kustomize", "kubectl"]:
+        if found := shutil.which(name, path=environ.get("PATH")):
+            action = "kustomize" if Path(found).name.startswith("kubectl") else "build"
+            return str(Path(found).absolute()), action
+    raise SpecError(
+        "kustomize",
+        f"{VARIABLE} names {named}, which is no program"
+        if named
+        else "there is no kustomize to build with",
+        expected=f"{VARIABLE}, kustomize on PATH, or kubectl on PATH",
+        remedy="install kustomize or kubectl",
+    )
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A place to call kustomize from.
+
+    Attributes:
+        command: as `find_kustomize` says.
+        home: a private folder; the copy of the repository is beside what is made here.
+        key: of this run, for the marks that krmfn's functions leave.
+        names: paths in kustomize's messages, and what to say instead.
+    """
+
+    command: tuple[str, ...]
+    home: Path
+    key: str
+    deadline: Deadline
+    names: Mapping[str, str]
+
+    def prepare(self) -> None:
+        """Make krmfn the one plugin and the one program on PATH."""
+        program = self.home / "bin/krmfn"
+        for name in ("bin", "tmp", "home", "config"):
+            (self.home / name).mkdir()
+        program.write_text(_program())
+        program.chmod(0o700)
+        for kind in KINDS:
+            link = self.home / "plugins" / API_VERSION / kind.lower() / kind
+            link.parent.mkdir(parents=True)
+            link.symlink_to(program)
+
+    def build(
+        self, directory: Path, flags: Sequence[str] = (), *, plugins: bool = False, root: Path
+    ) -> str:
+        """What kustomize makes of ``directory``.
+
+        Args:
+            plugins: whether krmfn's functions are called, which then read no store.
+            root: the copy's root.
+
+        Raises:
+            SpecError: kustomize fails.
+            KrmfnError: one of krmfn's functions does, with its own error.
+            DeadlineError: it does not finish.
+        """
+        flags = [*([_PLUGINS] if plugins else []), *flags]
+        environ = {
+            "PATH": str(self.home / "bin"),
+            "HOME": str(self.home / "home"),
+            "XDG_CONFIG_HOME": str(self.home / "config"),
+            "KUSTOMIZE_PLUGIN_HOME": str(self.home / "plugins"),
+            "TMPDIR": str(self.home / "tmp"),
+            "LC_ALL": "C.UTF-8",
+            "KRMFN_ROOT": str(root),
+            "KRMFN_DEADLINE": f"{self.deadline.left():.3f}",
+            SHAPE_VARIABLE: self.key,
+        }
+        code, output, errors = self._run([*self.command, *flags, str(directory)], environ)
+        if code:
+            raise self._failure(errors)
+        return output
+
+    def _run(self, command: list[str], environ: dict[str, str]) -> tuple[int, str, str]:
+        _hide()
+        try:
+            process = subprocess.Popen(  # noqa: S603  # no shell
+                command,
+                env=environ,
+                cwd=self.home,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                process_group=0,
+            )
+        except OSError as error:
+            reason = (error.strerror or "failed").lower()
+            raise SpecError("kustomize", f"{command[0]} does not run: {reason}") from None
+        try:
+            output, errors = process.communicate(timeout=self.deadline.left())
+            return process.returncode, output.decode(), errors.decode(errors="replace")
+        except subprocess.TimeoutExpired:
+            raise self.deadline.error() from None
+        except UnicodeDecodeError:
+            raise SpecError("kustomize", "kustomize's output is not UTF-8") from None
+        finally:
+            # Also what it may have left behind.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def _failure(self, errors: str) -> KrmfnError:
+        """krmfn's own error out of a function, else kustomize's first line: both without values."""
+        for path, name in self.names.items():
+            errors = errors.replace(path, name)
+        if (ours := _OUR_ERROR.search(errors)) and ours[2] in CATALOGUE:
+            return CATALOGUE[ours[2]][0](ours[2], ours[1])
+        lines = [line for line in errors.splitlines() if line.strip()]
+        first = next((line for line in lines if line.lower().startswith("error")), "")
+        text = (first or (lines[0] if lines else "it says nothing")).removeprefix("Error: ")
+        return SpecError("kustomize", f"kustomize fails: {text[:2000]}")
+
+
+def _program() -> str:
+    """krmfn with this interpreter and these modules, whatever the working directory holds."""
+    package = str(Path(krmfn.__file__).resolve().parents[1])
+    paths = [package, *(p for p in sys.path if p and Path(p).is_absolute())]
+    code = (
+        f"import sys; sys.path[:0] = {json.dumps(paths)}; from krmfn.__main__ import main; main()"
+    )
+    quoted = [shlex.quote(part) for part in (sys.executable, code)]
+    return f'#!/bin/sh\nexec {quoted[0]} -I -c {quoted[1]} "$@"\n'
+
+
+def _hide() -> None:
+    """Close this process's memory and environment to its children, where the system can (Linux).
+
+    Nothing of the repository runs; were it to, it would find its parent's environment in /proc.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
