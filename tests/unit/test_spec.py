@@ -15,7 +15,7 @@ from krmfn import strictyaml
 from krmfn.cli.schema import schema_of
 from krmfn.errors import Failure
 from krmfn.spec.base import Model
-from krmfn.spec.generator import SealedSecretGenerator
+from krmfn.spec.generator import SealedSecretGenerator, stores_of_secret
 from krmfn.spec.parse import KINDS, PATTERNS, name_of, parse
 from krmfn.spec.stores import AgeDocument
 from krmfn.spec.validator import SealedSecretValidator
@@ -56,7 +56,7 @@ def test_a_configuration_with_everything_is_taken() -> None:
     assert config.spec.secrets[0].data[0].remote_ref is not None
     assert config.spec.secrets[0].data[0].remote_ref.version == 3
     assert config.spec.secrets[0].data[2].remote_ref.as_ == "json"  # type: ignore[union-attr]
-    assert config.spec.store_names() == {"main", "local"}
+    assert stores_of_secret(config.spec.secrets[0]) == {"main", "local"}
 
 
 def test_a_validator_needs_nothing() -> None:
@@ -320,7 +320,8 @@ def test_what_is_not_ours(value: Any, remedy: str) -> None:
     """An unknown kind or version says which there are."""
     assert mistakes(value) == [
         "apiVersion and kind name nothing of krmfn's, expected krmfn.dev/v1alpha1 and "
-        f"SealedSecretGenerator or SealedSecretValidator{remedy} [spec]"
+        "SealedSecretGenerator or SealedSecretTransformer or SealedSecretValidator or SecretClaim"
+        f"{remedy} [spec]"
     ]
 
 

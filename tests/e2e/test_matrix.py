@@ -1,0 +1,286 @@
+"""Every way to call krmfn, under every kustomize, in every layout: sealed rightly, or refused and told.
+
+What came out is the table of docs/matrix.md, which KRMFN_UPDATE=1 writes anew from runs of the newest
+kustomize; every other one has to do the same.
+"""
+
+from __future__ import annotations
+
+import base64
+import concurrent.futures
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from krmfn.errors import CATALOGUE, KrmfnError
+from krmfn.unseal import load_private_keys, unseal
+from tests.e2e.layouts import LAYOUTS, MARKER, write
+from tests.e2e.test_container import runtime_environ
+from tests.e2e.tools import KUBESEAL_VERSIONS, KUSTOMIZE_VERSIONS, tool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.e2e
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs/matrix.md"
+UPDATE = bool(os.environ.get("KRMFN_UPDATE"))
+CERTIFICATE = ROOT / "tests/vectors/keys/current.crt"
+KEY = CERTIFICATE.with_suffix(".key")
+VALUES = {"username": "app", "password": "9Gv+notarealsecret/\u00e9"}
+NEWEST = KUSTOMIZE_VERSIONS[-1]
+TOOLS = (*KUSTOMIZE_VERSIONS, "kubectl")
+
+ROUTES = ("generator", "transformer")
+# How an entry is annotated, and with what flags kustomize is called.
+MODES = {
+    "exec": ("exec", ("--enable-alpha-plugins", "--enable-exec")),
+    "exec, flag forgotten": ("exec", ("--enable-alpha-plugins",)),
+    "legacy": ("legacy", ("--enable-alpha-plugins",)),
+    "container": ("container", ("--enable-alpha-plugins",)),
+}
+SEALED, REFUSED = "sealed", "refused"
+BEGIN, END = "<!-- matrix: begin -->\n", "<!-- matrix: end -->"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One build."""
+
+    tool: str
+    mode: str
+    route: str
+    layout: str
+
+    @property
+    def name(self) -> str:
+        """For a test's id."""
+        return "-".join((self.tool, *self.mode.replace(",", "").split(), self.route, self.layout))
+
+
+@dataclass(frozen=True)
+class World:
+    """What all builds share: the environment, and the files beside an entry."""
+
+    environ: dict[str, str]
+    files: dict[str, bytes]
+
+
+@pytest.fixture(scope="session")
+def world(plugins: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A store in a file, so that no server has to run."""
+    folder = tmp_path_factory.mktemp("store")
+    krmfn = [sys.executable, "-m", "krmfn", "age"]
+    store, identity = folder / "secrets.age", folder / "identity"
+    init = ["init", store, "--identity", identity, "--unbound"]
+    subprocess.run([*krmfn, *init], cwd=ROOT, check=True, capture_output=True)
+    put = ["set", store, "app/db", "--json", "--identity", identity]
+    values = json.dumps(VALUES).encode()
+    subprocess.run([*krmfn, *put], cwd=ROOT, check=True, capture_output=True, input=values)
+    environ = plugins | runtime_environ() | {"KRMFN_AGE_IDENTITY": identity.read_text()}
+    files = {"cert.pem": CERTIFICATE.read_bytes(), "secrets.age": store.read_bytes()}
+    return World(environ, files)
+
+
+def build(case: Case, root: Path, world: World) -> subprocess.CompletedProcess[str]:
+    """Write the repository and build `top`."""
+    annotation, flags = MODES[case.mode]
+    write(root, LAYOUTS[case.layout], case.route, annotation, world.files)
+    if case.tool == "kubectl":
+        command = [Path(sys.executable).parent / "kubectl", "kustomize"]
+    else:
+        command = [tool("kustomize", case.tool), "build"]
+    return subprocess.run(
+        [*command, *flags, root / "top"],
+        env=world.environ,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+
+
+def outcome(case: Case, done: subprocess.CompletedProcess[str]) -> str:
+    """What the table says of a build; whatever is not in order begins with WRONG."""
+    if done.returncode:
+        return refusal(done)
+    wrong = faults(list(yaml.safe_load_all(done.stdout)), LAYOUTS[case.layout].final)
+    if not wrong:
+        return SEALED
+    said = "not protected" if not LAYOUTS[case.layout].protected else "WRONG"
+    return f"{said}: {', '.join(wrong)}"
+
+
+def refusal(done: subprocess.CompletedProcess[str]) -> str:
+    """The error's id, where it is told with a remedy and nothing was printed."""
+    if done.stdout:
+        return "WRONG: refused, with output"
+    if MARKER in done.stderr and "[error]" not in done.stderr:
+        return f"{REFUSED}: `{MARKER}`"
+    found = re.search(r"\[error\] .*; .*\[([a-z-]+)\]", done.stderr)
+    if not found or found[1] not in CATALOGUE:
+        return f"WRONG: refused without a remedy: {done.stderr.strip()[-200:]}"
+    return f"{REFUSED}: `{found[1]}`"
+
+
+def faults(objects: list[Any], final: frozenset[tuple[str, str]]) -> list[str]:
+    """What is wrong with a build that has succeeded."""
+    wrong = []
+    sealed = [o for o in objects if o["kind"] == "SealedSecret"]
+    places = {place(one) for one in sealed}
+    if not places >= final:
+        wrong.append("a SealedSecret is missing")
+    if places - final or len(places) < len(sealed):
+        wrong.append("a SealedSecret too many")
+    if any(opened(one) != VALUES for one in sealed):
+        wrong.append("a seal that does not open")
+    if {reference(o) for o in objects if o["kind"] == "Deployment"} != final:
+        wrong.append("a dangling reference")
+    if any(o["kind"] in ("SecretClaim", "Secret", "ConfigMap") for o in objects):
+        wrong.append("something left over")
+    return wrong
+
+
+def place(one: Any) -> tuple[str, str]:
+    return one["metadata"].get("namespace", ""), one["metadata"]["name"]
+
+
+def reference(deployment: Any) -> tuple[str, str]:
+    """Namespace and name of the Secret that it uses."""
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    return deployment["metadata"].get("namespace", ""), container["envFrom"][0]["secretRef"]["name"]
+
+
+def opened(sealed: Any) -> dict[str, str] | None:
+    """Its values; None when it does not open as what it is called."""
+    try:
+        data = unseal(sealed, load_private_keys(KEY.read_bytes(), "key"))["data"]
+    except KrmfnError:
+        return None
+    return {key: base64.b64decode(value).decode() for key, value in data.items()}
+
+
+def cells() -> dict[tuple[str, str, str], str]:
+    """The page's table: route, layout's text and mode to outcome."""
+    rows = [
+        [cell.strip() for cell in line.strip("|").split(" | ")]
+        for line in PAGE.read_text().splitlines()
+        if line.startswith("| ")
+    ]
+    head, *body = rows
+    return {(row[0], row[1], mode): row[i] for row in body for i, mode in enumerate(head) if i > 1}
+
+
+def cases(*tools: str, modes: tuple[str, ...]) -> Iterator[Case]:
+    for name in tools:
+        for mode in modes:
+            if not (name == "kubectl" and mode == "exec"):  # it has no such flag
+                yield from (Case(name, mode, r, layout) for r in ROUTES for layout in LAYOUTS)
+
+
+def check(case: Case, done: subprocess.CompletedProcess[str]) -> None:
+    """The outcome is no wrong one, and the one of the page."""
+    found = outcome(case, done)
+    assert not found.startswith("WRONG"), f"{found}\n{done.stderr}\n{done.stdout}"
+    if not UPDATE:
+        row = (case.route, LAYOUTS[case.layout].text, case.mode)
+        assert found == cells()[row], done.stderr
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=case.name)
+        for case in cases(*TOOLS, modes=("exec", "exec, flag forgotten", "legacy"))
+    ],
+)
+def test_a_build_is_right_or_refused(case: Case, tmp_path: Path, world: World) -> None:
+    """It opens under its final name where the workload looks for it, or the build says what to do."""
+    check(case, build(case, tmp_path, world))
+
+
+@pytest.mark.container
+@pytest.mark.xdist_group("container")
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=case.name) for case in cases(NEWEST, modes=("container",))]
+)
+def test_a_container_does_the_same(case: Case, tmp_path: Path, world: World, image: str) -> None:
+    """The image, without a network, with the overlay mounted."""
+    check(case, build(case, tmp_path, world))
+
+
+@pytest.mark.parametrize("layout", ["overlay", "stacked", "two"])
+def test_kubeseal_opens_it(layout: str, tmp_path: Path, world: World) -> None:
+    """The real unsealing code opens what the transformer sealed."""
+    kubeseal = tool("kubeseal", KUBESEAL_VERSIONS[-1])
+    done = build(Case(NEWEST, "exec", "transformer", layout), tmp_path, world)
+    found = [o for o in yaml.safe_load_all(done.stdout) if o["kind"] == "SealedSecret"]
+    assert {place(one) for one in found} == LAYOUTS[layout].final
+    for one in found:
+        recovered = subprocess.run(
+            [kubeseal, "--recovery-unseal", "--recovery-private-key", KEY, "-o", "json"],
+            input=json.dumps(one),
+            text=True,
+            capture_output=True,
+            check=True,
+        )
+        data = json.loads(recovered.stdout)["data"]
+        assert {key: base64.b64decode(value).decode() for key, value in data.items()} == VALUES
+
+
+def test_a_wrong_build_is_seen(tmp_path: Path, world: World) -> None:
+    """The judge of this file sees each fault."""
+    done = build(Case(NEWEST, "exec", "transformer", "prefix"), tmp_path, world)
+    objects = list(yaml.safe_load_all(done.stdout))
+    final = LAYOUTS["prefix"].final
+    assert faults(objects, final) == []
+    (sealed,) = (o for o in objects if o["kind"] == "SealedSecret")
+    others = [o for o in objects if o is not sealed]
+    assert faults(others, final) == ["a SealedSecret is missing"]
+    assert faults([*objects, sealed], final) == ["a SealedSecret too many"]
+    assert faults([*objects, {"kind": "SecretClaim"}], final) == ["something left over"]
+    moved = {**sealed, "metadata": {**sealed["metadata"], "namespace": "other"}}
+    wrong = faults([*others, moved], final)
+    assert "a seal that does not open" in wrong
+    others[0]["spec"]["template"]["spec"]["containers"][0]["envFrom"][0]["secretRef"]["name"] = "db"
+    assert faults([*others, sealed], final) == ["a dangling reference"]
+
+
+@pytest.mark.skipif(not UPDATE, reason="the page is written with KRMFN_UPDATE=1")
+@pytest.mark.container
+@pytest.mark.xdist_group("container")
+def test_write_the_page(tmp_path: Path, world: World, image: str) -> None:
+    """docs/matrix.md, from runs of the newest kustomize."""
+    every = list(cases(NEWEST, modes=tuple(MODES)))
+
+    def run(case: Case) -> str:
+        return outcome(case, build(case, tmp_path / case.name, world))
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = dict(zip(every, pool.map(run, every), strict=True))
+    lines = [f"| {' | '.join(('route', 'layout', *MODES))} |", "|" + "---|" * (2 + len(MODES))]
+    for route in ROUTES:
+        for name, layout in LAYOUTS.items():
+            row = [found[Case(NEWEST, mode, route, name)] for mode in MODES]
+            lines.append(f"| {' | '.join((route, layout.text, *row))} |")
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    after = rest.partition(END)[2]
+    PAGE.write_text("".join([before, BEGIN, "\n".join(lines), "\n", END, after]))
+
+
+def test_the_page_has_every_row() -> None:
+    """docs/matrix.md tells of every route and layout, and of no other."""
+    rows = {
+        (route, layout.text, m) for route in ROUTES for layout in LAYOUTS.values() for m in MODES
+    }
+    assert set(cells()) == rows
+    for version in KUSTOMIZE_VERSIONS:
+        assert version in PAGE.read_text().partition(BEGIN)[0]
