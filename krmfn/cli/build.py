@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NoReturn
 from krmfn.atomic import replace_file
 from krmfn.build import build
 from krmfn.deadline import Deadline
-from krmfn.errors import KrmfnError, OutputError, SpecError
+from krmfn.errors import Failure, OutputError, SpecError
 from krmfn.kustomize import check_flags, find_kustomize
 from krmfn.paths import find_root
 from krmfn.providers.base import Surroundings
@@ -80,8 +80,10 @@ def run(options: argparse.Namespace) -> int:
                 output = build(
                     directory, tuple(command), flags, around, claims_only=options.claims_only
                 )
-            except KrmfnError as error:
-                raise error.at(where=str(directory)) from None
+            except Failure as failure:
+                for error in failure.errors:
+                    error.at(where=str(directory))
+                raise
             place = _place(directory.resolve(), root)
             if place in built:
                 raise SpecError("usage", f"two directories would be written to {place}")
