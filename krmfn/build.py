@@ -30,6 +30,7 @@ from krmfn.errors import KrmfnError, SpecError, raise_all
 from krmfn.kustomize import Sandbox
 from krmfn.overlay import FILE_NAMES, Overlay
 from krmfn.resolve import Stores
+from krmfn.restart import Stamp, stamped
 from krmfn.sealedsecret import CERTIFICATE, SEALED_FOR
 from krmfn.spec.base import API_VERSION
 from krmfn.spec.parse import parse
@@ -119,7 +120,7 @@ def references(
         sandbox.prepare()
         place = home / "tree"
         place.mkdir(mode=_LIST_PLACE)
-        (place / "stream.yaml").write_text("---\n".join(pieces))
+        (place / "stream.yaml").write_bytes("---\n".join(pieces).encode())
         value = {"resources": ["stream.yaml"]} | ({"sortOptions": sort} if sort else {})
         (place / FILE_NAMES[0]).write_text(json.dumps(value))
         return sandbox.build(place, [f for f in flags if f.startswith("--reorder")], root=place)
@@ -163,6 +164,7 @@ def _power(shaped: Shape, around: Surroundings) -> tuple[list[str], list[Object]
             pieces[number] = item.raw
     raise_all(errors)
     behind: list[str] = []
+    stamps: list[Stamp] = []
     companions: list[Object] = []
     for text, claims in groups.items():
         plan = json.loads(text)
@@ -175,11 +177,15 @@ def _power(shaped: Shape, around: Surroundings) -> tuple[list[str], list[Object]
             replace(around, base=base),
         )
         companions += done.companions
+        stamps += done.stamps
         for (number, _), one in zip(claims, done.sealed, strict=True):
             if plan["kind"] == shape.GENERATOR:
                 pieces[number] = _text(one)
             else:
                 behind.append(_text(one))
+    for number, item in enumerate(shaped.items):
+        if number in pieces and pieces[number] is item.raw:
+            pieces[number] = stamped(item, stamps).raw
     return [*(pieces[number] for number in sorted(pieces)), *behind], companions
 
 
@@ -243,7 +249,7 @@ def _check(
             now = datetime.now(UTC)
             found = load_certificate(wanted, Stores({}, inside), inside, now) if wanted else None
             checks.append((found.fingerprint if found else None, config.spec.plain_secrets))
-    for fingerprint, plain_secrets in checks[-1:] if len(checks) > 1 else checks:
+    for fingerprint, plain_secrets in checks[1:] or checks:
         verdict = validate(items, fingerprint=fingerprint, plain_secrets=plain_secrets)
         raise_all([f for f in verdict.findings if not (claims_only and f.id == "claim-left")])
         for warning in verdict.warnings:

@@ -40,7 +40,9 @@ _REMOTE = re.compile(
     r"://|::|\?|@|^[\w.+-]+:|^(www\.)?github\.com([/:]|$)|\.git(/|$)|(^|/)_git/", re.IGNORECASE
 )
 _FETCHED = re.compile(r"^https?:", re.IGNORECASE)
-_PATH_FIELDS = ("path", "files", "envs", "env", "crds", "configurations", "patchesStrategicMerge")
+_PATH_FIELDS = {"path", "files", "envs", "env", "crds", "configurations", "patchesstrategicmerge"}
+_LOOKED_AT = {name.lower(): name for name in (*_DIRECTORIES, *_CHARTS, *LISTS)}
+_MERGE = "<<"
 
 
 @dataclass
@@ -126,9 +128,9 @@ def plain_functions(
                     validators.setdefault(directory, []).extend(ours)
         copied = to / file.relative_to(tree.root)
         if lists:
-            texts[copied] = _spliced(copied.read_text(), lists)
+            texts[copied] = _spliced(copied.read_bytes().decode(), lists)
     for copied, text in texts.items():
-        copied.write_text(text)
+        copied.write_bytes(text.encode())
     return validators
 
 
@@ -162,6 +164,13 @@ def _kustomization(tree: Tree, directory: Path) -> tuple[Path, dict[str, Any]]:
     value = strictyaml.load(text, short)
     if not isinstance(value, dict):
         raise SpecError("file", f"{short} is not an object")
+    for key in value:
+        # kustomize reads fields in any case, and merge keys: what it sees is to be seen here.
+        if key == _MERGE or _LOOKED_AT.get(key.lower(), key) != key:
+            raise SpecError("file", f"{short}: {key} is not read", remedy="write the field itself")
+    for name in LISTS:
+        if _strings(value.get(name)) != (value.get(name) or []):
+            raise SpecError("file", f"{short}: {name} holds more than strings")
     for name in _CHARTS:
         if value.get(name):
             raise _foreign(f"{name}: no chart is inflated", short, "commit what the chart renders")
@@ -213,7 +222,7 @@ def _files(tree: Tree, directory: Path, value: Any, where: str, key: str = "") -
             _files(tree, directory, each, where, key)
     elif isinstance(value, str) and "\n" not in value and value:
         for name in (value, value.partition("=")[2]):
-            if key in _PATH_FIELDS and _FETCHED.match(name):
+            if key.lower() in _PATH_FIELDS and _FETCHED.match(name):
                 raise _foreign(f"{name}: nothing is fetched", where, "copy it into the repository")
             path = Path(os.path.normpath(directory / name))
             if name and len(name) < 1024 and path.is_file() and path.is_relative_to(tree.root):  # noqa: PLR2004  # longer than any path
@@ -231,9 +240,9 @@ def _configs(
     if _inline(entry):
         text = entry
     elif (copied / entry).is_dir():
-        text = build(copied / entry)
+        text = _listed_in_order(tree, (directory / entry).resolve(), to, build)
     else:
-        text = (copied / entry).read_text()
+        text = (copied / entry).read_bytes().decode()
     documents = list(strictyaml.documents(text, f"{short}: {entry if '/' in entry else ''}"))
     values = [document.value() for document in documents]
     for value in values:
@@ -251,6 +260,18 @@ def _configs(
         yield json.dumps(value, ensure_ascii=False) + "\n", value
 
 
+def _listed_in_order(tree: Tree, directory: Path, to: Path, build: Callable[[Path], str]) -> str:
+    """A directory of configs as it builds, in the order of its lists: functions run in order."""
+    file, value = tree.kustomizations[directory]
+    copied = to / file.relative_to(tree.root)
+    content = copied.read_bytes()
+    copied.write_bytes(json.dumps({**value, "sortOptions": {"order": "fifo"}}).encode())
+    try:
+        return build(copied.parent)
+    finally:
+        copied.write_bytes(content)
+
+
 def _built(entry: str, copied: Path) -> bool:
     return not _inline(entry) and (copied / entry).is_dir()
 
@@ -260,6 +281,8 @@ def _check_function(value: Any, where: str) -> None:
     metadata = value.get("metadata") if isinstance(value, dict) else None
     if not isinstance(metadata, dict):
         raise SpecError("spec", "a function config needs metadata", where=where)
+    if _merges(value):
+        raise SpecError("spec", "merge keys are not read in a function config", where=where)
     annotations = metadata.get("annotations")
     marked = isinstance(annotations, dict) and any(a in annotations for a in FUNCTION_ANNOTATIONS)
     version, kind = value.get("apiVersion"), value.get("kind")
@@ -271,6 +294,12 @@ def _check_function(value: Any, where: str) -> None:
             where,
             "use plain `kustomize build` where its author is trusted",
         )
+
+
+def _merges(value: Any) -> bool:
+    if isinstance(value, dict):
+        return _MERGE in value or any(map(_merges, value.values()))
+    return isinstance(value, list) and any(map(_merges, value))
 
 
 def _inline(entry: str) -> bool:
@@ -287,13 +316,15 @@ def _spliced(text: str, lists: dict[str, list[str]]) -> str:
     """A kustomization with these lists in place of its own, and not a byte else changed."""
     text = text.removeprefix("\ufeff")
     (document,) = strictyaml.documents(text, "")
-    spans = {
-        key.value: (value.start_mark.index, value.end_mark.index, value.end_mark.column)
-        for key, value in document.node.value
-    }
-    for name in sorted(lists, key=lambda n: spans[n], reverse=True):
-        start, stop, column = spans[name]
-        after = "\n" if column == 0 else ""
+    nodes = {key.value: (key, value) for key, value in document.node.value}
+    last = len(text)
+    for name in sorted(lists, key=lambda n: nodes[n][1].start_mark.index, reverse=True):
+        key, value = nodes[name]
+        start, stop = value.start_mark.index, value.end_mark.index
+        if start < key.end_mark.index or stop > last:
+            raise SpecError("file", f"{name} is an alias", remedy="write the list itself")
+        last = start
+        after = "" if value.flow_style else "\n" + " " * value.end_mark.column
         text = f"{text[:start]} {json.dumps(lists[name], ensure_ascii=False)}{after}{text[stop:]}"
     return text
 

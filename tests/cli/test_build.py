@@ -6,13 +6,16 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
+from krmfn.shape import mark
 from tests.support import repository as repo
+from tests.support.attacks import ATTACKS, WITHOUT_CHECKS, attack
 
 if TYPE_CHECKING:
     from tests.support.openbao import OpenBao
@@ -246,97 +249,6 @@ def test_a_functions_own_error_is_the_builds(tmp_path: Path) -> None:
     assert "spec.sealing.epok: unknown field; did you mean epoch? [spec]" in done.stderr
 
 
-# What an author could bring who wants a program of his to run.
-
-
-def _foreign(path: str) -> dict[str, Any]:
-    return {
-        "apiVersion": "evil.example/v1",
-        "kind": "Evil",
-        "metadata": {
-            "name": "evil",
-            "annotations": {"config.kubernetes.io/function": f"exec: {{path: {path}}}"},
-        },
-    }
-
-
-def _hidden(directory: Path, script: Path, **kustomization: Any) -> None:
-    """A directory of configs whose annotation only a build shows."""
-    value = _foreign(str(script))
-    del value["metadata"]["annotations"]
-    repo.write(directory / "evil.yaml", value)
-    repo.write(directory / "kustomization.yaml", {"resources": ["evil.yaml"], **kustomization})
-
-
-def attack(name: str, overlay: Path, script: Path) -> dict[str, str]:
-    """Put one attack into the repository; returns what the environment says beside."""
-    annotations = {"config.kubernetes.io/function": f"exec: {{path: {script}}}"}
-    hidden = overlay / "hidden"
-    environ: dict[str, str] = {}
-    entries: list[str] = ["hidden"]
-    if name == "plain sight":
-        repo.write(overlay / "evil.yaml", _foreign(str(script)))
-        entries = ["evil.yaml"]
-    elif name == "inline":
-        entries = [json.dumps(_foreign(str(script))) + "\n"]
-    elif name == "patch":
-        patch = {"apiVersion": "evil.example/v1", "kind": "Evil", "metadata": {"name": "evil"}}
-        patch["metadata"] |= {"annotations": annotations}  # type: ignore[operator]
-        _hidden(hidden, script, patches=[{"patch": json.dumps(patch)}])
-    elif name == "commonAnnotations":
-        _hidden(hidden, script, commonAnnotations=annotations)
-    elif name == "replacement":
-        source = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "source"}}
-        repo.write(hidden / "source.yaml", source | {"data": {"a": f"exec: {{path: {script}}}"}})
-        target = {
-            "select": {"kind": "Evil"},
-            "fieldPaths": ["metadata.annotations.[config.kubernetes.io/function]"],
-            "options": {"create": True},
-        }
-        of = {"kind": "ConfigMap", "fieldPath": "data.a"}
-        _hidden(hidden, script, replacements=[{"source": of, "targets": [target]}])
-        # The source would be a function too, were it not ours to refuse first.
-        repo.change(hidden, resources=["evil.yaml", "source.yaml"])
-    elif name == "escaped":
-        repo.write(overlay / "evil.yaml", _foreign(str(script)))
-        text = (overlay / "evil.yaml").read_text().replace("io/function", "io/\\u0066unction")
-        (overlay / "evil.yaml").write_text(text)
-        entries = ["evil.yaml"]
-    elif name.startswith("plugin"):
-        value = _foreign(str(script))
-        del value["metadata"]["annotations"]
-        repo.write(overlay / "evil.yaml", value)
-        entries = ["evil.yaml"]
-        homes = {
-            "plugin home": ("KUSTOMIZE_PLUGIN_HOME", "plugins", ""),
-            "plugin in HOME": ("HOME", "home", ".config/kustomize/plugin"),
-            "plugin in HOME/kustomize": ("HOME", "home", "kustomize/plugin"),
-            "plugin in XDG": ("XDG_CONFIG_HOME", "xdg", "kustomize/plugin"),
-        }
-        variable, folder, inside = homes[name]
-        environ = {variable: str(overlay / folder)}
-        plugin = overlay / folder / inside / "evil.example/v1/evil/Evil"
-        plugin.parent.mkdir(parents=True)
-        plugin.write_text(script.read_text())
-        plugin.chmod(0o755)
-    repo.change(overlay, generators=entries)
-    return environ
-
-
-ATTACKS = [
-    "plain sight",
-    "inline",
-    "patch",
-    "commonAnnotations",
-    "replacement",
-    "escaped",
-    "plugin home",
-    "plugin in HOME",
-    "plugin in HOME/kustomize",
-    "plugin in XDG",
-]
-
-
 @pytest.fixture
 def canary(tmp_path: Path) -> tuple[Path, Path]:
     """A program that says that it ran, and the file by which it says so."""
@@ -358,14 +270,6 @@ def test_nothing_of_the_repository_runs(
     assert (done.returncode, done.stdout) == (2, "")
     assert "no function but krmfn's own is run" in done.stderr
     assert not seen.exists()
-
-
-WITHOUT_CHECKS = """
-import sys
-from krmfn import tree, __main__
-tree._check_function = lambda value, where: None
-__main__.main()
-"""
 
 
 @pytest.mark.parametrize("name", ATTACKS)
@@ -487,6 +391,110 @@ def test_marks_of_another_run_are_refused(annotation: str, tmp_path: Path) -> No
     done = build(overlay)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.endswith("[annotation]\n")
+
+
+@pytest.mark.parametrize("route", ["transformer", "claims"])
+def test_a_forged_plan_is_refused(route: str, tmp_path: Path) -> None:
+    """A claim that brings a plan of its own, well-formed, is not sealed by it."""
+    overlay = repo.repository(tmp_path, route)
+    spec = {"sealing": repo.SEALING, "stores": repo.STORES}
+    plan = {"kind": "SealedSecretTransformer", "name": "x", "directory": ".", "spec": spec}
+    value = repo.claim()
+    value["metadata"]["annotations"] = {"krmfn.dev/plan": mark(plan, "")}
+    repo.write(tmp_path / "base/claims.yaml", value)
+    done = build(overlay)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "krmfn.dev/plan is not of this build" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GENERATORS: [evil.yaml]\n",
+        "Resources: ['https://example.invalid/base']\n",
+        "x-common: &x {generators: [evil.yaml]}\n<<: *x\n",
+        "generators: [{a: b}]\n",
+        "resources: &x [../../base]\ntransformers: *x\n",
+    ],
+)
+def test_what_kustomize_would_see_and_we_would_not(text: str, tmp_path: Path) -> None:
+    """Fields in another case, merge keys and aliases hide nothing: they are refused."""
+    overlay = repo.repository(tmp_path)
+    (overlay / "kustomization.yaml").write_text(text)
+    done = build(overlay)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+
+
+def test_merge_keys_hide_no_annotation(tmp_path: Path, canary: tuple[Path, Path]) -> None:
+    """A builtin whose annotation comes out of a merge key is refused."""
+    overlay = repo.repository(tmp_path / "r")
+    (overlay / "evil.yaml").write_text(
+        "apiVersion: builtin\nkind: PatchTransformer\nmetadata:\n  name: x\n  annotations:\n"
+        "    <<: {config.kubernetes.io/function: 'exec: {path: /bin/sh}'}\n"
+    )
+    repo.change(overlay, transformers=["evil.yaml"])
+    assert "merge keys are not read" in build(overlay).stderr
+
+
+def test_configs_in_directories_keep_their_order(tmp_path: Path, vault: dict[str, str]) -> None:
+    """krmfn before the marker's patch, as listed, and lists in YAML of any style; not only ASCII."""
+    overlay = repo.repository(tmp_path)
+    (overlay / "functions").mkdir()
+    for name in ("krmfn.yaml", "marker.yaml"):
+        (overlay / name).rename(overlay / "functions" / name)
+    resources = {"resources": ["krmfn.yaml", "marker.yaml"]}
+    repo.write(overlay / "functions/kustomization.yaml", resources)
+    (overlay / "kustomization.yaml").write_text(
+        "# \u00e4\u00f6\u00fc \U0001f600\nnamespace: production\n"
+        "transformers:\n# why\n- functions\n# more\n"
+        "validators:\n  - validator.yaml\n\nresources:\n- ../../base\n"
+        "commonAnnotations: {a: '\u00e4\U0001f600'}\n"
+    )
+    done = build(overlay, **vault)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert '"krmfn.dev/sealed-for": "production/db"' in sealed(done.stdout)
+    (workload,) = (d for d in yaml.safe_load_all(done.stdout) if d["kind"] == "Deployment")
+    assert workload["metadata"]["annotations"] == {"a": "\u00e4\U0001f600"}
+
+
+def test_every_validator_of_the_overlay_is_asked(tmp_path: Path, vault: dict[str, str]) -> None:
+    """The final stream is held against the certificate of each, not of the last alone."""
+    overlay = repo.repository(tmp_path)
+    other = ROOT / "tests/vectors/keys/current.crt"
+    (overlay / "certs/other.pem").write_bytes(other.read_bytes())
+    wrong = repo.config("SealedSecretValidator", {"certificate": {"file": "certs/other.pem"}})
+    wrong["metadata"]["name"] = "wrong"
+    repo.write(overlay / "wrong.yaml", wrong)
+    repo.change(overlay, validators=["wrong.yaml", "validator.yaml"])
+    done = build(overlay, **vault)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("[certificate-differs]\n")
+
+
+def test_terminated_it_leaves_nothing(tmp_path: Path) -> None:
+    """A SIGTERM ends kustomize too, and takes the private folders away; exit code 143."""
+    started = tmp_path / "started"
+    spy = tmp_path / "kubectl-spy"
+    spy.write_text(
+        f"#!/bin/sh\necho $$ > {started}.new\n/bin/mv {started}.new {started}\n/bin/sleep 600\n"
+    )
+    spy.chmod(0o755)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    running = subprocess.Popen(
+        [sys.executable, "-m", "krmfn", "build", repo.repository(tmp_path / "r")],
+        env={"PYTHONPATH": str(ROOT), "KRMFN_KUSTOMIZE": str(spy), "TMPDIR": str(scratch)},
+        stdout=subprocess.PIPE,
+    )
+    while not started.exists():
+        assert running.poll() is None
+        time.sleep(0.02)
+    running.terminate()
+    output, _ = running.communicate(timeout=30)
+    assert (running.returncode, output) == (143, b"")
+    assert list(scratch.iterdir()) == []
+    assert not Path(f"/proc/{started.read_text().strip()}/cmdline").exists()
 
 
 def test_children_see_no_credential(
