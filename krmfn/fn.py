@@ -23,7 +23,7 @@ from krmfn.pipeline import generate
 from krmfn.plan import make_plan
 from krmfn.providers.base import Surroundings
 from krmfn.resolve import Stores
-from krmfn.sealedsecret import name_companion, skip_marker
+from krmfn.sealedsecret import claim_companion, name_companion, skip_marker
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import name_of, parse
 from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
@@ -145,8 +145,14 @@ def _generate(
         return resourcelist.write([*claims, skip_marker()])
     plan = make_plan(config, namespace=namespace, overlay=overlay)
     sealed = generate(plan, around, now=datetime.now(UTC), entropy=os.urandom)
-    beside = [name_companion(one) for one in sealed]
-    return resourcelist.write([*sealed, *beside, skip_marker()])
+    objects = [one.object for one in sealed]
+    beside = [
+        name_companion(one.object)
+        if one.base_name == one.object["metadata"]["name"]
+        else claim_companion(one.object, {}, one.base_name)
+        for one in sealed
+    ]
+    return resourcelist.write([*objects, *beside, skip_marker()])
 
 
 def _transform(

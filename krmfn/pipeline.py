@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from krmfn import digest
 from krmfn.certificate_source import load_certificate
 from krmfn.derive import ItemContext, second_step
 from krmfn.errors import Failure, KrmfnError, raise_all
@@ -39,9 +40,23 @@ class Sealer:
     entropy: Callable[[int], bytes]
 
 
+@dataclass(frozen=True)
+class Sealed:
+    """A SealedSecret, with what others need to follow it.
+
+    Attributes:
+        base_name: its name before a hash of the content was added.
+        checksum: of its content, for the pods that use it; empty when none was asked for.
+    """
+
+    object: Object
+    base_name: str
+    checksum: str
+
+
 def generate(
     plan: Plan, around: Surroundings, *, now: datetime, entropy: Callable[[int], bytes]
-) -> list[Object]:
+) -> list[Sealed]:
     """The SealedSecrets of a plan, in its order.
 
     Raises:
@@ -57,23 +72,62 @@ def generate(
 
         def ask_ahead() -> None:
             if prf is not None:
-                prf.ask(_digests(plan.targets, sealer, lambda t: known_sources(t, locations)))
+                named = [t for t in plan.targets if not t.secret.name_suffix_hash]
+                prf.ask(_digests(named, sealer, lambda t: known_sources(t, locations)))
 
         secrets = read_all(plan, stores, locations, around.deadline, beside=ask_ahead)
         rendered = _render_all(plan, secrets, locations)
+        checksums: dict[tuple[str, str], str] = {}
         if prf is not None:
+            rendered, checksums = _digested(rendered, prf)
             sources = {r.target.place: {k: i.source for k, i in r.items.items()} for r in rendered}
-            prf.ask(_digests(plan.targets, sealer, lambda t: sources[t.place]))
+            targets = [one.target for one in rendered]
+            prf.ask(_digests(targets, sealer, lambda t: sources[t.place]))
     finally:
         stores.close()
     for one in rendered:
         for warning in one.warnings:
             around.warn(warning)
-    sealed = [seal(one, sealer) for one in rendered]
+    sealed = [
+        Sealed(seal(one, sealer), one.target.base_name, checksums.get(one.target.place, ""))
+        for one in rendered
+    ]
     for each in sealed:
-        if warning := check_size(each):
+        if warning := check_size(each.object):
             around.warn(warning)
     return sealed
+
+
+def _digested(
+    rendered: list[Rendered], prf: Derivation
+) -> tuple[list[Rendered], dict[tuple[str, str], str]]:
+    """The targets under their final names, and the checksums of those that want one."""
+    wanted = [
+        (purpose, one)
+        for one in rendered
+        for purpose, asked in (
+            (digest.NAME, one.target.secret.name_suffix_hash),
+            (digest.CHECKSUM, one.target.secret.checksum_annotation),
+        )
+        if asked
+    ]
+    prf.ask(d for purpose, one in wanted for d in digest.inputs(purpose, one).values())
+    names: dict[tuple[str, str], str] = {}
+    checksums: dict[tuple[str, str], str] = {}
+    for purpose, one in wanted:
+        found = digest.digest(purpose, one, prf)
+        if purpose == digest.NAME:
+            names[one.target.place] = f"{one.target.name}-{digest.suffix(found)}"
+        else:
+            checksums[one.target.place] = digest.checksum(found)
+    final = [
+        replace(r, target=replace(r.target, name=names[r.target.place], unhashed=r.target.name))
+        if r.target.place in names
+        else r
+        for r in rendered
+    ]
+    renamed = {(ns, names.get((ns, name), name)): c for (ns, name), c in checksums.items()}
+    return final, renamed
 
 
 def _render_all(

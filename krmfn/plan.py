@@ -52,6 +52,7 @@ class SealTarget:
         namespace: the final namespace; may be empty for cluster-wide.
         path: the field of the configuration that asks for it, for errors.
         templates: data key to parsed template.
+        unhashed: the name before a hash of the content was added, when one was.
     """
 
     name: str
@@ -61,6 +62,12 @@ class SealTarget:
     secret: SecretShape
     templates: dict[str, Template]
     path: str
+    unhashed: str = ""
+
+    @property
+    def base_name(self) -> str:
+        """The name without a hash of the content."""
+        return self.unhashed or self.name
 
     @property
     def place(self) -> tuple[str, str]:
@@ -125,6 +132,13 @@ def make_plan(config: SealedSecretGenerator, *, namespace: str, overlay: Overlay
     for number, secret in enumerate(config.spec.secrets):
         path = f"spec.secrets[{number}]"
         try:
+            if secret.checksum_annotation:
+                raise SpecError(
+                    "spec",
+                    "a generator sees no pod templates",
+                    key=f"{path}.checksumAnnotation",
+                    remedy="use claims and a SealedSecretTransformer, or nameSuffixHash",
+                )
             target = _target(secret.name, namespace, secret, sealing, path)
             _check_renames(target, overlay)
             targets.append(target)
@@ -179,6 +193,12 @@ def _target(
             "derivation-key-missing",
             "deterministic sealing needs spec.sealing.derivationKey",
             remedy="name one, or choose mode: random",
+        )
+    if mode == "random" and (secret.name_suffix_hash or secret.checksum_annotation):
+        raise SpecError(
+            "spec",
+            "nameSuffixHash and checksumAnnotation need mode: deterministic",
+            remedy="a keyed digest would say of a random item what its bytes do not",
         )
     return SealTarget(name, namespace, scope, mode, secret, _templates(secret), path)
 

@@ -116,16 +116,17 @@ def name_companion(sealed: Object) -> Object:
     }
 
 
-def claim_companion(sealed: Object, history: dict[str, str]) -> Object:
+def claim_companion(sealed: Object, history: dict[str, str], base_name: str = "") -> Object:
     """A name companion that answers to every name the claim has had.
 
     Args:
         history: kustomize's own annotations of the claim (``previousNames`` and friends): names,
             namespaces and kinds before each change, and the prefixes and suffixes added.
+        base_name: the name before krmfn has added a hash.
     """
     companion = name_companion(sealed)
     metadata = companion["metadata"]
-    names = [*_split(history.get(PREVIOUS_NAMES)), metadata["name"]]
+    names = [*_split(history.get(PREVIOUS_NAMES)), base_name or metadata["name"]]
     spaces = [*_split(history.get(PREVIOUS_NAMESPACES)), metadata.get("namespace") or "default"]
     metadata["annotations"] |= {k: v for k, v in history.items() if k in (PREFIXES, SUFFIXES)} | {
         PREVIOUS_NAMES: ",".join(names),

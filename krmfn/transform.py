@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from krmfn.overlay import choose_namespace
 from krmfn.pipeline import generate
 from krmfn.plan import plan_claims
-from krmfn.sealedsecret import IDENTITY, claim_companion
+from krmfn.restart import Stamp, stamped
+from krmfn.sealedsecret import IDENTITY, PREVIOUS_NAMES, claim_companion
 from krmfn.spec.base import API_VERSION
 from krmfn.spec.parse import parse
 from krmfn.spec.transformer import SecretClaim
@@ -36,14 +37,17 @@ class Transformed:
     """A stream with its claims sealed.
 
     Attributes:
-        kept: what is no claim and no configuration of ours, in its order.
+        kept: what is no claim and no configuration of ours, in its order; with checksums where
+            claims ask for them, else as it came.
         sealed: the SealedSecrets, in the order of their claims.
         companions: for each of them the name companion, which only kustomize may be given.
+        stamps: the checksums, for pods that stand elsewhere.
     """
 
     kept: tuple[Item, ...]
     sealed: tuple[Object, ...]
     companions: tuple[Object, ...]
+    stamps: tuple[Stamp, ...]
 
 
 def transform(
@@ -70,15 +74,21 @@ def transform(
         elif item.kind != config.kind:
             kept.append(item)
     if not claims:
-        return Transformed(tuple(kept), (), ())
+        return Transformed(tuple(kept), (), (), ())
     plan = plan_claims(config, claims)
     sealed = generate(plan, around, now=datetime.now(UTC), entropy=os.urandom)
-    companions = []
-    for (claim, _), one in zip(claims, sealed, strict=True):
+    companions, stamps = [], []
+    for (claim, namespace), one in zip(claims, sealed, strict=True):
         history = {k: v for k, v in claim.metadata.annotations.items() if k in IDENTITY}
-        companions.append(claim_companion(one, history))
-        one["metadata"]["annotations"] |= history
-    return Transformed(tuple(kept), tuple(sealed), tuple(companions))
+        companions.append(claim_companion(one.object, history, one.base_name))
+        one.object["metadata"]["annotations"] |= history
+        if one.checksum:
+            former = history.get(PREVIOUS_NAMES, "").split(",")
+            names = frozenset({*former, one.base_name} - {""})
+            stamps.append(Stamp(namespace, names, one.checksum))
+    objects = tuple(one.object for one in sealed)
+    items = tuple(stamped(item, stamps) for item in kept)
+    return Transformed(items, objects, tuple(companions), tuple(stamps))
 
 
 def _namespace(

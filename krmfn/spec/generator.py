@@ -151,6 +151,10 @@ class SecretShape(Model):
     """Of the SealedSecret; the Secret's own stands in `template`."""
     template: Template | None = None
     allow_empty: bool = False
+    name_suffix_hash: bool = False
+    """Add a keyed hash of the content to the name, so that a new value is a new Secret."""
+    checksum_annotation: bool = False
+    """Put a keyed checksum on the pod templates that use the Secret, so that they restart with it."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -112,7 +112,7 @@ def build(
     with pytest.MonkeyPatch.context() as patched:
         if isinstance(store, Store):
             patched.setattr(resolve, "open_store", lambda *_: store)
-        objects = generate(plan, around, now=NOW, entropy=entropy)
+        objects = [one.object for one in generate(plan, around, now=NOW, entropy=entropy)]
     return {
         one["metadata"]["name"]: {
             key: base64.b64decode(item) for key, item in one["spec"]["encryptedData"].items()

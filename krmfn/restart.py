@@ -1,0 +1,134 @@
+"""Checksums on the pod templates that use a Secret, so that pods restart when its values change.
+
+Rules enforced here: only workloads of the Secret's own namespace that refer to it by a name that it
+has or had; only the template's annotations change, node by node, and the rest of the item stays as
+it was written. Where a PodSpec sits and what refers to Secrets is data: krmfn/catalogue/pods.yaml.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from krmfn import strictyaml
+from krmfn.derive import text, tlv
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from krmfn.resourcelist import Item
+
+ANNOTATION = "krmfn.dev/checksum"
+_STR = "tag:yaml.org,2002:str"
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """A Secret's checksum, and what workloads call the Secret.
+
+    Attributes:
+        names: its names so far, before any hash suffix.
+        checksum: hex.
+    """
+
+    namespace: str
+    names: frozenset[str]
+    checksum: str
+
+
+def stamped(item: Item, stamps: Sequence[Stamp]) -> Item:
+    """The item, with a checksum on its pod templates if they use one of the Secrets."""
+    group = item.api_version.rpartition("/")[0] or "core"
+    paths = [p for p in pod_specs().get(f"{group}/{item.kind}", ()) if p.endswith(".spec")]
+    if not paths or not stamps:
+        return item
+    document = item.document
+    value = document.value()
+    namespace = str((value.get("metadata") or {}).get("namespace") or "")
+    changed = False
+    for path in paths:
+        names = set(references(value, path))
+        used = {
+            (min(s.names), s.checksum)
+            for s in stamps
+            if s.namespace in ("", namespace) and s.names & names
+        }
+        if used:
+            fields = [text(word) for pair in sorted(used) for word in pair]
+            digest = hashlib.sha512(tlv(*fields)).hexdigest()[:32]
+            template = path.removesuffix(".spec").split(".")
+            _annotate(document.node, [*template, "metadata", "annotations"], digest)
+            changed = True
+    return replace(item, raw=_written(document.node, item)) if changed else item
+
+
+def references(value: Any, pod_spec: str) -> Iterator[str]:
+    """The names of the Secrets that a PodSpec of the resource refers to."""
+    for ref in _catalogue()["podSpecRefs"]:
+        yield from _walk(value, [*pod_spec.split("."), *ref.split(".")])
+
+
+def pod_specs() -> dict[str, list[str]]:
+    """``group/Kind`` to the paths of its PodSpecs."""
+    specs: dict[str, list[str]] = _catalogue()["podSpecs"]
+    return specs
+
+
+@cache
+def _catalogue() -> dict[str, Any]:
+    file = Path(__file__).parent / "catalogue" / "pods.yaml"
+    value: dict[str, Any] = strictyaml.load(file.read_text(), file.name)
+    return value
+
+
+def _walk(value: Any, path: Sequence[str]) -> Iterator[str]:
+    if not path:
+        if isinstance(value, str):
+            yield value
+        return
+    step, rest = path[0], path[1:]
+    found = value.get(step.removesuffix("[]")) if isinstance(value, dict) else None
+    if not step.endswith("[]"):
+        yield from _walk(found, rest)
+    elif isinstance(found, list):
+        for one in found:
+            yield from _walk(one, rest)
+
+
+def _annotate(node: yaml.Node, path: Sequence[str], digest: str) -> None:
+    """Set the annotation below ``path``, making the mappings that are not there."""
+    for step in path:
+        found = _child(node, step)
+        if not isinstance(found, yaml.MappingNode):
+            made = yaml.MappingNode("tag:yaml.org,2002:map", [], flow_style=False)
+            _set(node, step, made)
+            found = made
+        node = found
+    _set(node, ANNOTATION, yaml.ScalarNode(_STR, digest, style='"'))
+
+
+def _child(node: yaml.Node, key: str) -> yaml.Node | None:
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    return next((value for name, value in pairs if name.value == key), None)
+
+
+def _set(node: yaml.Node, key: str, value: yaml.Node) -> None:
+    pairs = [pair for pair in node.value if pair[0].value != key]
+    node.value = [*pairs, (yaml.ScalarNode(_STR, key), value)]
+
+
+def _written(node: yaml.Node, item: Item) -> str:
+    """The node in block style, in the place where the item stood."""
+    written = str(yaml.serialize(node, Dumper=yaml.BaseDumper, width=2**31, allow_unicode=True))
+    if not item.in_list:
+        return written
+    margin = " " * (len(item.raw) - len(item.raw.lstrip(" ")))
+    first, *rest = written.splitlines(keepends=True)
+    return f"{margin}- {first}" + "".join(
+        f"{margin}  {line}" if line.strip() else line for line in rest
+    )

@@ -1,0 +1,234 @@
+"""Names by content and checksums: what changes them, and what does not."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+from typing import Any
+
+import pytest
+
+from krmfn import digest, restart
+from krmfn.derive import first_step, remote_source, tlv
+from krmfn.errors import KrmfnError
+from krmfn.plaintext import Plaintext
+from krmfn.plan import SealTarget, plan_claims
+from krmfn.render import Item as Value
+from krmfn.render import Rendered
+from krmfn.resourcelist import read, stream
+from krmfn.restart import ANNOTATION, Stamp, pod_specs, stamped
+from krmfn.spec.generator import SecretShape
+from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
+
+KEY = bytes(range(32))
+SOURCE = remote_source(("vault", "main", "", "secret", "db"), ("password",))
+
+
+def content(
+    values: dict[str, bytes] | None = None,
+    *,
+    name: str = "db",
+    namespace: str = "n",
+    scope: str = "strict",
+    source: bytes = SOURCE,
+    **template: Any,
+) -> Rendered:
+    """A Secret's content."""
+    shape = SecretShape.model_validate({"template": template} if template else {})
+    target = SealTarget(name, namespace, scope, "deterministic", shape, {}, "spec")
+    values = values if values is not None else {"password": b"x"}
+    items = {k: Value(Plaintext(v), source) for k, v in values.items()}
+    return Rendered(target, items, ())
+
+
+def made(one: Rendered, purpose: bytes = digest.NAME) -> bytes:
+    """Its digest under a local key."""
+    return digest.digest(purpose, one, lambda d: first_step(KEY, d))
+
+
+def test_the_contract() -> None:
+    """Step by step, without krmfn's own steps."""
+    asked = tlv(b"krmfn/name/v1", b"strict", b"n", b"db", b"password", SOURCE)
+    f = hmac.digest(KEY, hashlib.sha512(asked).digest(), "sha512")
+    d = hmac.digest(f, b"x", "sha512")
+    expected = hashlib.sha512(tlv(b"Opaque", b"true", b"password", d)).digest()
+    assert made(content(type="Opaque", immutable=True)) == expected
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        content({"password": b"y"}),
+        content({"passwor": b"dx"}),
+        content({"password": b"x", "b": b""}),
+        content({}),
+        content(name="db2"),
+        content(namespace="m"),
+        content(scope="namespace-wide"),
+        content(source=SOURCE + b"\0"),
+        content(type="Opaque"),
+        content(immutable=False),
+        content(immutable=True),
+    ],
+)
+def test_what_changes_it(other: Rendered) -> None:
+    """Value, key, place, scope, source, type and immutability."""
+    assert made(other) != made(content())
+
+
+def test_the_purposes_differ() -> None:
+    """A name's hash says nothing of a checksum."""
+    assert made(content(), digest.NAME) != made(content(), digest.CHECKSUM)
+
+
+def test_forms() -> None:
+    """A suffix is ten characters of a DNS name, a checksum 32 hex digits."""
+    assert re.fullmatch("[a-z2-7]{10}", digest.suffix(made(content())))
+    assert re.fullmatch("[0-9a-f]{32}", digest.checksum(made(content())))
+
+
+@pytest.mark.parametrize("field", ["nameSuffixHash", "checksumAnnotation"])
+def test_random_items_have_no_digest(field: str) -> None:
+    """A keyed digest would say of a random item what its bytes do not."""
+    claim = SecretClaim.model_validate(
+        {
+            "apiVersion": "krmfn.dev/v1alpha1",
+            "kind": "SecretClaim",
+            "metadata": {"name": "db"},
+            "spec": {field: True, "mode": "random", "data": [{"secretKey": "k", "value": "v"}]},
+        }
+    )
+    config = SealedSecretTransformer.model_validate(
+        {
+            "apiVersion": "krmfn.dev/v1alpha1",
+            "kind": "SealedSecretTransformer",
+            "metadata": {"name": "t"},
+            "spec": {"sealing": {"certificate": {"pem": "x"}}},
+        }
+    )
+    with pytest.raises(KrmfnError, match="need mode: deterministic"):
+        plan_claims(config, [(claim, "n")])
+
+
+# --- checksums on pods
+
+STAMP = Stamp("production", frozenset({"db", "p-db"}), "c" * 32)
+WORKLOAD = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: app
+  namespace: production
+spec:
+  template:
+    spec:
+      containers:
+      - name: app
+        env:
+        - {name: A, value: "1e3"}
+        - name: B
+          value: 1e3
+        envFrom:
+        - secretRef:
+            name: db
+        args: [on, 0o17, "=", ~, 'é🔑']
+        command:
+        - |
+          line
+
+            indented
+"""
+
+
+def only(text: str) -> Any:
+    """The one item of a stream."""
+    (item,) = stream(text)
+    return item
+
+
+def test_a_template_gets_a_checksum() -> None:
+    """Metadata and annotations are made where there are none; all else keeps its form."""
+    done = stamped(only(WORKLOAD), [STAMP])
+    value = done.document.value()
+    checksum = value["spec"]["template"]["metadata"]["annotations"].pop(ANNOTATION)
+    assert re.fullmatch("[0-9a-f]{32}", checksum)
+    del value["spec"]["template"]["metadata"]
+    assert value == only(WORKLOAD).document.value()
+    assert 'value: "1e3"' in done.raw
+    assert "value: 1e3\n" in done.raw
+    assert "|\n" in done.raw
+    again = stamped(only(done.raw), [STAMP])
+    assert again.raw == done.raw
+
+
+def test_in_a_list() -> None:
+    """An item of a ResourceList stays an entry of it, at its indent."""
+    for margin in ("", "  "):
+        lines = WORKLOAD.splitlines(keepends=True)
+        entry = f"{margin}- {lines[0]}" + "".join(
+            f"{margin}  {line}" if line.strip() else line for line in lines[1:]
+        )
+        text = f"kind: ResourceList\nitems:\n{entry}functionConfig: {{kind: x}}\n"
+        (item,) = read(text).items
+        done = stamped(item, [STAMP])
+        assert done.raw.startswith(f"{margin}- ")
+        (back,) = read(f"kind: ResourceList\nitems:\n{done.raw}functionConfig: {{}}\n").items
+        assert back.document.value() == stamped(only(WORKLOAD), [STAMP]).document.value()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("name: db", "name: other"),
+        ("namespace: production", "namespace: dev"),
+        ("kind: Deployment", "kind: Unknown"),
+        ("secretRef", "configMapRef"),
+    ],
+)
+def test_who_gets_none(old: str, new: str) -> None:
+    """Another Secret, namespace, kind or reference: the item comes back as it was."""
+    item = only(WORKLOAD.replace(old, new))
+    assert stamped(item, [STAMP]) is item
+
+
+def test_a_pod_gets_none() -> None:
+    """A Pod has no template, and restarts nobody."""
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"namespace": "production"},
+        "spec": {"containers": [{"envFrom": [{"secretRef": {"name": "db"}}]}]},
+    }
+    item = only(json.dumps(pod))
+    assert stamped(item, [STAMP]) is item
+
+
+def test_every_reference_of_the_catalogue() -> None:
+    """Each path of the catalogue finds its Secret, in each kind of workload."""
+    for ref in restart._catalogue()["podSpecRefs"]:
+        value: Any = "db"
+        for step in reversed(ref.split(".")):
+            value = {step.removesuffix("[]"): [value] if step.endswith("[]") else value}
+        for kind, paths in pod_specs().items():
+            for path in paths:
+                whole: Any = value
+                for step in reversed(path.split(".")):
+                    whole = {step: whole}
+                assert list(restart.references(whole, path)) == ["db"], (kind, ref)
+
+
+def test_two_secrets() -> None:
+    """The checksum of a template covers all of its Secrets, and changes with each."""
+    text = WORKLOAD.replace("name: db", "name: db\n        - secretRef: {name: mq}")
+    found = {
+        stamped(only(text), stamps).raw
+        for stamps in (
+            [STAMP],
+            [STAMP, Stamp("production", frozenset({"mq"}), "d" * 32)],
+            [STAMP, Stamp("production", frozenset({"mq"}), "e" * 32)],
+            [Stamp("production", frozenset({"mq"}), "d" * 32), STAMP],
+        )
+    }
+    assert len(found) == 3
