@@ -119,7 +119,7 @@ def test_edit_set_namespace(version: str, tmp_path: Path, environ: dict[str, str
     subprocess.run(command, cwd=overlay, check=True, env=environ)
     done = subprocess.run(
         [tool("kustomize", version), "build", "--enable-alpha-plugins", "--enable-exec", overlay],
-        env=environ,
+        env=environ | {"KRMFN_ROOT": str(tmp_path)},
         text=True,
         capture_output=True,
         check=False,
