@@ -41,7 +41,7 @@ _TOKEN = re.compile(
 _END = re.compile(r"[ \t\r\n]*+((?<=[ \t\r\n])-)?\}\}")
 _NO_OPERAND = re.compile(r"[ \t\r\n]*+(?:[|)]|((?<=[ \t\r\n])-)?\}\}|\Z)")
 _OPENS_TRIMMED = re.compile(r"\{\{-[ \t\r\n]")
-_COMMENT = re.compile(r"(?:(?<=-)[ \t\r\n])?/\*(?:[^*]|\*(?!/))*+\*/([ \t\r\n]-)?\}\}", re.DOTALL)
+_COMMENT = re.compile(r"(?:(?<=-)[ \t\r\n])?/\*(?:(?!\*/).)*\*/([ \t\r\n]-)?\}\}", re.DOTALL)
 _ESCAPE = re.compile(r'\\(?:([abfnrtv\\"])|x(..)|u(....))')
 _ESCAPES = dict(zip('abfnrtv\\"', '\a\b\f\n\r\t\v\\"', strict=True))
 _REFUSED_WORDS = frozenset(
@@ -194,12 +194,12 @@ class _Parser:
             return self.operand()
         if word == "index":
             if piped is not None:
-                self.refuse("index takes nothing from |", back=len(word))
+                self.refuse("index takes nothing from |", at=start)
             return self.index()
         if word in _REFUSED_WORDS:
-            self.refuse(f"{word} is not part of the language", back=len(word))
+            self.refuse(f"{word} is not part of the language", at=start)
         if word not in FUNCTIONS:
-            self.refuse(f"there is no function {word}", back=len(word))
+            self.refuse(f"there is no function {word}", at=start)
         operands: list[Node] = []
         while not _NO_OPERAND.match(self.text, self.position):
             operands.append(self.operand())
@@ -207,7 +207,7 @@ class _Parser:
             operands.append(piped)
         wrong = FUNCTIONS[word].check([isinstance(o, int) for o in operands], operands)
         if wrong:
-            self.refuse(f"{word} {wrong}", back=len(word))
+            self.refuse(f"{word} {wrong}", at=start)
         return Call(word, tuple(operands), start)
 
     def index(self) -> Node:
@@ -257,8 +257,8 @@ class _Parser:
             position += 1
         return position
 
-    def refuse(self, message: str, back: int = 0) -> NoReturn:
-        position = self.position - back if back else self.next()
+    def refuse(self, message: str, at: int | None = None) -> NoReturn:
+        position = self.next() if at is None else at
         raise SpecError(
             "template",
             f"template {_place(self.text, position)}: {message}",

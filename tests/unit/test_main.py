@@ -155,3 +155,42 @@ def test_an_error_that_nobody_caught(capsys: pytest.CaptureFixture[str]) -> None
     both = ErrorList([SealingError("value", "a"), SpecError("spec", "b")])
     assert __main__._unexpected(both) == 4
     assert capsys.readouterr().err == "[error] krmfn: a [value]\n[error] krmfn: b [spec]\n"
+
+
+def test_which_shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A terminal gets the command line, a pipe the function; a file only from kustomize."""
+
+    class Input:
+        def __init__(self, terminal: bool) -> None:
+            self.isatty = lambda: terminal
+
+    monkeypatch.delenv("KUSTOMIZE_PLUGIN_CONFIG_ROOT", raising=False)
+    for terminal in (True, False):
+        monkeypatch.setattr(sys, "stdin", Input(terminal))
+        assert __main__._is_function([]) is not terminal
+    file = tmp_path / "f"
+    file.touch()
+    assert not __main__._is_function([str(file)])
+    monkeypatch.setenv("KUSTOMIZE_PLUGIN_CONFIG_ROOT", "/")
+    assert __main__._is_function([str(file)])
+    assert not __main__._is_function(["unseal"])
+
+
+def test_exit_codes_of_the_frame(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Interrupted, asked for help, misused, broken."""
+
+    def stop(error: BaseException) -> None:
+        def raises(arguments: object) -> bool:
+            raise error
+
+        monkeypatch.setattr(__main__, "_is_function", raises)
+
+    for error, code in [
+        (KeyboardInterrupt(), 130), (SystemExit(0), 0), (SystemExit(2), 2), (SystemExit("c4nary"), 2),
+        (MemoryError("c4nary"), 70), (SpecError("usage", "x"), 2),
+    ]:  # fmt: skip
+        stop(error)
+        assert __main__._run([]) == code
+    assert "c4nary" not in capsys.readouterr().err
