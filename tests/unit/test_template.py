@@ -22,6 +22,7 @@ VALUES: dict[str, str] = {
 }
 
 GO: dict[str, bytes] = {
+    "{{ .a -}} \u00a0 b{{ .a }}": b"x y\xc2\xa0 bx y",
     "{{ .a }}": b"x y",
     "{{.a}}": b"x y",
     "a{{- .a -}} b": b"ax yb",
