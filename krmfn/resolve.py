@@ -158,6 +158,8 @@ def read_property(stores: Stores, at: StoreProperty, field: str) -> bytes:
         source = location.text
         return to_bytes(pick(store.read(location, at.version), components(at.property)))
     except KrmfnError as error:
+        # The stores' own advice speaks of remoteRef.
+        error.remedy = error.remedy.replace("remoteRef.", f"{field}.")
         raise error.at(key=field, source=source) from None
 
 

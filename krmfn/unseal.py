@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from krmfn import strictyaml
 from krmfn.errors import SealingError
 from krmfn.seal import hybrid_decrypt
-from krmfn.sealedsecret import SEALED_FOR, label_for, scope_of
+from krmfn.sealedsecret import CERTIFICATE, SEALED_FOR, label_for, scope_of, sealed_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +77,7 @@ def unseal(sealed: Object, keys: Sequence[RSAPrivateKey]) -> Object:
                 f"no key opens it as {label.decode() or 'cluster-wide'}",
                 secret=name,
                 key=key,
-                found=f"sealed for {annotations[SEALED_FOR]}" if SEALED_FOR in annotations else "",
+                found=_sealed_as(annotations, sealed_for(scope, namespace, name)),
                 remedy="use the controller's key, and the name and namespace it was sealed for",
             )
         data[key] = base64.b64encode(plaintext).decode()
@@ -87,6 +87,15 @@ def unseal(sealed: Object, keys: Sequence[RSAPrivateKey]) -> Object:
     secret: Object = {"apiVersion": "v1", "kind": "Secret", "metadata": {**own, **place}}
     secret |= {k: template[k] for k in ("immutable", "type") if k in template}
     return secret | {"data": data}
+
+
+def _sealed_as(annotations: Object, tried: str) -> str:
+    """What the annotations say it was sealed for, if that explains why it does not open."""
+    if SEALED_FOR in annotations and annotations[SEALED_FOR] != tried:
+        return f"sealed for {annotations[SEALED_FOR]}"
+    if CERTIFICATE in annotations:
+        return f"sealed for certificate {annotations[CERTIFICATE]}"
+    return ""
 
 
 _KEPT = ("annotations", "labels", "finalizers")

@@ -174,6 +174,7 @@ def _identities_for_init(arguments: argparse.Namespace) -> tuple[list[Identity],
 
 def _create_identity(path: Path, identity: Identity) -> None:
     content = f"# public key: {identity.to_public()}\n{identity}\n".encode()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     create_file(path, content, mode=0o600)
     print(f"{path}: a new identity; whoever has it reads the store", file=sys.stderr)
     if any((parent / ".git").exists() for parent in path.resolve().parents):

@@ -103,17 +103,19 @@ class VaultStore(Store):
                     source=location.text,
                     remedy="remove version",
                 )
-            answer = self._get(f"{_quoted(location.mount)}/{_quoted(location.path)}", namespace)
+            path = f"{_quoted(location.mount)}/{_quoted(location.path)}"
+            answer = self._get(path, namespace)
             self._refuse_lease(answer, location, ("lease_id",))
             fields: Any = answer.body.get("data")
         else:
+            path = self._data_path(location, None)
             answer = self._get(self._data_path(location, version), namespace)
             self._refuse_lease(answer, location, ("lease_id", "lease_duration"))
             fields = answer.data().get("data")
         if answer.status == NOT_FOUND:
             raise self._missing(answer, location, version)
         if answer.status != OK:
-            raise self._refused(answer, location.text, "read")
+            raise self._refused(answer, location.text, path, "read")
         if not isinstance(fields, dict):
             raise ProviderError("protocol", "the answer holds no secret", source=location.text)
         return fields
@@ -123,12 +125,13 @@ class VaultStore(Store):
         mount = canonical_path(mount, key="transit.mount")
         key = canonical_path(key, key="transit.key")
         source = f"{self._name}:{mount}/{key}"
-        found = self._get(f"{_quoted(mount)}/keys/{_quoted(key)}", self._namespace)
+        keys = f"{_quoted(mount)}/keys/{_quoted(key)}"
+        found = self._get(keys, self._namespace)
         # Who may not look at the key may still use it; its answers are checked all the same.
         if found.status == OK:
             vault_transit.check_key(found.data(), source=source)
         elif found.status != DENIED:
-            raise self._refused(found, source, "read")
+            raise self._refused(found, source, keys, "read")
 
         def call(body: dict[str, Any]) -> dict[str, Any]:
             path = f"{_quoted(mount)}/hmac/{_quoted(key)}/sha2-512"
@@ -136,7 +139,7 @@ class VaultStore(Store):
             if answer.status == BAD_REQUEST:
                 raise vault_transit.unusable(version, source=source)
             if answer.status != OK:
-                raise self._refused(answer, source, "update")
+                raise self._refused(answer, source, path, "update")
             return answer.data()
 
         return vault_transit.hmac(call, version, inputs, source=source)
@@ -277,22 +280,22 @@ class VaultStore(Store):
         if answer.status == OK:
             return answer.data()
         if answer.status not in (DENIED, NOT_FOUND, BAD_REQUEST):
-            raise self._refused(answer, f"{self._name}:{path}", "read")
+            raise self._refused(answer, f"{self._name}:{path}", path, "read")
         if answer.status == DENIED:
             self._check_token()
         return None
 
     # --- refusals
 
-    def _refused(self, answer: Answer, source: str, capability: str) -> KrmfnError:
+    def _refused(self, answer: Answer, source: str, path: str, capability: str) -> KrmfnError:
         """What to raise for an answer that is neither a value nor a missing one."""
         if answer.status == DENIED:
             self._check_token()
             return ProviderError(
                 "permission-denied",
-                "the token may not read it",
+                f"the token may not {capability} it",
                 source=source,
-                remedy=f"ask for {capability} on exactly this path",
+                remedy=f'its policy needs path "{path}" {{ capabilities = ["{capability}"] }}',
             )
         if answer.status == NOT_FOUND:
             return ProviderError("not-found", "nothing is there", source=source)

@@ -114,6 +114,7 @@ class Wire:
     def __init__(
         self, origin: Origin, deadline: Deadline, *, source: str, context: ssl.SSLContext | None
     ) -> None:
+        self._origin = origin
         self._deadline = deadline
         self._source = source
         self._pool = urllib3.connection_from_url(
@@ -168,7 +169,8 @@ class Wire:
                 return self._answer(response.status, answer)
             if response is not None and response.status in SEALED_STATUS and _is_sealed(answer):
                 raise sealed(self._source)
-            failure = _failed(error, self._source, response.status if response is not None else 0)
+            status = response.status if response is not None else 0
+            failure = _failed(error, self._source, self._origin, status)
             if failure.id == "tls":
                 raise failure
             try:
@@ -222,7 +224,7 @@ class Wire:
 
     def _late(self, cause: str) -> KrmfnError:
         error = self._deadline.error().at(source=self._source)
-        error.found = cause
+        error.message += f": {cause}" if cause else ""
         return error
 
     def _answer(self, status: int, content: bytes) -> Answer:
@@ -280,17 +282,17 @@ def _is_sealed(content: bytes) -> bool:
     return any("sealed" in text or "not initialized" in text for text in texts)
 
 
-def _failed(error: BaseException | None, source: str, status: int = 0) -> ProviderError:
+def _failed(error: BaseException | None, source: str, origin: Origin, status: int) -> ProviderError:
     if isinstance(error, (SSLError, ssl.SSLError)):
         return ProviderError(
             "tls",
-            "the server's certificate is not trusted, or it refuses ours",
+            f"{origin} does not speak TLS, is not trusted, or refuses our certificate",
             source=source,
-            remedy="set caFile or caBundle, and check the address",
+            remedy="check the address, and set caFile or caBundle",
         )
     return ProviderError(
         "unavailable",
-        f"the server keeps answering {status}" if status else "the server cannot be reached",
+        f"{origin} keeps answering {status}" if status else f"{origin} cannot be reached",
         source=source,
         remedy="check VAULT_ADDR and the server's health",
     )

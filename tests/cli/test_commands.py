@@ -75,7 +75,9 @@ def test_unknown_command() -> None:
     """A misspelled command is answered with the nearest one, and exit code 2."""
     done = krmfn("schem")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "no command schem; did you mean schema?" in done.stderr
+    assert done.stderr == (
+        "[error] krmfn: no command schem; did you mean schema?; see krmfn --help [usage]\n"
+    )
 
 
 def test_directory_option(tmp_path: Path) -> None:
