@@ -10,7 +10,7 @@ from krmfn.derive import ItemContext, second_step
 from krmfn.errors import Failure, KrmfnError, raise_all
 from krmfn.lint import check_size
 from krmfn.render import Rendered, known_sources, render
-from krmfn.resolve import Derivation, Stores, derivation, locate, read_all
+from krmfn.resolve import Derivation, Stores, derivation, locate, read_all, refuse_key
 from krmfn.seal import RANDOM_BYTES, hybrid_encrypt
 from krmfn.sealedsecret import sealed_secret
 
@@ -60,6 +60,8 @@ def generate(
                 prf.ask(_digests(plan.targets, sealer, lambda t: known_sources(t, locations)))
 
         secrets = read_all(plan, stores, locations, around.deadline, beside=ask_ahead)
+        if prf is not None:
+            refuse_key(prf, secrets, locations)
         rendered = _render_all(plan, secrets, locations)
         if prf is not None:
             sources = {r.target.name: {k: i.source for k, i in r.items.items()} for r in rendered}

@@ -130,7 +130,8 @@ def _extract(
     items: dict[str, Item] = {}
     for name in sorted(fields):
         if not name or len(name) > MAX_KEY or not _KEY_CHARACTERS.issuperset(name):
-            raise SealingError("value", "a field's name is no key of a Secret", found=repr(name))
+            # The name itself is not shown: it may be a value that was stored as one by mistake.
+            raise SealingError("value", "a field's name is no key of a Secret")
         if name in before:
             raise SealingError("value", f"the key {name} comes from two extracts")
         try:

@@ -48,7 +48,7 @@ _REFUSED_WORDS = frozenset(
     {"if", "else", "end", "range", "with", "define", "template", "block", "break", "continue"}
     | {"true", "false", "nil"}
 )
-MAX_DEPTH = 20
+MAX_DEPTH, MAX_PIPES = 20, 40
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,11 @@ class _Parser:
 
     def pipeline(self) -> Node:
         node = self.call(None)
+        pipes = 0
         while self.accept("sign", "|"):
+            pipes += 1
+            if pipes > MAX_PIPES:
+                self.refuse("the pipeline is too long")
             node = self.call(node)
         return node
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import math
 import ssl
 import time
 from dataclasses import dataclass
@@ -26,7 +27,6 @@ from krmfn.providers.base import Number
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Mapping
 
     from urllib3 import BaseHTTPResponse
 
@@ -193,6 +193,7 @@ class Wire:
             redirect=False,
             timeout=Timeout(connect=min(CONNECT_SECONDS, seconds), read=min(READ_SECONDS, seconds)),
             preload_content=False,
+            pool_timeout=math.ceil(seconds),
         )
         try:
             content = response.read(MAX_ANSWER + 1)
@@ -300,30 +301,3 @@ def _failed(error: BaseException | None, source: str, origin: Origin, status: in
 
 def _protocol(message: str, source: str) -> ProviderError:
     return ProviderError("protocol", message, source=source, remedy="check that it is a vault")
-
-
-def tls_context(
-    *, ca: bytes | None, certificate: Mapping[str, str] | None, source: str
-) -> ssl.SSLContext:
-    """TLS settings: the system's roots or ``ca`` (PEM) in their place, and a client certificate.
-
-    Args:
-        certificate: ``cert`` and ``key``, paths of PEM files.
-
-    Raises:
-        ProviderError: ``tls``, one of them cannot be used.
-    """
-    unusable = ProviderError(
-        "tls", "the CA, or the client's certificate and key, cannot be used", source=source
-    )
-    if ca is not None and not ca.strip():
-        raise unusable  # to ssl, nothing would mean the system's roots
-    try:
-        context = ssl.create_default_context(cadata=ca.decode("ascii") if ca else None)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if certificate is not None:
-            # A key under a passphrase would be asked for at the terminal.
-            context.load_cert_chain(certificate["cert"], certificate["key"], password="")
-    except (ValueError, OSError):
-        raise unusable from None
-    return context

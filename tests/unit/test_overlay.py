@@ -85,7 +85,7 @@ def test_where_configs_are_listed(tmp_path: Path) -> None:
     assert found.listed == (
         Listed("generators", "g.yaml", GENERATOR, "g"),
         Listed("generators", "inner/deep.yaml", GENERATOR, "deep"),
-        Listed("generators", "inner/../up.yaml", GENERATOR, ""),
+        Listed("generators", "up.yaml", GENERATOR, ""),
         Listed("generators", "", GENERATOR, "inline"),
         Listed("validators", "g.yaml", GENERATOR, "g"),
     )
