@@ -9,7 +9,6 @@ certificate's extensions are never looked at: those of a controller's certificat
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,12 +19,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from krmfn.errors import SealingError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
 MIN_BITS, MAX_BITS = 2048, 8192
+MAX_BLOCKS = 100
 MIN_EXPONENT, MAX_EXPONENT = 3, 2**31
 _RSA_ENCRYPTION = "1.2.840.113549.1.1.1"
-_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def choose(pem: bytes, now: datetime, *, pin: str | None = None) -> SealingCerti
     Raises:
         SealingError: none can be; the reason is that of the last one.
     """
-    blocks = _PEM.findall(pem)
+    blocks = list(pem_blocks(pem, b"CERTIFICATE"))
     if not blocks:
         raise SealingError("certificate", "there is no PEM certificate in it")
     usable: list[SealingCertificate] = []
@@ -89,6 +89,19 @@ def choose(pem: bytes, now: datetime, *, pin: str | None = None) -> SealingCerti
     if not usable:
         raise problems[-1]
     return max(usable, key=lambda c: c.not_before)
+
+
+def pem_blocks(text: bytes, kind: bytes) -> Iterator[bytes]:
+    """The blocks of one kind in a PEM text, at most `MAX_BLOCKS`; in linear time."""
+    begin, end = b"-----BEGIN " + kind + b"-----", b"-----END " + kind + b"-----"
+    position = 0
+    for _ in range(MAX_BLOCKS):
+        start = text.find(begin, position)
+        stop = text.find(end, start)
+        if start < 0 or stop < 0:
+            return
+        position = stop + len(end)
+        yield text[start:position]
 
 
 def parse(pem: bytes) -> SealingCertificate:

@@ -37,7 +37,7 @@ def load_certificate(
     elif isinstance(spec, PemCertificate):
         name, pem = "pem", spec.pem.encode()
     elif isinstance(spec, UrlCertificate):
-        name, pin = spec.url, spec.sha256
+        name, pin = spec.url.partition("?")[0], spec.sha256
         pem = fetch_url(spec.url, around.deadline)
     else:
         from krmfn.resolve import read_property
@@ -95,4 +95,4 @@ def fetch_url(url: str, deadline: Deadline) -> bytes:
 
 
 def _unavailable(id_: str, message: str, url: str) -> KrmfnError:
-    return ProviderError(id_, message, key=f"{FIELD}.url", source=url)
+    return ProviderError(id_, message, key=f"{FIELD}.url", source=url.partition("?")[0])

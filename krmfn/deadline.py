@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+import threading
 import time
 
 from krmfn.errors import DeadlineError, SpecError
 
 DEFAULT_SECONDS = 45.0
 VARIABLE = "KRMFN_DEADLINE"
+
+
+GRACE_SECONDS = 3.0  # for an orderly end: errors of all reads, a token given back
 
 
 class Deadline:
@@ -43,6 +48,23 @@ class Deadline:
         if left <= 0:
             raise self.error()
         return left
+
+    def watch(self, where: str) -> threading.Timer:
+        """End the process when it has outlived the deadline, wherever it may hang.
+
+        Reads end by themselves; this is for what cannot be told to. Cancel it before writing.
+        """
+
+        def end() -> None:
+            sys.stderr.write(f"[error] {where}: {self.error().line()}\n")
+            sys.stderr.flush()
+            os._exit(DeadlineError.exit_code)
+
+        left = max(0.0, self.end - time.monotonic())
+        timer = threading.Timer(left + GRACE_SECONDS, end)
+        timer.daemon = True
+        timer.start()
+        return timer
 
     def error(self) -> DeadlineError:
         """What to raise when the time is up."""

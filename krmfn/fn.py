@@ -56,6 +56,7 @@ def main(arguments: list[str], deadline: Deadline) -> int:
     """Serve one call and return the exit code; raises only for a bug."""
     where = "krmfn"
     warnings: list[str] = []
+    watch = deadline.watch(where)
     try:
         call = _receive(arguments)
         if isinstance(call.config, dict) and call.config.get("kind"):
@@ -67,6 +68,8 @@ def main(arguments: list[str], deadline: Deadline) -> int:
         output = _serve(call, overlay, around)
     except Failure as failure:
         return _fail(failure, where, warnings)
+    finally:
+        watch.cancel()
     for warning in warnings:
         sys.stderr.write(f"[warning] {where}: {warning}\n")
     try:

@@ -6,6 +6,7 @@ kustomize tells a function nothing of the overlay, and applies ``namespace:``, `
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+MAX_DEPTH = 8  # of directories that list directories
 LISTS = ("generators", "transformers", "validators")
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 # In this order; Argo CD exports the destination namespace of the application.
@@ -96,9 +98,12 @@ def read_overlay(directory: Path, root: Path) -> Overlay:
         return Overlay()
     if not isinstance(value, dict):
         raise SpecError("file", f"{file} is not an object")
+    namespace = _string(value, "namespace")
+    if namespace and not _NAMESPACE.fullmatch(namespace):
+        raise SpecError("spec", f"namespace of {file} is not a namespace's name")
     return Overlay(
         file=file,
-        namespace=_string(value, "namespace"),
+        namespace=namespace,
         name_prefix=_string(value, "namePrefix"),
         name_suffix=_string(value, "nameSuffix"),
         listed=tuple(_listed(value, directory, root)),
@@ -149,41 +154,51 @@ def _string(value: dict[str, Any], key: str) -> str:
 
 
 def _listed(value: dict[str, Any], directory: Path, root: Path) -> Iterator[Listed]:
-    """Our configs in the lists of functions; entries that cannot be read are kustomize's business."""
+    """Our configs in the lists of functions; what cannot be read is kustomize's business."""
     for name in LISTS:
-        entries = value.get(name)
-        for entry in entries if isinstance(entries, list) else ():
-            if not isinstance(entry, str):
-                continue
-            try:
-                yield from _configs(name, entry, directory, root)
-            except (KrmfnError, AttributeError, TypeError):  # no config of ours reads like that
-                continue
-
-
-def _configs(list_name: str, entry: str, directory: Path, root: Path) -> Iterator[Listed]:
-    """The configs of one entry: inline YAML, a file, or a directory whose resources are configs."""
-    if "\n" in entry:
-        yield from _in_text(list_name, "", entry)
-    elif (directory / entry).is_file():
-        text = read_repository_file(entry, base=directory, root=root, key="")
-        yield from _in_text(list_name, entry, text)
-    else:
-        inner = directory / entry
-        for name in FILE_NAMES:
-            if (inner / name).is_file():
-                content = read_repository_file(name, base=inner, root=root, key="")
-                resources = (strictyaml.load(content, name) or {}).get("resources") or []
-                for file in resources:
-                    if (inner / file).is_file():
-                        text = read_repository_file(file, base=inner, root=root, key="")
-                        yield from _in_text(list_name, f"{entry.rstrip('/')}/{file}", text)
-
-
-def _in_text(list_name: str, file: str, text: str | bytes) -> Iterator[Listed]:
-    for document in strictyaml.documents(text, file):
-        config = document.value()
-        if isinstance(config, dict) and config.get("apiVersion") == API_VERSION:
+        for file, config in _configs(value.get(name), directory, root, "", MAX_DEPTH):
             metadata = config.get("metadata")
-            name = metadata.get("name") if isinstance(metadata, dict) else ""
-            yield Listed(list_name, file, str(config.get("kind")), str(name))
+            own = metadata.get("name") if isinstance(metadata, dict) else ""
+            yield Listed(name, file, str(config.get("kind")), str(own))
+
+
+def _configs(
+    entries: Any, directory: Path, root: Path, prefix: str, depth: int
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Our configs behind the entries of a list, with their files: inline, in files, in directories."""
+    for entry in entries if isinstance(entries, list) else ():
+        if not isinstance(entry, str):
+            continue
+        try:
+            inline = list(_in_text(entry))
+            if inline or "\n" in entry:
+                yield from (("", config) for config in inline)
+            elif (directory / entry).is_file():
+                text = read_repository_file(entry, base=directory, root=root, key="")
+                file = os.path.normpath(prefix + entry)
+                yield from ((file, config) for config in _in_text(text))
+            elif depth and (inner := _kustomization(directory / entry)) is not None:
+                text = read_repository_file(inner.name, base=inner.parent, root=root, key="")
+                listed = _mapping(strictyaml.load(text, inner.name)).get("resources")
+                below = f"{prefix}{entry.rstrip('/')}/"
+                yield from _configs(listed, inner.parent, root, below, depth - 1)
+        except (KrmfnError, OSError, ValueError):
+            continue
+
+
+def _kustomization(directory: Path) -> Path | None:
+    return next((directory / f for f in FILE_NAMES if (directory / f).is_file()), None)
+
+
+def _in_text(text: str | bytes) -> Iterator[dict[str, Any]]:
+    """Our configs in a YAML stream, also inside a ``List``."""
+    for document in strictyaml.documents(text, ""):
+        value = _mapping(document.value())
+        items = value.get("items") if str(value.get("kind")).endswith("List") else [value]
+        for one in items if isinstance(items, list) else ():
+            if _mapping(one).get("apiVersion") == API_VERSION:
+                yield one
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

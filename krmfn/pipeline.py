@@ -11,7 +11,7 @@ from krmfn.derive import ItemContext, second_step
 from krmfn.errors import Failure, KrmfnError, raise_all
 from krmfn.lint import check_size
 from krmfn.render import Rendered, known_sources, render
-from krmfn.resolve import Derivation, Stores, derivation, locate, read_all
+from krmfn.resolve import Derivation, Stores, derivation, locate, read_all, refuse_key
 from krmfn.seal import RANDOM_BYTES, hybrid_encrypt
 from krmfn.sealedsecret import sealed_secret
 
@@ -76,6 +76,8 @@ def generate(
                 prf.ask(_digests(named, sealer, lambda t: known_sources(t, locations)))
 
         secrets = read_all(plan, stores, locations, around.deadline, beside=ask_ahead)
+        if prf is not None:
+            refuse_key(prf, secrets, locations)
         rendered = _render_all(plan, secrets, locations)
         checksums: dict[tuple[str, str], str] = {}
         if prf is not None:

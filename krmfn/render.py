@@ -87,10 +87,10 @@ def render(
     try:
         items = _compose(target, values, lambda template: Plaintext(template.render(visible)))
         items = dict(sorted(items.items()))
-        warnings += _check(target, items)
+        _check(target, items)
     except KrmfnError as error:
         raise error.at(secret=target.name) from None
-    return Rendered(target, items, tuple(warnings))
+    return Rendered(target, items, (*warnings, *_doubts(target, values)))
 
 
 def known_sources(target: SealTarget, locations: Mapping[Read, Location]) -> dict[str, bytes]:
@@ -130,7 +130,8 @@ def _extract(
     items: dict[str, Item] = {}
     for name in sorted(fields):
         if not name or len(name) > MAX_KEY or not _KEY_CHARACTERS.issuperset(name):
-            raise SealingError("value", "a field's name is no key of a Secret", found=repr(name))
+            # The name itself is not shown: it may be a value that was stored as one by mistake.
+            raise SealingError("value", "a field's name is no key of a Secret")
         if name in before:
             raise SealingError("value", f"the key {name} comes from two extracts")
         try:
@@ -170,16 +171,20 @@ def _compose(
     return {**values, **made} if target.secret.template.merge_policy == "Merge" else made
 
 
-def _check(target: SealTarget, items: Mapping[str, Item]) -> list[str]:
-    """Refuse an empty Secret or a wrong type; warn of what is seldom meant."""
+def _check(target: SealTarget, items: Mapping[str, Item]) -> None:
+    """Refuse an empty Secret, or data that does not fit the type."""
     if not items and not target.secret.allow_empty:
         raise SealingError(
             "empty", "the secret would have no data", remedy="set allowEmpty if that is meant"
         )
     template = target.secret.template
     check_type(template.type if template else None, {k: i.content for k, i in items.items()})
+
+
+def _doubts(target: SealTarget, values: Mapping[str, Item]) -> list[str]:
+    """What is seldom meant in a value, also in one that only a template sees."""
     warnings = []
-    for key, item in items.items():
+    for key, item in sorted(values.items()):
         value = item.content.reveal()
         # A file ends with a newline; a password that does was piped through `echo`.
         if value.endswith(b"\n") and value.count(b"\n") == 1:

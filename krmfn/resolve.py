@@ -7,6 +7,7 @@ a value; the transit engine is asked beside the reads and never about a plaintex
 
 from __future__ import annotations
 
+import hmac
 import threading
 from collections import deque
 from functools import cache, partial
@@ -19,7 +20,7 @@ from krmfn.spec.generator import StoredKey, TransitKey
 from krmfn.values import components, pick, to_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from krmfn.deadline import Deadline
     from krmfn.plan import Plan, Read
@@ -127,8 +128,7 @@ class Derivation:
             SealingError: the key is malformed, weak, or not the pinned one.
         """
         own = derive.key_id_digest()
-        wanted = [own, *digests] if self._pin is not None else list(digests)
-        missing = [d for d in dict.fromkeys(wanted) if d not in self._known]
+        missing = [d for d in dict.fromkeys([own, *digests]) if d not in self._known]
         if missing:
             self._known |= zip(missing, self._answer(missing), strict=True)
         if self._pin is not None and derive.key_id(self._known[own]) != self._pin:
@@ -146,6 +146,47 @@ class Derivation:
         return self._known[digest]
 
 
+def refuse_key(
+    prf: Derivation, secrets: Mapping[Read, dict[str, Json]], locations: Mapping[Read, Location]
+) -> None:
+    """Refuse values that are the derivation key, by whatever spelling they were reached.
+
+    `locate` compares paths; another id, namespace or mount can lead to the same place, and a
+    transit key may be exportable. A value is the key if it derives what the key derives.
+
+    Raises:
+        SpecError: one is.
+    """
+    digest = derive.key_id_digest()
+    own = prf(digest)
+    for read, secret in secrets.items():
+        for value in _strings(secret):
+            try:
+                candidate = derive.parse_key(value.encode())
+            except (SealingError, UnicodeEncodeError):
+                continue
+            if hmac.compare_digest(derive.first_step(candidate, digest), own):
+                raise SpecError(
+                    "derivation-key-read",
+                    "what is read there holds the derivation key",
+                    source=locations[read].text,
+                    remedy="keep values and the derivation key apart",
+                )
+
+
+def _strings(value: Json) -> Iterator[str]:
+    """Every string inside a secret."""
+    waiting: list[Json] = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, dict):
+            waiting.extend(one.values())
+        elif isinstance(one, list):
+            waiting.extend(one)
+
+
 def read_property(stores: Stores, at: StoreProperty, field: str) -> bytes:
     """One property that configures the sealing: a key or a certificate.
 
@@ -159,6 +200,8 @@ def read_property(stores: Stores, at: StoreProperty, field: str) -> bytes:
         source = location.text
         return to_bytes(pick(store.read(location, at.version), components(at.property)))
     except KrmfnError as error:
+        # The stores' own advice speaks of remoteRef.
+        error.remedy = error.remedy.replace("remoteRef.", f"{field}.")
         raise error.at(key=field, source=source) from None
 
 

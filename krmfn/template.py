@@ -41,14 +41,14 @@ _TOKEN = re.compile(
 _END = re.compile(r"[ \t\r\n]*+((?<=[ \t\r\n])-)?\}\}")
 _NO_OPERAND = re.compile(r"[ \t\r\n]*+(?:[|)]|((?<=[ \t\r\n])-)?\}\}|\Z)")
 _OPENS_TRIMMED = re.compile(r"\{\{-[ \t\r\n]")
-_COMMENT = re.compile(r"(?:(?<=-)[ \t\r\n])?/\*(?:[^*]|\*(?!/))*+\*/([ \t\r\n]-)?\}\}", re.DOTALL)
+_COMMENT = re.compile(r"(?:(?<=-)[ \t\r\n])?/\*(?:(?!\*/).)*\*/([ \t\r\n]-)?\}\}", re.DOTALL)
 _ESCAPE = re.compile(r'\\(?:([abfnrtv\\"])|x(..)|u(....))')
 _ESCAPES = dict(zip('abfnrtv\\"', '\a\b\f\n\r\t\v\\"', strict=True))
 _REFUSED_WORDS = frozenset(
     {"if", "else", "end", "range", "with", "define", "template", "block", "break", "continue"}
     | {"true", "false", "nil"}
 )
-MAX_DEPTH = 20
+MAX_DEPTH, MAX_PIPES = 20, 40
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,7 @@ class Variable:
     """``.name`` or ``index . "name"``."""
 
     name: str
-    line: int
-    column: int
+    position: int
 
 
 @dataclass(frozen=True)
@@ -66,8 +65,7 @@ class Call:
 
     function: str
     operands: tuple[Node, ...]
-    line: int
-    column: int
+    position: int
 
 
 Node = Variable | Call | str | int
@@ -109,31 +107,36 @@ class Template:
         """
         size, out = 0, []
         for part in self.parts:
-            piece = part if isinstance(part, bytes) else _bytes(_run(part, values))
+            piece = part if isinstance(part, bytes) else _bytes(self._run(part, values))
             size += len(piece)
             if size > MAX_BYTES:
                 raise SealingError("value", "the template's result is too large")
             out.append(piece)
         return b"".join(out)
 
+    def _run(self, node: Node, values: Mapping[str, bytes]) -> bytes | int:
+        if isinstance(node, Variable):
+            if node.name not in values:
+                raise SealingError(
+                    "value",
+                    f"template {_place(self.text, node.position)}: there is no {node.name}",
+                    remedy=f"add {node.name} to data",
+                )
+            return values[node.name]
+        if isinstance(node, Call):
+            operands = [self._run(operand, values) for operand in node.operands]
+            try:
+                return FUNCTIONS[node.function](*operands)
+            except FunctionError as error:
+                place = f"template {_place(self.text, node.position)}"
+                raise SealingError("value", f"{place}: {node.function}: {error}") from None
+        return node.encode() if isinstance(node, str) else node
 
-def _run(node: Node, values: Mapping[str, bytes]) -> bytes | int:
-    if isinstance(node, Variable):
-        if node.name not in values:
-            raise SealingError(
-                "value",
-                f"template {node.line}:{node.column}: there is no {node.name}",
-                remedy=f"add {node.name} to data",
-            )
-        return values[node.name]
-    if isinstance(node, Call):
-        operands = [_run(operand, values) for operand in node.operands]
-        try:
-            return FUNCTIONS[node.function](*operands)
-        except FunctionError as error:
-            place = f"template {node.line}:{node.column}"
-            raise SealingError("value", f"{place}: {node.function}: {error}") from None
-    return node.encode() if isinstance(node, str) else node
+
+def _place(text: str, position: int) -> str:
+    """``line:column``, both from 1."""
+    line, column = text.count("\n", 0, position) + 1, position - text.rfind("\n", 0, position)
+    return f"{line}:{column}"
 
 
 def _bytes(value: bytes | int) -> bytes:
@@ -178,12 +181,16 @@ class _Parser:
 
     def pipeline(self) -> Node:
         node = self.call(None)
+        pipes = 0
         while self.accept("sign", "|"):
+            pipes += 1
+            if pipes > MAX_PIPES:
+                self.refuse("the pipeline is too long")
             node = self.call(node)
         return node
 
     def call(self, piped: Node | None) -> Node:
-        line, column = self.place()
+        start = self.next()
         word = self.accept("word")
         if word is None:
             if piped is not None:
@@ -191,12 +198,12 @@ class _Parser:
             return self.operand()
         if word == "index":
             if piped is not None:
-                self.refuse("index takes nothing from |", back=len(word))
+                self.refuse("index takes nothing from |", at=start)
             return self.index()
         if word in _REFUSED_WORDS:
-            self.refuse(f"{word} is not part of the language", back=len(word))
+            self.refuse(f"{word} is not part of the language", at=start)
         if word not in FUNCTIONS:
-            self.refuse(f"there is no function {word}", back=len(word))
+            self.refuse(f"there is no function {word}", at=start)
         operands: list[Node] = []
         while not _NO_OPERAND.match(self.text, self.position):
             operands.append(self.operand())
@@ -204,19 +211,19 @@ class _Parser:
             operands.append(piped)
         wrong = FUNCTIONS[word].check([isinstance(o, int) for o in operands], operands)
         if wrong:
-            self.refuse(f"{word} {wrong}", back=len(word))
-        return Call(word, tuple(operands), line, column)
+            self.refuse(f"{word} {wrong}", at=start)
+        return Call(word, tuple(operands), start)
 
     def index(self) -> Node:
-        line, column = self.place()
+        start = self.next()
         self.accept("dot") or self.refuse('index takes . and "name"')
         name = self.accept("string") or self.refuse('index takes . and "name"')
-        return Variable(_unquote(name), line, column)
+        return Variable(_unquote(name), start)
 
     def operand(self) -> Node:
-        line, column = self.place()
+        start = self.next()
         if variable := self.accept("variable"):
-            return Variable(variable[1:], line, column)
+            return Variable(variable[1:], start)
         if (string := self.accept("string")) is not None:
             return _unquote(string)
         if integer := self.accept("integer"):
@@ -247,18 +254,18 @@ class _Parser:
         self.position = match.end()
         return found
 
-    def place(self, back: int = 0) -> tuple[int, int]:
-        """Line and column of the next token."""
-        position = self.position - back
-        while not back and position < len(self.text) and self.text[position] in _SPACE:
+    def next(self) -> int:
+        """Where the next token begins."""
+        position = self.position
+        while position < len(self.text) and self.text[position] in _SPACE:
             position += 1
-        return self.text.count("\n", 0, position) + 1, position - self.text.rfind("\n", 0, position)
+        return position
 
-    def refuse(self, message: str, back: int = 0) -> NoReturn:
-        line, column = self.place(back)
+    def refuse(self, message: str, at: int | None = None) -> NoReturn:
+        position = self.next() if at is None else at
         raise SpecError(
             "template",
-            f"template {line}:{column}: {message}",
+            f"template {_place(self.text, position)}: {message}",
             remedy="see docs/templates.md for the language",
         )
 

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from krmfn import strictyaml
+from krmfn.certificate import pem_blocks
 from krmfn.errors import SealingError
 from krmfn.seal import hybrid_decrypt
-from krmfn.sealedsecret import SEALED_FOR, label_for, scope_of
+from krmfn.sealedsecret import CERTIFICATE, SEALED_FOR, label_for, scope_of, sealed_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from krmfn.sealedsecret import Object
-
-_PEM = re.compile(
-    rb"-----BEGIN (?:RSA )?PRIVATE KEY-----.*?-----END (?:RSA )?PRIVATE KEY-----", re.DOTALL
-)
 
 
 def load_private_keys(content: bytes, name: str) -> list[RSAPrivateKey]:
@@ -34,8 +30,8 @@ def load_private_keys(content: bytes, name: str) -> list[RSAPrivateKey]:
     Raises:
         SealingError: there is none.
     """
-    blocks = _PEM.findall(content) or [
-        block for pem in _secret_keys(content, name) for block in _PEM.findall(pem)
+    blocks = _blocks(content) or [
+        block for pem in _secret_keys(content, name) for block in _blocks(pem)
     ]
     keys = []
     for block in blocks:
@@ -58,14 +54,14 @@ def unseal(sealed: Object, keys: Sequence[RSAPrivateKey]) -> Object:
     Raises:
         SealingError: an item is not base64, or no key opens it.
     """
-    metadata = sealed.get("metadata") or {}
+    metadata = _mapping(sealed.get("metadata"))
     name, namespace = str(metadata.get("name", "")), str(metadata.get("namespace", ""))
-    annotations = metadata.get("annotations") or {}
+    annotations = _mapping(metadata.get("annotations"))
     scope = scope_of(annotations)
     label = label_for(scope, namespace, name).encode()
-    spec = sealed.get("spec") or {}
+    spec = _mapping(sealed.get("spec"))
     data: dict[str, str] = {}
-    for key, item in sorted((spec.get("encryptedData") or {}).items()):
+    for key, item in sorted(_mapping(spec.get("encryptedData")).items()):
         try:
             sealed_bytes = base64.b64decode(item, validate=True)
         except (binascii.Error, ValueError, TypeError):
@@ -77,19 +73,39 @@ def unseal(sealed: Object, keys: Sequence[RSAPrivateKey]) -> Object:
                 f"no key opens it as {label.decode() or 'cluster-wide'}",
                 secret=name,
                 key=key,
-                found=f"sealed for {annotations[SEALED_FOR]}" if SEALED_FOR in annotations else "",
+                found=_sealed_as(annotations, sealed_for(scope, namespace, name)),
                 remedy="use the controller's key, and the name and namespace it was sealed for",
             )
         data[key] = base64.b64encode(plaintext).decode()
-    template = spec.get("template") or {}
-    own = {k: v for k, v in (template.get("metadata") or {}).items() if k in _KEPT}
+    template = _mapping(spec.get("template"))
+    own = {k: v for k, v in _mapping(template.get("metadata")).items() if k in _KEPT}
     place = {"name": name} | ({"namespace": namespace} if namespace else {})
     secret: Object = {"apiVersion": "v1", "kind": "Secret", "metadata": {**own, **place}}
     secret |= {k: template[k] for k in ("immutable", "type") if k in template}
     return secret | {"data": data}
 
 
+def _mapping(value: Any) -> Object:
+    """The mapping that a field should hold; a damaged object has none."""
+    return value if isinstance(value, dict) else {}
+
+
+def _sealed_as(annotations: Object, tried: str) -> str:
+    """What the annotations say it was sealed for, if that explains why it does not open."""
+    if SEALED_FOR in annotations and annotations[SEALED_FOR] != tried:
+        return f"sealed for {annotations[SEALED_FOR]}"
+    if CERTIFICATE in annotations:
+        return f"sealed for certificate {annotations[CERTIFICATE]}"
+    return ""
+
+
 _KEPT = ("annotations", "labels", "finalizers")
+
+
+def _blocks(content: bytes) -> list[bytes]:
+    """The private keys of a PEM text."""
+    kinds = (b"PRIVATE KEY", b"RSA PRIVATE KEY")
+    return [block for kind in kinds for block in pem_blocks(content, kind)]
 
 
 def _secret_keys(content: bytes, name: str) -> list[bytes]:

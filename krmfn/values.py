@@ -85,7 +85,10 @@ def to_bytes(value: Json, *, as_json: bool = False) -> bytes:
     if value is None and not as_json:
         raise ProviderError("value-null", "the value is null")
     if as_json:
-        return _utf8(canonical_json(value))
+        try:
+            return _utf8(canonical_json(value))
+        except RecursionError:
+            raise SealingError("value", "the value is nested too deeply") from None
     if isinstance(value, bool):
         return b"true" if value else b"false"
     if isinstance(value, str):

@@ -123,7 +123,8 @@ def test_a_failure_reaches_the_user(plugins: dict[str, str], seeded: OpenBao) ->
     done = kubectl(LOGTO / "overlays/prod-legacy", plugins | seeded.environ)
     assert (done.returncode, done.stdout) == (1, "")
     assert (
-        "[error] SealedSecretGenerator/logto: logto-backup-storage-credentials: "
+        "[error] ../prod/generator/secrets.yaml: SealedSecretGenerator/logto: "
+        "logto-backup-storage-credentials: "
         "ACCESS_SECRET_KEY: main:secret/logto/production/backup: there is no property "
         "secret_access_key; correct remoteRef.property, or write the value [property-missing]"
     ) in done.stderr

@@ -11,7 +11,7 @@ import importlib
 import os
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from krmfn import __version__
 from krmfn.errors import Failure
@@ -62,6 +62,14 @@ COMMANDS = {
 }
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as everything else does."""
+
+    def error(self, message: str) -> NoReturn:
+        """One line with the id, and exit code 2."""
+        self.exit(2, f"[error] {self.prog}: {message}; see {self.prog} --help [usage]\n")
+
+
 def main(arguments: list[str], start: float) -> int:
     """Run one command and return its exit code.
 
@@ -91,7 +99,7 @@ def main(arguments: list[str], start: float) -> int:
 
 
 def _run(name: str, module: ModuleType, arguments: list[str], start: float) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"krmfn {name}",
         description=module.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -109,9 +117,9 @@ def _run(name: str, module: ModuleType, arguments: list[str], start: float) -> i
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> Parser:
     commands = "\n".join(f"  {name:<9} {c.summary}" for name, c in COMMANDS.items())
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="krmfn",
         usage="krmfn [-C DIR] COMMAND …   |   krmfn < ResourceList",
         description=f"{INTRODUCTION}\ncommands:\n{commands}\n",

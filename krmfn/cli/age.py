@@ -14,6 +14,8 @@ age has no sender: `set` encrypts to whom the file itself names, so look at whom
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import getpass
 import importlib
 import json
@@ -39,6 +41,7 @@ from krmfn.values import canonical_json
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from krmfn.providers.age import AgeFile, Identity
     from krmfn.providers.base import Json
@@ -174,6 +177,7 @@ def _identities_for_init(arguments: argparse.Namespace) -> tuple[list[Identity],
 
 def _create_identity(path: Path, identity: Identity) -> None:
     content = f"# public key: {identity.to_public()}\n{identity}\n".encode()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     create_file(path, content, mode=0o600)
     print(f"{path}: a new identity; whoever has it reads the store", file=sys.stderr)
     if any((parent / ".git").exists() for parent in path.resolve().parents):
@@ -181,16 +185,38 @@ def _create_identity(path: Path, identity: Identity) -> None:
 
 
 def _set(arguments: argparse.Namespace) -> int:
-    from krmfn.providers.age import AgeFile, open_file, render_file
-
     if arguments.json == (arguments.property is not None):
         raise SpecError("usage", "exactly one of PROPERTY, --json: required")
     path = canonical_path(arguments.path, key="PATH")
-    identities, file = _opened(arguments)
+    new: dict[str, Json] = {}
     if arguments.json:
-        fields = _parse_object(_standard_input())
+        new = _parse_object(_standard_input())
     else:
-        fields = {**file.secrets.get(path, {}), arguments.property: _value(arguments)}
+        new[arguments.property] = _value(arguments)
+    with _alone(Path(arguments.file)):
+        return _put(arguments, path, new)
+
+
+@contextlib.contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """One writer at a time: what another one has written meanwhile must not be lost."""
+    try:
+        directory = os.open(file.parent, os.O_RDONLY)
+    except OSError:
+        raise SpecError("file", f"{file.parent} cannot be opened") from None
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(directory)
+
+
+def _put(arguments: argparse.Namespace, path: str, new: dict[str, Json]) -> int:
+    """Write the file anew with these fields at the path."""
+    from krmfn.providers.age import AgeFile, open_file, render_file
+
+    identities, file = _opened(arguments)
+    fields = new if arguments.json else {**file.secrets.get(path, {}), **new}
     changed = AgeFile(file.frame, {**file.secrets, path: fields})
     content = render_file(changed)
     # Whoever writes must be able to read it again, and read what was meant.

@@ -63,7 +63,9 @@ def _fetch(options: argparse.Namespace) -> int:
     pem, source = _get(options)
     certificate = _choose(pem, source, options.sha256)
     if options.output:
-        replace_file(Path(options.output), certificate.pem)
+        target = Path(options.output)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(target, certificate.pem)
     else:
         sys.stdout.write(certificate.pem.decode())
     print(f"{source}: {_describe(certificate)}", file=sys.stderr)

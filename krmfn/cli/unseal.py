@@ -58,14 +58,21 @@ def _check(sealed: list[dict[str, Any]], keys: list[Any]) -> int:
 
     code = 0
     for one in sealed:
-        metadata = one["metadata"]
-        place = "/".join(p for p in (metadata.get("namespace"), metadata.get("name")) if p)
+        found_metadata = one.get("metadata")
+        metadata = found_metadata if isinstance(found_metadata, dict) else {}
+        place = "/".join(str(metadata[k]) for k in ("namespace", "name") if metadata.get(k))
+        # A name is anybody's: it must not write a line of its own.
+        place = "".join(char if char.isprintable() else "?" for char in place)
         try:
             found = unseal(one, keys)
         except SealingError as error:
             print(f"no   {place}: {error.line()}")
             code = 1
         else:
+            if not found["data"]:
+                print(f"no   {place}: there is nothing in it")
+                code = 1
+                continue
             print(f"yes  {place}: {len(found['data'])} keys")
     return code
 

@@ -158,14 +158,14 @@ def open_file(content: bytes, identities: Sequence[Identity], *, name: str) -> A
     if not isinstance(secrets, dict):
         raise _no_store(name, "has no mapping secrets")
     for path, fields in secrets.items():
-        mark = found[0].position(["secrets", path])
-        place = f":{mark.line}:{mark.column}"
+        problem = "" if isinstance(fields, dict) else "has a secret that is not a mapping"
         try:
             canonical_path(path, key="")
         except SpecError:
-            raise _no_store(name, "has a path that is not canonical", place) from None
-        if not isinstance(fields, dict):
-            raise _no_store(name, "has a secret that is not a mapping", place)
+            problem = "has a path that is not canonical"
+        if problem:
+            mark = found[0].position(["secrets", path])
+            raise _no_store(name, problem, f":{mark.line}:{mark.column}")
     return AgeFile(_frame(value, name), secrets)
 
 

@@ -34,8 +34,11 @@ def read_credential(
         path = Path(ref.file) if Path(ref.file).is_absolute() else around.base / ref.file
         missing, remedy = f"the file {ref.file} is absent, unreadable or empty", ""
         try:
-            with path.open("rb") as file:
-                value = file.read(MAX_CREDENTIAL).strip()
+            value = b""
+            # Not a pipe or a device, which could be waited for without end.
+            if path.is_file():
+                with path.open("rb") as file:
+                    value = file.read(MAX_CREDENTIAL).strip()
         except (OSError, ValueError):
             value = b""
     if not value:

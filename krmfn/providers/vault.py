@@ -8,22 +8,19 @@ and the lease revoked; a KV 1 and a KV 2 secret have the same source.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from krmfn.errors import KrmfnError, ProviderError, SpecError
-from krmfn.paths import read_repository_file
 from krmfn.providers import vault_transit
 from krmfn.providers.base import Location, Store
 from krmfn.providers.canonical import canonical_path
 from krmfn.providers.vault_address import choose_origin, variable
 from krmfn.providers.vault_auth import log_in
-from krmfn.providers.vault_http import Answer, Wire, tls_context
-from krmfn.spec.stores import CertAuth
+from krmfn.providers.vault_http import Answer, Wire
+from krmfn.providers.vault_tls import tls_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +32,7 @@ if TYPE_CHECKING:
 NAMESPACES = ("VAULT_NAMESPACE", "BAO_NAMESPACE")
 OK, NO_CONTENT, BAD_REQUEST, DENIED, NOT_FOUND = 200, 204, 400, 403, 404
 REVOKE_SECONDS = 2.0
+NEVER_KV = frozenset({"auth", "cubbyhole", "identity", "sys"})
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ class VaultStore(Store):
             if spec.auth_namespace is None
             else _namespace(spec.auth_namespace, key=f"{field}.authNamespace")
         )
-        context = self._tls() if self._origin.scheme == "https" else None
+        context = tls_of(spec, around, name) if self._origin.scheme == "https" else None
         self._wire = Wire(self._origin, around.deadline, source=name, context=context)
         self._lock = threading.Lock()
         self._mount_lock = threading.Lock()
@@ -103,17 +101,19 @@ class VaultStore(Store):
                     source=location.text,
                     remedy="remove version",
                 )
-            answer = self._get(f"{_quoted(location.mount)}/{_quoted(location.path)}", namespace)
+            path = f"{_quoted(location.mount)}/{_quoted(location.path)}"
+            answer = self._get(path, namespace)
             self._refuse_lease(answer, location, ("lease_id",))
             fields: Any = answer.body.get("data")
         else:
+            path = self._data_path(location, None)
             answer = self._get(self._data_path(location, version), namespace)
             self._refuse_lease(answer, location, ("lease_id", "lease_duration"))
             fields = answer.data().get("data")
         if answer.status == NOT_FOUND:
             raise self._missing(answer, location, version)
         if answer.status != OK:
-            raise self._refused(answer, location.text, "read")
+            raise self._refused(answer, location.text, path, "read")
         if not isinstance(fields, dict):
             raise ProviderError("protocol", "the answer holds no secret", source=location.text)
         return fields
@@ -123,12 +123,13 @@ class VaultStore(Store):
         mount = canonical_path(mount, key="transit.mount")
         key = canonical_path(key, key="transit.key")
         source = f"{self._name}:{mount}/{key}"
-        found = self._get(f"{_quoted(mount)}/keys/{_quoted(key)}", self._namespace)
+        keys = f"{_quoted(mount)}/keys/{_quoted(key)}"
+        found = self._get(keys, self._namespace)
         # Who may not look at the key may still use it; its answers are checked all the same.
         if found.status == OK:
             vault_transit.check_key(found.data(), source=source)
         elif found.status != DENIED:
-            raise self._refused(found, source, "read")
+            raise self._refused(found, source, keys, "read")
 
         def call(body: dict[str, Any]) -> dict[str, Any]:
             path = f"{_quoted(mount)}/hmac/{_quoted(key)}/sha2-512"
@@ -136,7 +137,7 @@ class VaultStore(Store):
             if answer.status == BAD_REQUEST:
                 raise vault_transit.unusable(version, source=source)
             if answer.status != OK:
-                raise self._refused(answer, source, "update")
+                raise self._refused(answer, source, path, "update")
             return answer.data()
 
         return vault_transit.hmac(call, version, inputs, source=source)
@@ -182,31 +183,6 @@ class VaultStore(Store):
     def _get(self, path: str, namespace: str) -> Answer:
         return self._send("GET", path, namespace)
 
-    def _tls(self) -> Any:
-        field = f"stores.{self._name}.vault"
-        ca = None
-        if self._spec.ca_file is not None:
-            ca = read_repository_file(
-                self._spec.ca_file,
-                base=self._around.base,
-                root=self._around.root,
-                key=f"{field}.caFile",
-            )
-        elif self._spec.ca_bundle is not None:
-            try:
-                ca = base64.b64decode("".join(self._spec.ca_bundle.split()), validate=True)
-            except (binascii.Error, ValueError):
-                raise SpecError("spec", "it is not base64", key=f"{field}.caBundle") from None
-        shown = self._spec.tls
-        files = (shown.cert_ref.file, shown.key_ref.file) if shown else None
-        if isinstance(self._spec.auth, CertAuth):
-            files = (self._spec.auth.cert.client_cert.file, self._spec.auth.cert.secret_ref.file)
-        certificate = None
-        if files is not None:
-            base = self._around.base
-            certificate = {"cert": str(base / files[0]), "key": str(base / files[1])}
-        return tls_context(ca=ca, certificate=certificate, source=self._name)
-
     # --- mounts
 
     def _mount(self) -> Mount:
@@ -225,12 +201,9 @@ class VaultStore(Store):
             return self._mounted
 
     def _find_mount(self, path: str) -> Mount:
-        if self._spec.version is not None:
-            version = int(self._spec.version[1:])
-            where = path.removesuffix("/data") if version == 2 else path  # noqa: PLR2004  # KV 2
-            self._hint_data(path, where)
-            return Mount(self._namespace, where, version)
         found = self._ask(path, self._namespace)
+        if found is None and self._spec.version is not None:
+            return self._told_mount(path, int(self._spec.version[1:]))
         if found is None:
             raise ProviderError(
                 "mount-unknown",
@@ -249,12 +222,32 @@ class VaultStore(Store):
             )
         options = found.get("options")
         version = 2 if isinstance(options, dict) and options.get("version") == "2" else 1
+        if self._spec.version not in (None, f"v{version}"):
+            raise SpecError(
+                "spec",
+                f"the mount is KV version {version}",
+                key=f"stores.{self._name}.vault.version",
+                remedy="leave version out: it is for mounts that may not be asked",
+            )
         rest = path.removeprefix(where).strip("/")
         if version == 2 and rest == "data":  # noqa: PLR2004  # KV 2's own path of the API
             self._hint_data(path, where)
             rest = ""
         namespace, where = self._split_namespace(where, found)
         return Mount(namespace, where, version, f"{rest}/" if rest else "")
+
+    def _told_mount(self, path: str, version: int) -> Mount:
+        """A mount that may not be asked, as the configuration tells it."""
+        if path.split("/", maxsplit=1)[0] in NEVER_KV:
+            raise ProviderError(
+                "mount-not-kv",
+                "the vault keeps no values there",
+                source=f"{self._name}:{path}",
+                remedy="name a KV mount",
+            )
+        where = path.removesuffix("/data") if version == 2 else path  # noqa: PLR2004  # KV 2
+        self._hint_data(path, where)
+        return Mount(self._namespace, where, version)
 
     def _hint_data(self, path: str, where: str) -> None:
         if path != where:
@@ -277,22 +270,22 @@ class VaultStore(Store):
         if answer.status == OK:
             return answer.data()
         if answer.status not in (DENIED, NOT_FOUND, BAD_REQUEST):
-            raise self._refused(answer, f"{self._name}:{path}", "read")
+            raise self._refused(answer, f"{self._name}:{path}", path, "read")
         if answer.status == DENIED:
             self._check_token()
         return None
 
     # --- refusals
 
-    def _refused(self, answer: Answer, source: str, capability: str) -> KrmfnError:
+    def _refused(self, answer: Answer, source: str, path: str, capability: str) -> KrmfnError:
         """What to raise for an answer that is neither a value nor a missing one."""
         if answer.status == DENIED:
             self._check_token()
             return ProviderError(
                 "permission-denied",
-                "the token may not read it",
+                f"the token may not {capability} it",
                 source=source,
-                remedy=f"ask for {capability} on exactly this path",
+                remedy=f'its policy needs path "{path}" {{ capabilities = ["{capability}"] }}',
             )
         if answer.status == NOT_FOUND:
             return ProviderError("not-found", "nothing is there", source=source)

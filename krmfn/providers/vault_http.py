@@ -11,6 +11,7 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import math
 import ssl
 import time
 from dataclasses import dataclass
@@ -26,7 +27,6 @@ from krmfn.providers.base import Number
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Mapping
 
     from urllib3 import BaseHTTPResponse
 
@@ -114,6 +114,7 @@ class Wire:
     def __init__(
         self, origin: Origin, deadline: Deadline, *, source: str, context: ssl.SSLContext | None
     ) -> None:
+        self._origin = origin
         self._deadline = deadline
         self._source = source
         self._pool = urllib3.connection_from_url(
@@ -168,7 +169,8 @@ class Wire:
                 return self._answer(response.status, answer)
             if response is not None and response.status in SEALED_STATUS and _is_sealed(answer):
                 raise sealed(self._source)
-            failure = _failed(error, self._source, response.status if response is not None else 0)
+            status = response.status if response is not None else 0
+            failure = _failed(error, self._source, self._origin, status)
             if failure.id == "tls":
                 raise failure
             try:
@@ -191,6 +193,7 @@ class Wire:
             redirect=False,
             timeout=Timeout(connect=min(CONNECT_SECONDS, seconds), read=min(READ_SECONDS, seconds)),
             preload_content=False,
+            pool_timeout=math.ceil(seconds),
         )
         try:
             content = response.read(MAX_ANSWER + 1)
@@ -222,7 +225,7 @@ class Wire:
 
     def _late(self, cause: str) -> KrmfnError:
         error = self._deadline.error().at(source=self._source)
-        error.found = cause
+        error.message += f": {cause}" if cause else ""
         return error
 
     def _answer(self, status: int, content: bytes) -> Answer:
@@ -280,17 +283,17 @@ def _is_sealed(content: bytes) -> bool:
     return any("sealed" in text or "not initialized" in text for text in texts)
 
 
-def _failed(error: BaseException | None, source: str, status: int = 0) -> ProviderError:
+def _failed(error: BaseException | None, source: str, origin: Origin, status: int) -> ProviderError:
     if isinstance(error, (SSLError, ssl.SSLError)):
         return ProviderError(
             "tls",
-            "the server's certificate is not trusted, or it refuses ours",
+            f"{origin} does not speak TLS, is not trusted, or refuses our certificate",
             source=source,
-            remedy="set caFile or caBundle, and check the address",
+            remedy="check the address, and set caFile or caBundle",
         )
     return ProviderError(
         "unavailable",
-        f"the server keeps answering {status}" if status else "the server cannot be reached",
+        f"{origin} keeps answering {status}" if status else f"{origin} cannot be reached",
         source=source,
         remedy="check VAULT_ADDR and the server's health",
     )
@@ -298,30 +301,3 @@ def _failed(error: BaseException | None, source: str, status: int = 0) -> Provid
 
 def _protocol(message: str, source: str) -> ProviderError:
     return ProviderError("protocol", message, source=source, remedy="check that it is a vault")
-
-
-def tls_context(
-    *, ca: bytes | None, certificate: Mapping[str, str] | None, source: str
-) -> ssl.SSLContext:
-    """TLS settings: the system's roots or ``ca`` (PEM) in their place, and a client certificate.
-
-    Args:
-        certificate: ``cert`` and ``key``, paths of PEM files.
-
-    Raises:
-        ProviderError: ``tls``, one of them cannot be used.
-    """
-    unusable = ProviderError(
-        "tls", "the CA, or the client's certificate and key, cannot be used", source=source
-    )
-    if ca is not None and not ca.strip():
-        raise unusable  # to ssl, nothing would mean the system's roots
-    try:
-        context = ssl.create_default_context(cadata=ca.decode("ascii") if ca else None)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if certificate is not None:
-            # A key under a passphrase would be asked for at the terminal.
-            context.load_cert_chain(certificate["cert"], certificate["key"], password="")
-    except (ValueError, OSError):
-        raise unusable from None
-    return context

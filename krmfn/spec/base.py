@@ -43,7 +43,6 @@ class Model(BaseModel):
         validate_by_name=False,
         validate_by_alias=True,
         hide_input_in_errors=True,
-        use_attribute_docstrings=True,
         defer_build=True,
     )
 

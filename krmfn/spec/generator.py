@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, StringConstraints, Tag, model_validator
@@ -112,6 +113,11 @@ class DataEntry(Model):
         return self
 
 
+def repeated(words: list[str]) -> list[str]:
+    """Those that occur more than once, in order."""
+    return sorted(word for word, count in Counter(words).items() if count > 1)
+
+
 class DataFrom(Model):
     """Several keys at once."""
 
@@ -159,7 +165,7 @@ class SecretShape(Model):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         keys = [entry.secret_key for entry in self.data]
-        if twice := sorted({key for key in keys if keys.count(key) > 1}):
+        if twice := repeated(keys):
             raise spec_error(f"secretKey {', '.join(twice)} stands twice")
         unnamed = [e for e in self.data if e.remote_ref is not None and e.store is None]
         if self.store is None and (unnamed or any(e.store is None for e in self.data_from)):
@@ -183,7 +189,7 @@ class GeneratorSpec(Model):
     @model_validator(mode="after")
     def _consistent(self) -> GeneratorSpec:
         names = [secret.name for secret in self.secrets]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
+        if twice := repeated(names):
             raise spec_error(f"the secret {', '.join(twice)} stands twice")
         used = stores_of_sealing(self.sealing).union(*map(stores_of_secret, self.secrets))
         for name in sorted(used):

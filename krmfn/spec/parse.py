@@ -6,7 +6,6 @@ pydantic's own text is never used: it can quote the input.
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import BaseModel, Tag, ValidationError
@@ -18,7 +17,7 @@ from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
 from krmfn.spec.validator import SealedSecretValidator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from krmfn.strictyaml import Position
 
@@ -76,7 +75,7 @@ def parse(
         raise SpecError("spec", "the configuration is not an object", where=where)
     kind, version = value.get("kind"), value.get("apiVersion")
     if not isinstance(kind, str) or kind not in KINDS or version != API_VERSION:
-        near = difflib.get_close_matches(str(kind), KINDS, n=1)
+        near = _near(str(kind), KINDS)
         raise SpecError(
             "spec",
             "apiVersion and kind name nothing of krmfn's",
@@ -149,7 +148,7 @@ def _explain(model: type[Model], kind: str, text: str, loc: Sequence[str | int])
     if kind == "missing":
         return "required", ""
     if kind == "extra_forbidden":
-        near = difflib.get_close_matches(str(loc[-1]), _fields(model, loc[:-1]), n=1, cutoff=0.5)
+        near = _near(str(loc[-1]), _fields(model, loc[:-1]))
         return "unknown field", f"did you mean {near[0]}?" if near else ""
     if kind == "string_type":
         return "must be a string", _QUOTE
@@ -165,6 +164,13 @@ def _explain(model: type[Model], kind: str, text: str, loc: Sequence[str | int])
     # pydantic's texts for limits name the rule, never the input.
     words = text.replace("Input should", "must").replace("String should", "must")
     return words[0].lower() + words[1:], ""
+
+
+def _near(word: str, known: Iterable[str]) -> list[str]:
+    """The known word that was probably meant, or none."""
+    import difflib  # lazy: 4 ms, for mistakes only
+
+    return difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
 
 
 def _fields(model: type[Model], loc: Sequence[str | int]) -> list[str]:

@@ -163,7 +163,7 @@ class Vault(Model):
     path: Text
     """The mount of the KV engine."""
     version: Literal["v1", "v2"] | None = None
-    """Only where the mount may not be asked."""
+    """Only for a mount that may not be asked."""
     namespace: Text | None = None
     id: StoreId | None = None
     """Names the vault in the derivation. Left out: its canonical origin."""

@@ -1,8 +1,9 @@
-"""What a function learns of the kustomization in its working directory."""
+"""What the kustomization in the working directory tells."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,59 +13,166 @@ from krmfn.overlay import Listed, Overlay, choose_namespace, read_overlay
 if TYPE_CHECKING:
     from pathlib import Path
 
-CONFIG = "apiVersion: krmfn.dev/v1alpha1\nkind: SealedSecret{}\nmetadata: {{name: app}}\n"
+CONFIG = {
+    "apiVersion": "krmfn.dev/v1alpha1",
+    "kind": "SealedSecretGenerator",
+    "metadata": {"name": "g"},
+}
+GENERATOR = "SealedSecretGenerator"
+TRANSFORMER = (
+    "apiVersion: krmfn.dev/v1alpha1\nkind: SealedSecretTransformer\nmetadata: {name: app}\n"
+)
 
 
-def overlay(root: Path, text: str, **files: str) -> Overlay:
-    """The overlay of a kustomization with these files beside it."""
-    (root / "kustomization.yaml").write_text(text)
-    for name, content in files.items():
-        (root / f"{name}.yaml").write_text(content)
-    return read_overlay(root, root)
+def overlay(root: Path, text: str, name: str = "kustomization.yaml", **files: str) -> Overlay:
+    (root / name).write_text(text)
+    for file, content in files.items():
+        (root / f"{file}.yaml").write_text(content)
+    return read_overlay(root, root.resolve())
 
 
-def test_no_kustomization(tmp_path: Path) -> None:
-    """Without one everything is empty."""
+def test_none(tmp_path: Path) -> None:
+    """Without a kustomization nothing is known, and nothing is wrong."""
     assert read_overlay(tmp_path, tmp_path) == Overlay()
+    Overlay().check_list(GENERATOR, "g", "generators")
+    assert Overlay().file_of(GENERATOR, "g") == ""
 
 
 @pytest.mark.parametrize("name", ["kustomization.yaml", "kustomization.yml", "Kustomization"])
-def test_its_facts(tmp_path: Path, name: str) -> None:
-    """Namespace, prefix and suffix, whatever the file is called; other types are no facts."""
-    (tmp_path / name).write_text("namespace: production\nnamePrefix: p-\nnameSuffix: [x]\n")
-    assert read_overlay(tmp_path, tmp_path) == Overlay(name, "production", "p-", "")
+def test_fields(tmp_path: Path, name: str) -> None:
+    """Namespace, prefix and suffix, under any name that the file may have."""
+    found = overlay(tmp_path, "namespace: a\nnamePrefix: b-\nnameSuffix: -c\n", name)
+    assert found == Overlay(name, "a", "b-", "-c")
+
+
+def test_other_types_are_no_names(tmp_path: Path) -> None:
+    """What is no string is kustomize's business."""
+    assert overlay(tmp_path, "namespace: 1\nnamePrefix: null\ngenerators: x\n") == Overlay(
+        "kustomization.yaml"
+    )
 
 
 def test_a_kustomization_that_is_none(tmp_path: Path) -> None:
-    """A list is refused."""
-    with pytest.raises(SpecError, match=r"kustomization\.yaml is not an object"):
-        overlay(tmp_path, "[]")
+    """A list, nothing, or no YAML."""
+    for text, line in [
+        ("- a", "kustomization.yaml is not an object [file]"),
+        ("", "kustomization.yaml is not an object [file]"),
+        ("a: 1\na: 2", "kustomization.yaml:2:1: the key a stands twice [yaml]"),
+    ]:
+        with pytest.raises(SpecError) as caught:
+            overlay(tmp_path, text)
+        assert caught.value.line() == line
 
 
-def test_configs_are_found_in_every_form(tmp_path: Path) -> None:
-    """As files, inline, and in a folder of configs; what cannot be read is kustomize's business."""
+def test_where_configs_are_listed(tmp_path: Path) -> None:
+    """In a file, in a directory of their own, inline; several in one file; others left out."""
     inner = tmp_path / "inner"
     inner.mkdir()
-    overlay(inner, "resources: [v.yaml]\n", v=CONFIG.format("Validator"))
-    inline = CONFIG.format("Generator").replace("\n", "\n  ")
+    (inner / "kustomization.yml").write_text("resources: [deep.yaml, gone.yaml, ../up.yaml]")
+    (inner / "deep.yaml").write_text(json.dumps({**CONFIG, "metadata": {"name": "deep"}}))
+    (tmp_path / "up.yaml").write_text(json.dumps({**CONFIG, "metadata": []}))
+    (tmp_path / "empty").mkdir()
+    inline = json.dumps({**CONFIG, "metadata": {"name": "inline"}}, indent=1)
+    kustomization: dict[str, Any] = {
+        "generators": ["g.yaml", "inner/", inline, "gone.yaml", "empty", "broken.yaml", 1, None],
+        "transformers": {"no": "list"},
+        "validators": ["g.yaml"],
+    }
+    other = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"}}
     found = overlay(
         tmp_path,
-        f"transformers: [t.yaml, missing.yaml, 7]\nvalidators: [inner/]\ngenerators:\n- |\n  {inline}\n",
-        t=CONFIG.format("Transformer"),
+        json.dumps(kustomization),
+        g=f"{json.dumps(CONFIG)}\n---\n{json.dumps(other)}\n---\n- list\n",
+        broken="a: b: c",
     )
     assert found.listed == (
-        Listed("generators", "", "SealedSecretGenerator", "app"),
-        Listed("transformers", "t.yaml", "SealedSecretTransformer", "app"),
-        Listed("validators", "inner/v.yaml", "SealedSecretValidator", "app"),
+        Listed("generators", "g.yaml", GENERATOR, "g"),
+        Listed("generators", "inner/deep.yaml", GENERATOR, "deep"),
+        Listed("generators", "up.yaml", GENERATOR, ""),
+        Listed("generators", "", GENERATOR, "inline"),
+        Listed("validators", "g.yaml", GENERATOR, "g"),
     )
-    assert found.file_of("SealedSecretTransformer", "app") == "t.yaml"
-    assert found.file_of("SealedSecretGenerator", "app") == ""
+    assert found.file_of(GENERATOR, "g") == "g.yaml"
+    assert found.file_of(GENERATOR, "deep") == "inner/deep.yaml"
+    assert found.file_of(GENERATOR, "inline") == ""
+
+
+def test_strange_directories(tmp_path: Path) -> None:
+    """A directory whose kustomization is no mapping, or outside the repository, lists nothing of ours."""
+    root = tmp_path / "root"
+    (root / "odd").mkdir(parents=True)
+    (root / "odd/kustomization.yaml").write_text("resources: [1]")
+    (root / "list").mkdir()
+    (root / "list/kustomization.yaml").write_text("[a]")
+    (tmp_path / "outside.yaml").write_text(json.dumps(CONFIG))
+    assert overlay(root, "generators: [odd, list, ../outside.yaml]").listed == ()
+
+
+def test_a_file_that_two_entries_share_is_named_and_two_files_are_not(tmp_path: Path) -> None:
+    """Only when there is one answer."""
+    text = json.dumps(CONFIG)
+    found = overlay(tmp_path, "generators: [a.yaml]\nvalidators: [b.yaml]", a=text, b=text)
+    assert found.file_of(GENERATOR, "g") == ""
+
+
+def test_lists() -> None:
+    """The right list, the wrong one, both; two generators."""
+
+    def listed(*entries: tuple[str, str]) -> Overlay:
+        return Overlay(
+            "k.yaml", listed=tuple(Listed(where, "f", GENERATOR, name) for where, name in entries)
+        )
+
+    listed(("generators", "g")).check_list(GENERATOR, "g", "generators")
+    listed(("generators", "g"), ("transformers", "g")).check_list(GENERATOR, "g", "generators")
+    listed(("generators", "g"), ("generators", "g")).check_list(GENERATOR, "g", "generators")
+    listed(("validators", "a"), ("validators", "b")).check_list(GENERATOR, "a", "validators")
+    for entries, allowed in [
+        ([("transformers", "g"), ("validators", "g")], "generators"),
+        ([("generators", "g"), ("generators", "h")], "generators"),
+    ]:
+        with pytest.raises(SpecError) as caught:
+            listed(*entries).check_list(GENERATOR, "g", allowed)
+        assert caught.value.id == "wrong-list"
+        assert "k.yaml" in caught.value.line()
+
+
+@pytest.mark.parametrize(
+    ("explicit", "kustomization", "environ", "chosen"),
+    [
+        ("a", "", {}, ("a", "")),
+        ("a", "a", {}, ("a", "")),
+        (None, "a", {"KRMFN_NAMESPACE": "b"}, ("a", "")),
+        ("a", "", {"ARGOCD_APP_NAMESPACE": "b"}, ("a", "")),
+        (None, "", {"ARGOCD_APP_NAMESPACE": "b"}, ("b", "the namespace b comes from ARGOCD_APP_NAMESPACE")),
+        (None, "", {"ARGOCD_APP_NAMESPACE": "b", "KRMFN_NAMESPACE": "c"},
+         ("c", "the namespace c comes from KRMFN_NAMESPACE")),
+        (None, "", {"KRMFN_NAMESPACE": ""}, ("", "")),
+        (None, "", {}, ("", "")),
+    ],
+)  # fmt: skip
+def test_the_namespace(
+    explicit: str | None, kustomization: str, environ: dict[str, str], chosen: Any
+) -> None:
+    """Explicit, then the kustomization, then the environment with a note."""
+    found = choose_namespace(
+        explicit=explicit, overlay=Overlay("k", kustomization), environ=environ
+    )
+    assert found == chosen
+
+
+@pytest.mark.parametrize("value", ["A", "a.b", "-a", "a-", "a b", "a\n", "x" * 64, "é"])
+def test_a_variable_that_holds_no_namespace(value: str) -> None:
+    """It is refused and not quoted."""
+    with pytest.raises(SpecError) as caught:
+        choose_namespace(explicit=None, overlay=Overlay(), environ={"KRMFN_NAMESPACE": value})
+    assert caught.value.line() == "KRMFN_NAMESPACE is not a namespace's name [usage]"
 
 
 @pytest.mark.parametrize("listed", ["generators", "validators"])
 def test_a_transformer_in_another_list(tmp_path: Path, listed: str) -> None:
     """Where kustomize could not use it, it is refused and told where to go."""
-    found = overlay(tmp_path, f"{listed}: [t.yaml]\n", t=CONFIG.format("Transformer"))
+    found = overlay(tmp_path, f"{listed}: [t.yaml]\n", t=TRANSFORMER)
     with pytest.raises(SpecError, match=f"listed under {listed}: of") as caught:
         found.check_list("SealedSecretTransformer", "app", "transformers")
     assert caught.value.remedy == "move the entry to transformers:"

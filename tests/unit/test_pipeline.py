@@ -243,7 +243,7 @@ def test_a_transit_engine_that_answers_a_constant() -> None:
 
 
 def test_transit_is_asked_for_hashes_that_hold_no_value() -> None:
-    """64 bytes for each item, each once, and the same ones whatever the values are."""
+    """64 bytes for each item and for the key's id, each once, the same whatever the values are."""
     first, second = Memory(), Memory()
     second.secrets["logto/db"] = dict.fromkeys(second.secrets["logto/db"], "other")
     names = ["templated", "merged", "literals", "wide"]
@@ -251,7 +251,7 @@ def test_transit_is_asked_for_hashes_that_hold_no_value() -> None:
         build(store, configs(*names), derivationKey=TRANSIT)
     assert first.asked == second.asked
     asked = [one for batch in first.asked for one in batch]
-    assert len(asked) == len(set(asked)) == sum(len(SECRETS[n]["items"]) for n in names)
+    assert len(asked) == len(set(asked)) == 1 + sum(len(SECRETS[n]["items"]) for n in names)
     assert {len(one) for one in asked} == {64}
 
 
@@ -261,7 +261,7 @@ def test_transit_is_asked_once_where_the_keys_are_known_before() -> None:
     build(known, configs("templated", "properties"), derivationKey=TRANSIT)
     assert len(known.asked) == 1
     build(extracted, configs("templated", "extracted"), derivationKey=TRANSIT)
-    assert [len(batch) for batch in extracted.asked] == [2, 3]
+    assert [len(batch) for batch in extracted.asked] == [3, 3]
 
 
 @pytest.mark.parametrize("key", [STORED, TRANSIT], ids=["stored", "transit"])
@@ -304,11 +304,11 @@ def test_random_mode_takes_its_bytes_from_the_operating_system() -> None:
 
 
 def test_transit_is_not_asked_about_random_items() -> None:
-    """Only what is derived is asked for."""
+    """Only what is derived is asked for, and the key's id."""
     store = Memory()
     secrets = [{**SECRETS["templated"]["config"], "mode": "random"}, SECRETS["wide"]["config"]]
     build(store, secrets, entropy=bytes, derivationKey=TRANSIT)
-    assert [len(batch) for batch in store.asked] == [1]
+    assert [len(batch) for batch in store.asked] == [2]
 
 
 def test_random_mode_alone_needs_no_key() -> None:

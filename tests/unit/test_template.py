@@ -22,6 +22,7 @@ VALUES: dict[str, str] = {
 }
 
 GO: dict[str, bytes] = {
+    "{{ .a -}} \u00a0 b{{ .a }}": b"x y\xc2\xa0 bx y",
     "{{ .a }}": b"x y",
     "{{.a}}": b"x y",
     "a{{- .a -}} b": b"ax yb",
@@ -165,9 +166,9 @@ REFUSED: dict[str, str] = {
     '{{ env "HOME" }}': "1:4: there is no function env",
     "{{ len .a }}": "1:4: there is no function len",
     "{{ .a, .b }}": '1:4: only .key is understood; any other name is written index . "name"',
-    '{{ printf "%%s" }}': "1:10: printf takes 2 operands, not 1",
-    '{{ printf "%d" 3 }}': "1:11: printf takes no number here",
-    '{{ printf "%s" }}': "1:9: printf takes 2 operands, not 1",
+    '{{ printf "%%s" }}': "1:4: printf takes 2 operands, not 1",
+    '{{ printf "%d" 3 }}': "1:4: printf takes no number here",
+    '{{ printf "%s" }}': "1:4: printf takes 2 operands, not 1",
     "{{ b64enc b64dec }}": "1:11: a .key, a string or a function is expected",
     "{{ b64enc }}": "1:4: b64enc takes 1 operand, not 0",
     "{{ .a b64enc }}": "1:7: the action does not end here",
@@ -180,11 +181,11 @@ REFUSED: dict[str, str] = {
     "{{\x0b.a }}": "1:3: a .key, a string or a function is expected",
     "{{ .À }}": "1:4: a .key, a string or a function is expected",
     "{{ 1 | b64enc }}": "1:8: b64enc takes no number here",
-    '{{ "x" | indent "1" }}': "1:14: indent takes a number here",
+    '{{ "x" | indent "1" }}': "1:10: indent takes a number here",
     "{{ (print) }}": "1:5: print takes 1 operand, not 0",
     "{{ print }}": "1:4: print takes 1 operand, not 0",
-    '{{ printf "%v" .a }}': "1:12: printf understands %s and %% only",
-    '{{ printf "%q" .a }}': "1:12: printf understands %s and %% only",
+    '{{ printf "%v" .a }}': "1:4: printf understands %s and %% only",
+    '{{ printf "%q" .a }}': "1:4: printf understands %s and %% only",
     "{{ .a | (b64enc) }}": "1:9: only a function can stand behind |",
     '{{ .a | "x" }}': "1:9: only a function can stand behind |",
     "{{ .a | .b }}": "1:9: only a function can stand behind |",
@@ -324,3 +325,19 @@ def test_a_lone_surrogate_is_refused(text: str) -> None:
 def test_a_large_template_is_read_in_one_pass() -> None:
     """Tens of thousands of actions are read without copying the text for each."""
     assert render("{{ .a }}\n" * 30_000, a=b"x") == b"x\n" * 30_000
+
+
+@pytest.mark.parametrize(
+    ("call", "reason"),
+    [
+        ("printf .a .a", "printf takes a format as a literal string"),
+        ('printf "%s"', "printf takes 2 operands, not 1"),
+        ('printf "%s" .a .a', "printf has 1 %s for 2 operands"),
+        ('printf "%s%s" .a', "printf has 2 %s for 1 operands"),
+        ('printf "%5s" .a', "printf understands %s and %% only"),
+        ('printf "%s\\x00" .a', "printf understands %s and %% only"),
+    ],
+)
+def test_formats(call: str, reason: str) -> None:
+    """A format is checked against its operands before a value is seen."""
+    assert refusal("{{ " + call + " }}").message == f"template 1:4: {reason}"
