@@ -133,9 +133,7 @@ def outcome(case: Case, done: subprocess.CompletedProcess[str]) -> str:
     wrong = faults(list(yaml.safe_load_all(done.stdout)), LAYOUTS[case.layout])
     if not wrong:
         return SEALED
-    # After `krmfn seal` comes no kustomize that could follow names, and no kustomization that checks.
-    protected = LAYOUTS[case.layout].protected and case.route != "krmfn seal"
-    said = "WRONG" if protected else "not protected"
+    said = "WRONG" if LAYOUTS[case.layout].protected else "not protected"
     return f"{said}: {', '.join(wrong)}"
 
 
