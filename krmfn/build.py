@@ -30,7 +30,7 @@ from krmfn.errors import KrmfnError, SpecError, raise_all
 from krmfn.kustomize import Sandbox
 from krmfn.overlay import FILE_NAMES, Overlay
 from krmfn.resolve import Stores
-from krmfn.restart import Stamp, stamped
+from krmfn.restart import stamped
 from krmfn.sealedsecret import CERTIFICATE, SEALED_FOR
 from krmfn.spec.base import API_VERSION
 from krmfn.spec.parse import parse
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from krmfn.providers.base import Surroundings
     from krmfn.resourcelist import Item
+    from krmfn.restart import Stamp
     from krmfn.sealedsecret import Object
 
 # Annotations that only krmfn writes, and that say something of what it did in this run.
@@ -148,45 +149,49 @@ def _power(shaped: Shape, around: Surroundings) -> tuple[list[str], list[Object]
     A generator's stand where its claims stood, a transformer's behind everything, as the functions
     themselves put them.
     """
-    groups: dict[str, list[tuple[int, dict[str, Any]]]] = {}
-    pieces: dict[int, str] = {}
+    groups: dict[str, list[tuple[int, str, dict[str, Any]]]] = {}
+    kept: dict[int, Item] = {}
     errors: list[KrmfnError] = []
     for number, item in enumerate(shaped.items):
-        if _is_claim(item):
-            try:
+        try:
+            if _is_claim(item):
                 plan, claim = _claim(item, shaped.key)
-            except KrmfnError as error:
-                errors.append(error)
-                continue
-            groups.setdefault(json.dumps(plan), []).append((number, claim))
-        else:
-            _refuse_marks(item)
-            pieces[number] = item.raw
+                former = plan.pop("former", "")
+                groups.setdefault(json.dumps(plan), []).append((number, former, claim))
+            else:
+                _refuse_marks(item)
+                kept[number] = item
+        except KrmfnError as error:
+            errors.append(error)
     raise_all(errors)
+    pieces: dict[int, str] = {}
     behind: list[str] = []
-    stamps: list[Stamp] = []
     companions: list[Object] = []
+    stamps: list[Stamp] = []
     for text, claims in groups.items():
         plan = json.loads(text)
-        base = around.root / plan["directory"]
-        stream = resourcelist.rewrite_stream((), [claim for _, claim in claims])
-        done = transform(
-            resourcelist.stream(stream, "the build"),
-            shape.config_of(plan),
-            Overlay(),
-            replace(around, base=base),
-        )
+        stream = resourcelist.rewrite_stream((), [claim for _, _, claim in claims])
+        inside = replace(around, base=around.root / plan["directory"])
+        items = resourcelist.stream(stream, "the build")
+        done = transform(items, shape.config_of(plan), Overlay(), inside)
         companions += done.companions
-        stamps += done.stamps
-        for (number, _), one in zip(claims, done.sealed, strict=True):
+        stamps += _known_by(done.stamps, claims)
+        for (number, _, _), one in zip(claims, done.sealed, strict=True):
             if plan["kind"] == shape.GENERATOR:
                 pieces[number] = _text(one)
             else:
                 behind.append(_text(one))
-    for number, item in enumerate(shaped.items):
-        if number in pieces and pieces[number] is item.raw:
-            pieces[number] = stamped(item, stamps).raw
+    pieces |= {number: stamped(item, stamps).raw for number, item in kept.items()}
     return [*(pieces[number] for number in sorted(pieces)), *behind], companions
+
+
+def _known_by(
+    stamps: Sequence[Stamp], claims: Sequence[tuple[int, str, dict[str, Any]]]
+) -> Iterator[Stamp]:
+    """The stamps with the names that each claim had when the transformer saw it, as that has them."""
+    asking = [former for _, former, claim in claims if claim["spec"].get("checksumAnnotation")]
+    for stamp, former in zip(stamps, asking, strict=True):
+        yield replace(stamp, names=stamp.names | frozenset(former.split(",")) - {""})
 
 
 def _claim(item: Item, key: str) -> tuple[dict[str, Any], dict[str, Any]]:

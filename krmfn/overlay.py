@@ -126,7 +126,7 @@ def choose_namespace(
         The namespace, or an empty string when nobody names one; and the note or nothing.
 
     Raises:
-        SpecError: two different namespaces.
+        SpecError: two different namespaces, or a variable that holds none.
     """
     said = {
         "metadata.namespace": explicit,
@@ -144,6 +144,8 @@ def choose_namespace(
         return next(iter(known.values())), ""
     for variable in NAMESPACE_VARIABLES:
         if value := environ.get(variable):
+            if not _NAMESPACE.fullmatch(value):
+                raise SpecError("usage", f"{variable} is not a namespace's name")
             return value, f"the namespace {value} comes from {variable}"
     return "", ""
 

@@ -105,7 +105,7 @@ def read(text: str | bytes, name: str = "<stdin>") -> ResourceList:
     with strictyaml.events(text, name) as following:
         for _ in range(2):  # of the stream and of the document
             following()
-        if not isinstance(following(), yaml.MappingStartEvent):
+        if not isinstance(whole := following(), yaml.MappingStartEvent):
             raise _not_a_list(name)
         for key, value in _fields(following, name):
             if key.value == "items" and isinstance(value, yaml.SequenceStartEvent):
@@ -115,7 +115,7 @@ def read(text: str | bytes, name: str = "<stdin>") -> ResourceList:
             if key.value == "kind":
                 kind = getattr(value, "value", "")
             elif key.value == "functionConfig":
-                config = _field(text, key.start_mark, end, name)
+                config = _field(text, key.start_mark, end, name, flow=whole.flow_style)
         following()
         several = isinstance(following(), yaml.DocumentStartEvent)
     if kind != KIND or several:
@@ -240,9 +240,15 @@ def _fields(following: Next, name: str) -> Iterator[tuple[yaml.ScalarEvent, Any]
         yield key, following()
 
 
-def _field(text: str, start: Any, end: Any, name: str) -> strictyaml.Document:
-    """The value of one field of the list, from its key to its end."""
+def _field(text: str, start: Any, end: Any, name: str, *, flow: bool) -> strictyaml.Document:
+    """The value of one field of the list, from its key to its end.
+
+    Args:
+        flow: whether it stands between braces, where JSON needs no space behind the colon.
+    """
     alone = " " * start.column + text[start.index : end.index]
+    if flow:
+        alone = f"{alone[: start.column - 1]}{{{alone[start.column :]}}}"
     (found,) = strictyaml.documents(alone, name, start.line)
     found.node = found.node.value[0][1]
     return found

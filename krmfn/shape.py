@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from krmfn.errors import SpecError
 from krmfn.overlay import Overlay
 from krmfn.plan import make_plan, plan_claims
-from krmfn.sealedsecret import IDENTITY, claim_companion, name_companion
+from krmfn.sealedsecret import IDENTITY, PREVIOUS_NAMES, claim_companion, name_companion
 from krmfn.spec.base import API_VERSION
 from krmfn.spec.parse import parse
 
@@ -135,7 +135,8 @@ def marked_claims(
             annotations = {k: v for k, v in annotations.items() if k != _NEEDS_HASH}
             place = {k: v for k, v in claim["metadata"].items() if k in ("name", "namespace")}
             companions.append(claim_companion({"metadata": {**place, "annotations": {}}}, history))
-            claim["metadata"]["annotations"] = {**annotations, PLAN: mark(plan, key)}
+            former = {"former": history[PREVIOUS_NAMES]} if PREVIOUS_NAMES in history else {}
+            claim["metadata"]["annotations"] = {**annotations, PLAN: mark(plan | former, key)}
             claims.append(claim)
     return kept, [*claims, *companions]
 

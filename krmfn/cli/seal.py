@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from krmfn import resourcelist, strictyaml
 from krmfn.deadline import Deadline
@@ -22,6 +22,7 @@ from krmfn.errors import SpecError, raise_all
 from krmfn.overlay import Overlay
 from krmfn.paths import find_root, read_file
 from krmfn.providers.base import Surroundings
+from krmfn.restart import pod_specs, references
 from krmfn.sealedsecret import IDENTITY
 from krmfn.spec.parse import parse
 from krmfn.spec.transformer import SealedSecretTransformer
@@ -30,6 +31,10 @@ from krmfn.validate import validate
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
+
+    from krmfn.resourcelist import Item
+    from krmfn.sealedsecret import Object
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +65,7 @@ def run(options: argparse.Namespace) -> int:
             "input", "there is no resource in the input", remedy="look why the build gave nothing"
         )
     done = transform(items, config, Overlay(), around)
+    raise_all(_left_behind(done.kept, done.sealed))
     for one in done.sealed:
         for name in IDENTITY:  # kustomize's bookkeeping, which nobody will read any more
             one["metadata"]["annotations"].pop(name, None)
@@ -70,6 +76,38 @@ def run(options: argparse.Namespace) -> int:
         print(f"[warning] krmfn seal: {warning}", file=sys.stderr)
     sys.stdout.buffer.write(output.encode())
     return 0
+
+
+def _left_behind(kept: Sequence[Item], sealed: Sequence[Object]) -> list[SpecError]:
+    """Claims that nobody refers to, while a workload refers to what is a part of their name only.
+
+    kustomize does not know that references to claims are to be renamed with them: under namePrefix,
+    nameSuffix or a content hash they keep the former name, and nothing here could tell it for sure.
+    """
+    made = {_place(one["metadata"]) for one in sealed}
+    kinds = ("Secret", "SealedSecret")
+    made |= {_place(i.header().get("metadata") or {}) for i in kept if i.kind in kinds}
+    used: set[tuple[str, str]] = set()
+    for item in kept:
+        group = item.api_version.rpartition("/")[0] or "core"
+        for path in pod_specs().get(f"{group}/{item.kind}", ()):
+            value = item.document.value()
+            namespace, _ = _place(value.get("metadata") or {})
+            used |= {(namespace, name) for name in references(value, path)}
+    return [
+        SpecError(
+            "name-changes",
+            f"a workload refers to {former}, which nothing makes, and nothing refers to {name}",
+            where=f"SecretClaim/{name}",
+            remedy="build with krmfn build, which lets kustomize rename references",
+        )
+        for space, name in sorted({_place(one["metadata"]) for one in sealed} - used)
+        for former in sorted(n for s, n in used - made if s == space and n in name)[:1]
+    ]
+
+
+def _place(metadata: dict[str, Any]) -> tuple[str, str]:
+    return str(metadata.get("namespace") or ""), str(metadata.get("name") or "")
 
 
 def _config(file: Path) -> SealedSecretTransformer:

@@ -408,21 +408,22 @@ def test_a_forged_plan_is_refused(route: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "message"),
     [
-        "GENERATORS: [evil.yaml]\n",
-        "Resources: ['https://example.invalid/base']\n",
-        "x-common: &x {generators: [evil.yaml]}\n<<: *x\n",
-        "generators: [{a: b}]\n",
-        "resources: &x [../../base]\ntransformers: *x\n",
+        ("GENERATORS: [evil.yaml]\n", "GENERATORS is not read"),
+        ("Resources: ['https://example.invalid/base']\n", "Resources is not read"),
+        ("x-common: &x {generators: [evil.yaml]}\n<<: *x\n", "<< is not read"),
+        ("generators: [{a: b}]\n", "generators holds more than strings"),
+        ("components: &x [validator.yaml]\nvalidators: *x\n", "validators is an alias"),
     ],
 )
-def test_what_kustomize_would_see_and_we_would_not(text: str, tmp_path: Path) -> None:
+def test_what_kustomize_would_see_and_we_would_not(text: str, message: str, tmp_path: Path) -> None:
     """Fields in another case, merge keys and aliases hide nothing: they are refused."""
     overlay = repo.repository(tmp_path)
     (overlay / "kustomization.yaml").write_text(text)
     done = build(overlay)
     assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
     assert done.stderr.count("\n") == 1
 
 
@@ -443,7 +444,14 @@ def test_configs_in_directories_keep_their_order(tmp_path: Path, vault: dict[str
     (overlay / "functions").mkdir()
     for name in ("krmfn.yaml", "marker.yaml"):
         (overlay / name).rename(overlay / "functions" / name)
-    resources = {"resources": ["krmfn.yaml", "marker.yaml"]}
+    for name in ("last", "first"):
+        label = {"kind": "PatchTransformer", "apiVersion": "builtin", "metadata": {"name": name}}
+        patch = {"metadata": {"name": "shop", "labels": {"order": name}}}
+        repo.write(
+            overlay / f"functions/{name}.yaml",
+            label | {"patch": json.dumps(patch), "target": {"kind": "Deployment"}},
+        )
+    resources = {"resources": ["krmfn.yaml", "marker.yaml", "last.yaml", "first.yaml"]}
     repo.write(overlay / "functions/kustomization.yaml", resources)
     (overlay / "kustomization.yaml").write_text(
         "# \u00e4\u00f6\u00fc \U0001f600\nnamespace: production\n"
@@ -455,6 +463,7 @@ def test_configs_in_directories_keep_their_order(tmp_path: Path, vault: dict[str
     assert (done.returncode, done.stderr) == (0, "")
     assert '"krmfn.dev/sealed-for": "production/db"' in sealed(done.stdout)
     (workload,) = (d for d in yaml.safe_load_all(done.stdout) if d["kind"] == "Deployment")
+    assert workload["metadata"]["labels"] == {"order": "first"}
     assert workload["metadata"]["annotations"] == {"a": "\u00e4\U0001f600"}
 
 

@@ -137,3 +137,29 @@ def test_the_config_has_to_be_a_transformer(tmp_path: Path) -> None:
     done = seal(tmp_path, AWKWARD, "--config", file)
     assert (done.returncode, done.stdout) == (2, "")
     assert "expected SealedSecretTransformer, found SealedSecretGenerator" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("refers", "namespace", "refused"),
+    [
+        ("db", "production", True),
+        ("p-db-x", "production", False),  # as it is called
+        ("db", "staging", False),  # another namespace's
+        ("mail", "production", False),  # somebody else's
+    ],
+)
+def test_a_reference_that_was_not_renamed(
+    refers: str, namespace: str, refused: bool, config: Path, openbao: OpenBao
+) -> None:
+    """A workload that refers to a claim's former name is not built with a dangling reference."""
+    seed(openbao)
+    pod = {"containers": [{"name": "app", "envFrom": [{"secretRef": {"name": refers}}]}]}
+    place = {"name": "app", "namespace": namespace}
+    workload = {"apiVersion": "v1", "kind": "Pod", "metadata": place, "spec": pod}
+    stream = f"{json.dumps(workload)}\n---\n{placed(name='p-db-x')}"
+    done = seal(config.parent, stream, "--config", config, **openbao.environ)
+    assert (done.returncode, not done.stdout) == ((2, True) if refused else (0, False)), done.stderr
+    assert (
+        "SecretClaim/p-db-x: a workload refers to db, which nothing makes, and nothing refers to "
+        "p-db-x; build with krmfn build" in done.stderr
+    ) is refused

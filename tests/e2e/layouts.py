@@ -35,6 +35,7 @@ class Layout:
         final: namespace and name of each SealedSecret that a good build has.
         protected: whether the outermost kustomization carries validator and marker.
         config: more lines under the metadata of krmfn's entry.
+        hashed: whether the Secret's name ends in a hash of its content, which `final` leaves out.
     """
 
     text: str
@@ -43,6 +44,7 @@ class Layout:
     final: frozenset[tuple[str, str]]
     protected: bool = True
     config: str = ""
+    hashed: bool = False
 
 
 def production(name: str = "db") -> frozenset[tuple[str, str]]:
@@ -163,6 +165,23 @@ LAYOUTS = {
         },
         TWO,
     ),
+    "hash": Layout(
+        "`nameSuffixHash`, entry in the overlay",
+        ("top",),
+        {"top": ON_BASE + NS},
+        production(),
+        hashed=True,
+    ),
+    "hash-stacked": Layout(
+        "`nameSuffixHash`, entry in an overlay with a prefix, over another with prefix and suffix",
+        ("top",),
+        {
+            "inner": ON_BASE + "namePrefix: i-\nnameSuffix: -j\n",
+            "top": ON_INNER + NS + "namePrefix: p-\n",
+        },
+        production("p-i-db-j"),
+        hashed=True,
+    ),
     "unprotected": Layout(
         "entry in the overlay, neither validator nor marker",
         ("top",),
@@ -178,6 +197,9 @@ LAYOUTS = {
         protected=False,
     ),
 }
+
+# Those that differ without an entry.
+WITHOUT_ENTRY = ("overlay", "prefix", "suffix", "stacked", "no-namespace", "two", "hash")
 
 DEPLOYMENT = """\
 apiVersion: apps/v1
@@ -222,23 +244,26 @@ def write(root: Path, layout: Layout, route: str, mode: str, files: dict[str, by
     """The repository.
 
     Args:
-        route: ``generator`` or ``transformer``; with any other no entry of krmfn's is written.
+        route: ``krmfn build`` takes what the transformer takes; for ``krmfn seal`` the entry is a file
+            that no kustomization lists.
         files: what an entry needs beside it.
     """
-    function = route in ("generator", "transformer")
+    (root / ".git").mkdir(parents=True)  # where the repository ends
+    function = route != "krmfn seal"
     kustomizations = {"base": "resources: [deployment.yaml]\n", **layout.folders}
     for folder in kustomizations:
         (root / folder).mkdir(parents=True)
     (root / "base/deployment.yaml").write_text(DEPLOYMENT)
     if route != "generator":
-        (root / "base/claim.yaml").write_text(CLAIM)
+        (root / "base/claim.yaml").write_text(CLAIM + "  nameSuffixHash: true\n" * layout.hashed)
         kustomizations["base"] = "resources: [deployment.yaml, claim.yaml]\n"
-    for folder in layout.entry if function else ():
+    for folder in layout.entry if function else (".",):
         for name, content in files.items():
             (root / folder / name).write_bytes(content)
         _entry(root / folder, layout, route, mode)
-        if route == "generator" or "ENTRY" not in kustomizations[folder]:
-            kustomizations[folder] += f"{route}s: [entry.yaml]\n"
+        if function and (route == "generator" or "ENTRY" not in kustomizations[folder]):
+            listed = "generators" if route == "generator" else "transformers"
+            kustomizations[folder] += f"{listed}: [entry.yaml]\n"
     if function and layout.protected:
         (root / "top/validator.yaml").write_text(config("SealedSecretValidator", mode))
         kustomizations["top"] += "validators: [validator.yaml]\n"
@@ -255,8 +280,10 @@ def write(root: Path, layout: Layout, route: str, mode: str, files: dict[str, by
 
 def _entry(folder: Path, layout: Layout, route: str, mode: str) -> None:
     if route == "generator":
-        secrets = "  secrets: [{name: db, store: main, dataFrom: [{extract: {key: app/db}}]}]\n"
-        text = config("SealedSecretGenerator", mode, layout.config, SEALING + secrets)
+        shape = "name: db, store: main, dataFrom: [{extract: {key: app/db}}]"
+        shape += ", nameSuffixHash: true" * layout.hashed
+        spec = f"{SEALING}  secrets: [{{{shape}}}]\n"
+        text = config("SealedSecretGenerator", mode, layout.config, spec)
     else:
         text = config("SealedSecretTransformer", mode, layout.config, SEALING)
     (folder / "entry.yaml").write_text(text)

@@ -36,12 +36,21 @@ def environ(plugins: dict[str, str], openbao: OpenBao, kustomize: Path) -> dict[
 
 @pytest.mark.parametrize("route", ["generator", "transformer"])
 @pytest.mark.parametrize("order", ["legacy", "fifo"])
+@pytest.mark.parametrize("hashed", [False, True])
 def test_the_stream_is_that_of_the_exec_functions(
-    route: str, order: str, tmp_path: Path, kustomize: Path, environ: dict[str, str]
+    *,
+    route: str,
+    order: str,
+    hashed: bool,
+    tmp_path: Path,
+    kustomize: Path,
+    environ: dict[str, str],
 ) -> None:
     """Byte for byte what this kustomize makes with --enable-exec."""
     overlay = repo.repository(tmp_path, route)
     repo.change(overlay, sortOptions={"order": order})
+    if hashed:
+        repo.hash_names(tmp_path, route)
     done = subprocess.run(
         [sys.executable, "-m", "krmfn", "build", overlay],
         env=environ,

@@ -131,3 +131,17 @@ def change(directory: Path, **fields: Any) -> None:
     file = directory / "kustomization.yaml"
     value = json.loads(file.read_text()) | fields
     write(file, {name: each for name, each in value.items() if each is not None})
+
+
+def hash_names(root: Path, route: str) -> None:
+    """Ask for names by content; with the transformer for a checksum and a prefix too."""
+    overlay = root / "overlays/production"
+    if route == "generator":
+        value = generator()
+        value["spec"]["secrets"][0]["nameSuffixHash"] = True
+        write(overlay / "krmfn.yaml", value)
+    else:
+        value = claim()
+        value["spec"] |= {"nameSuffixHash": True, "checksumAnnotation": True}
+        write(root / "base/claims.yaml", value)
+        change(overlay, namePrefix="eu-")

@@ -103,7 +103,7 @@ def test_two_namespaces(call: Call, project: Project) -> None:
     (project.directory / "kustomization.yaml").write_text("namespace: staging\n")
     failed(
         call(config()), 2,
-        f"[error] {PLACE}: metadata.namespace is production and kustomization.yaml says staging; "
+        f"[error] {PLACE}: metadata.namespace says production, and kustomization.yaml says staging; "
         "make them "
         "agree, or leave metadata.namespace out [namespace-contradiction]",
     )  # fmt: skip

@@ -1,0 +1,249 @@
+"""Claims in a stream: which are sealed, for what, and what is kept beside them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from krmfn import resourcelist
+from krmfn.deadline import Deadline
+from krmfn.errors import Failure
+from krmfn.overlay import Overlay
+from krmfn.providers.base import Surroundings
+from krmfn.sealedsecret import PREVIOUS_KINDS, PREVIOUS_NAMES, PREVIOUS_NAMESPACES, claim_companion
+from krmfn.spec.parse import parse
+from krmfn.spec.transformer import SealedSecretTransformer
+from krmfn.transform import Transformed, transform
+from krmfn.unseal import load_private_keys, unseal
+from tests.support.memory_store import MemorySpec, registered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.memory_store import MemoryStore
+
+KEYS = Path(__file__).resolve().parents[1] / "vectors/keys"
+INTERNAL = "internal.config.kubernetes.io/"
+DERIVATION = "6b1f0a7c94d2e8350f1b6d2c7a8e9f40316275a4b3c2d1e0f9e8d7c6b5a49382"
+LOCAL = {"config.kubernetes.io/local-config": "true"}
+
+
+@pytest.fixture
+def stores() -> Iterator[list[MemoryStore]]:
+    with registered() as opened:
+        yield opened
+
+
+def config(*, namespace: str | None = None, **sealing: Any) -> SealedSecretTransformer:
+    """A transformer with one store, and a certificate whose private key is at hand."""
+    value = {
+        "apiVersion": "krmfn.dev/v1alpha1",
+        "kind": "SealedSecretTransformer",
+        "metadata": {"name": "app"} | ({"namespace": namespace} if namespace else {}),
+        "spec": {
+            "sealing": {
+                "certificate": {"pem": (KEYS / "current.crt").read_text()},
+                "derivationKey": {"store": "main", "key": "d", "property": "key"},
+                **sealing,
+            },
+            "stores": {"main": {"vault": {"path": "secret", "id": "main"}}},
+        },
+    }
+    found = parse(value)
+    assert isinstance(found, SealedSecretTransformer)
+    memory = MemorySpec(memory={"secrets": {"d": {"key": DERIVATION}, "app/db": {"user": "app"}}})
+    spec = found.spec.model_copy(update={"stores": {"main": memory}})
+    return found.model_copy(update={"spec": spec})
+
+
+def claim(name: str = "db", *, annotations: dict[str, str] | None = None, **fields: Any) -> str:
+    """A claim on one line."""
+    spec = {
+        "store": "main",
+        "data": [{"secretKey": "user", "remoteRef": {"key": "app/db", "property": "user"}}],
+    }
+    namespace = fields.pop("namespace", "production")
+    metadata: dict[str, Any] = {"name": name, "annotations": annotations or {}}
+    metadata |= {"labels": fields.pop("labels", {})}
+    metadata |= {"namespace": namespace} if namespace else {}
+    return json.dumps(
+        {
+            "apiVersion": "krmfn.dev/v1alpha1",
+            "kind": "SecretClaim",
+            "metadata": metadata,
+            "spec": spec | fields,
+        }
+    )
+
+
+def run(
+    *documents: str,
+    using: SealedSecretTransformer | None = None,
+    environ: dict[str, str] | None = None,
+    warnings: list[str] | None = None,
+) -> Transformed:
+    """The documents, transformed."""
+    items = resourcelist.stream("\n---\n".join([*documents, ""]))
+    here = Path.cwd()
+    around = Surroundings(
+        environ or {}, Deadline(60), here, here, [] if warnings is None else warnings
+    )
+    return transform(items, using or config(), Overlay(), around)
+
+
+def lines(*documents: str, using: SealedSecretTransformer | None = None) -> list[str]:
+    """The errors of documents that are refused."""
+    with pytest.raises(Failure) as caught:
+        run(*documents, using=using)
+    return [error.line() for error in caught.value.errors]
+
+
+def test_a_claim_is_sealed_for_what_it_is_called_by_now(stores: list[MemoryStore]) -> None:
+    """Its own name and namespace, and nothing else than its values."""
+    (sealed,) = run(claim("p-db-x", namespace="staging")).sealed
+    assert (sealed["metadata"]["name"], sealed["metadata"]["namespace"]) == ("p-db-x", "staging")
+    assert sealed["metadata"]["annotations"]["krmfn.dev/sealed-for"] == "staging/p-db-x"
+    data = unseal(sealed, load_private_keys((KEYS / "current.key").read_bytes(), "key"))["data"]
+    assert data == {"user": base64.b64encode(b"app").decode()}
+
+
+def test_others_are_kept_in_their_order(stores: list[MemoryStore]) -> None:
+    """Resources, and what is of krmfn's group without being a claim; not the copy of the config."""
+    own = "apiVersion: krmfn.dev/v1alpha1\nkind: "
+    kept = [
+        "a: b # c",
+        f"{own}SealedSecretGenerator",
+        "kind: SecretClaim\napiVersion: other/v1",
+        "[x]",
+    ]
+    done = run(kept[0], claim("b"), *kept[1:], f"{own}SealedSecretTransformer", claim("a"))
+    assert [item.raw.strip() for item in done.kept] == kept
+    assert [one["metadata"]["name"] for one in done.sealed] == ["b", "a"]
+    assert [one["metadata"]["name"] for one in done.companions] == ["b", "a"]
+
+
+def test_without_claims_nothing_is_opened(stores: list[MemoryStore]) -> None:
+    """No certificate is needed either, nor any sealing."""
+    bare = parse(
+        {
+            "apiVersion": "krmfn.dev/v1alpha1",
+            "kind": "SealedSecretTransformer",
+            "metadata": {"name": "app"},
+        }
+    )
+    assert isinstance(bare, SealedSecretTransformer)
+    done = run("a: b", using=bare)
+    assert ([item.raw for item in done.kept], done.sealed, done.companions, stores) == (
+        ["a: b\n"],
+        (),
+        (),
+        [],
+    )
+    assert lines(claim(), using=bare) == [
+        "SecretClaim/db: spec.sealing: required: there is a claim to seal [spec]"
+    ]
+
+
+def test_what_kustomize_remembers_goes_on(stores: list[MemoryStore]) -> None:
+    """Former names stay on the SealedSecret and lead to the companion; other bookkeeping goes."""
+    history = {
+        f"{INTERNAL}{k}": v
+        for k, v in (
+            ("prefixes", "p-"),
+            ("previousNames", "db"),
+            ("previousKinds", "SecretClaim"),
+            ("previousNamespaces", "default"),
+        )
+    }
+    noise = {
+        f"{INTERNAL}needsHashSuffix": "enabled",
+        "config.kubernetes.io/index": "0",
+        "kustomize.config.k8s.io/id": "x",
+        "note": "y",
+    }
+    done = run(claim("p-db", annotations=history | noise, labels={"a": "b"}))
+    (sealed,), (companion,) = done.sealed, done.companions
+    marks = {k: v for k, v in sealed["metadata"]["annotations"].items() if "krmfn.dev" not in k}
+    assert marks == history | {"note": "y"}
+    assert sealed["metadata"]["labels"] == {"a": "b"}
+    assert companion["metadata"]["annotations"] == LOCAL | {
+        f"{INTERNAL}prefixes": "p-",
+        PREVIOUS_NAMES: "db,p-db",
+        PREVIOUS_NAMESPACES: "default,production",
+        PREVIOUS_KINDS: "Secret,Secret",
+    }
+
+
+def test_a_companion_without_history_answers_to_its_own_name() -> None:
+    """A claim that was never renamed, in no namespace, is the one of the default namespace."""
+    companion = claim_companion({"metadata": {"name": "db", "annotations": {}}}, {})
+    assert "data" not in companion
+    assert companion["kind"] == "Secret"
+    assert companion["metadata"]["annotations"] == LOCAL | {
+        PREVIOUS_NAMES: "db",
+        PREVIOUS_NAMESPACES: "default",
+        PREVIOUS_KINDS: "Secret",
+    }
+
+
+def test_a_claim_without_a_namespace(stores: list[MemoryStore]) -> None:
+    """The config's, then the environment's, with a note; without any only cluster-wide is possible."""
+    bare = claim(namespace=None)
+    (sealed,) = run(bare, using=config(namespace="a")).sealed
+    assert sealed["metadata"]["annotations"]["krmfn.dev/sealed-for"] == "a/db"
+    warnings: list[str] = []
+    (sealed,) = run(bare, environ={"KRMFN_NAMESPACE": "b"}, warnings=warnings).sealed
+    assert sealed["metadata"]["annotations"]["krmfn.dev/sealed-for"] == "b/db"
+    assert warnings == ["the namespace b comes from KRMFN_NAMESPACE"]
+    (line,) = lines(bare)
+    assert line.startswith("SecretClaim/db: ")
+    assert line.endswith("[namespace-missing]")
+    (sealed,) = run(bare, using=config(scope="cluster-wide")).sealed
+    assert sealed["metadata"]["annotations"]["krmfn.dev/sealed-for"] == "*/*"
+    assert lines(claim(), using=config(namespace="a"))[0].endswith("[namespace-contradiction]")
+
+
+@pytest.mark.parametrize(
+    ("most", "asked", "allowed"),
+    [
+        ("strict", "strict", True),
+        ("strict", "namespace-wide", False),
+        ("namespace-wide", "strict", True),
+        ("namespace-wide", "cluster-wide", False),
+        ("cluster-wide", "cluster-wide", True),
+    ],
+)
+def test_a_claim_cannot_widen_its_scope(
+    stores: list[MemoryStore], most: str, asked: str, allowed: bool
+) -> None:
+    """The outermost configuration's scope is the most there is; narrower is free."""
+    using = config(scope=most)
+    if allowed:
+        assert len(run(claim(scope=asked), using=using).sealed) == 1
+        return
+    assert lines(claim(scope=asked), using=using) == [
+        f"SecretClaim/db: the claim asks for scope {asked}, expected at most {most}, as "
+        "SealedSecretTransformer/app says; narrow the claim, or widen spec.sealing.scope [scope]"
+    ]
+
+
+def test_every_mistake_is_told_at_once(stores: list[MemoryStore]) -> None:
+    """Each with its claim, before any store is opened."""
+    unknown = claim("one", store="other")
+    assert lines(unknown, claim("two", scope="cluster-wide"), claim("three")) == [
+        "SecretClaim/one: the store other is not defined in SealedSecretTransformer/app; define it "
+        "under spec.stores [spec]",
+        "SecretClaim/two: the claim asks for scope cluster-wide, expected at most strict, as "
+        "SealedSecretTransformer/app says; narrow the claim, or widen spec.sealing.scope [scope]",
+    ]
+    assert stores == []
+
+
+def test_a_claim_that_is_no_claim(stores: list[MemoryStore]) -> None:
+    """Its mistakes are told, and nothing is sealed."""
+    assert "spec.sealing: unknown field" in lines(claim(sealing={}))[0]
+    assert stores == []
