@@ -217,6 +217,7 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
     "deadline": (DeadlineError, "the time was up before everything was read"),
     # 1: findings
     "sealed-for": (Finding, "a SealedSecret is sealed for another name, namespace or scope"),
+    "config-left": (Finding, "a configuration of krmfn's is listed as a resource, and was not run"),
     "claim-left": (Finding, "a claim was not replaced by a SealedSecret"),
     "scope-annotation": (
         Finding,

@@ -115,7 +115,7 @@ def read(text: str | bytes, name: str = "<stdin>") -> ResourceList:
             if key.value == "kind":
                 kind = getattr(value, "value", "")
             elif key.value == "functionConfig":
-                config = _field(text, key.start_mark, end, name, flow=whole.flow_style)
+                config = _field(text, key.start_mark, end, name, flow=bool(whole.flow_style))
         following()
         several = isinstance(following(), yaml.DocumentStartEvent)
     if kind != KIND or several:

@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 
 CLAIM_GROUP = "krmfn.dev/"
 CLAIM_KIND = "SecretClaim"
+FUNCTIONS = {
+    "SealedSecretGenerator": "generators",
+    "SealedSecretTransformer": "transformers",
+    "SealedSecretValidator": "validators",
+}
 
 
 @dataclass
@@ -73,6 +78,9 @@ def validate(
                     remedy="run krmfn's transformer in the outermost kustomization",
                 )
             )
+        elif kind in FUNCTIONS and version.startswith(CLAIM_GROUP):
+            if not _is_local(header):
+                verdict.findings.append(_not_run(str(kind), name))
         elif kind == "Secret" and version == "v1":
             _plain_secret(item.document.value(), name, plain_secrets, verdict)
         elif kind == "ConfigMap" and name == SKIP_MARKER:
@@ -82,6 +90,23 @@ def validate(
             )
     _certificates(fingerprints, fingerprint, verdict)
     return verdict
+
+
+def _is_local(header: dict[str, Any]) -> bool:
+    """Whether it is kustomize's own copy of a configuration that did run."""
+    return _annotations(header).get(LOCAL_CONFIG) == "true"
+
+
+def _not_run(kind: str, name: str) -> Finding:
+    place = f"{FUNCTIONS[kind]}:"
+    return Finding(
+        "config-left",
+        "it is a resource of the build, and so it was not run",
+        where=f"{kind}/{name}",
+        expected=f"{place} of the kustomization",
+        found="resources:",
+        remedy=f"move the entry to {place}",
+    )
 
 
 def _sealed_secret(value: dict[str, Any], name: str, verdict: Verdict) -> None:

@@ -134,7 +134,7 @@ def test_no_namespace(call: Call) -> None:
     value = without_namespace()
     value["spec"]["secrets"].append({**value["spec"]["secrets"][0], "name": "other"})
     line = (
-        "no namespace is known for scope strict; set metadata.namespace, or list the generator in the "
+        "no namespace is known for scope strict; set metadata.namespace, or seal in the "
         "kustomization that sets namespace: [namespace-missing]"
     )
     failed(
@@ -152,7 +152,7 @@ def test_a_name_that_will_change(call: Call, project: Project) -> None:
         call(config()), 2,
         f"[error] {PLACE}: db: spec.secrets[0]: kustomization.yaml sets nameSuffix, which renames "
         "db after it was "
-        "sealed; choose scope: namespace-wide, or drop the field [name-changes]",
+        "sealed; use claims and a SealedSecretTransformer, or scope: namespace-wide [name-changes]",
     )  # fmt: skip
     assert call(config(scope="namespace-wide"))[0] == 0
 
@@ -288,9 +288,11 @@ def test_a_validator_says_what_is_wrong(call: Call) -> None:
     claim = {"apiVersion": "krmfn.dev/v1alpha1", "kind": "SecretClaim", "metadata": {"name": "c"}}
     failed(
         call(VALIDATOR, items=[sealed("prod", "b", "dev/b"), claim]), 1,
-        "[error] SealedSecret/b: it cannot be opened under its final name and namespace, "
+        "[error] SealedSecret/b: it cannot be opened under its final name, namespace and "
+        "scope, "
         "expected sealed for prod/b, "
-        "found dev/b; seal in the kustomization that sets namespace, prefix and suffix [sealed-for]",
+        "found dev/b; seal in the outermost kustomization that sets namespace, prefix or suffix "
+        "[sealed-for]",
         "[error] SecretClaim/c: the claim was not replaced by a SealedSecret; run krmfn's "
         "transformer in the "
         "outermost kustomization [claim-left]",

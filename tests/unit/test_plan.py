@@ -85,8 +85,7 @@ def test_renames() -> None:
     ):
         assert lines(config(), overlay=overlay) == [
             f"db: spec.secrets[0]: k.yaml sets {field}, which renames db after it was sealed; "
-            "choose scope: "
-            "namespace-wide, or drop the field [name-changes]"
+            "use claims and a SealedSecretTransformer, or scope: namespace-wide [name-changes]"
         ]
         assert planned(config(scope="namespace-wide"), overlay=overlay)
         assert planned(config(scope="cluster-wide"), overlay=overlay)

@@ -226,10 +226,19 @@ def test_what_is_no_list(text: str) -> None:
     )
 
 
+@pytest.mark.parametrize("config", ["[]", "{}", '{"kind":"X"}', '"x"', "1"])
+@pytest.mark.parametrize("space", ["", " ", "\n"])
+def test_compact_json(config: str, space: str) -> None:
+    """JSON without a space behind its colons is read too."""
+    colon = f":{space}"
+    text = f'{{"kind"{colon}"ResourceList","items"{colon}[],"functionConfig"{colon}{config}}}'
+    assert read(text).config == json.loads(config)
+
+
 def test_a_list_without_a_configuration() -> None:
     """It must be listed somewhere."""
     with pytest.raises(SpecError) as caught:
-        read("kind: ResourceList\n? [strange]\n: key\n")
+        read("kind: ResourceList\nitems: []\n")
     assert caught.value.line() == (
         "the ResourceList has no functionConfig; list the configuration under generators: or "
         "validators: [input]"

@@ -10,7 +10,7 @@ import pytest
 
 from krmfn.resourcelist import stream
 from krmfn.sealedsecret import name_companion, sealed_secret, skip_marker
-from krmfn.validate import Verdict, validate
+from krmfn.validate import FUNCTIONS, Verdict, validate
 
 F1, F2 = "a" * 64, "b" * 64
 
@@ -152,6 +152,16 @@ def test_a_claim_that_was_left() -> None:
     """A claim does not leave the build."""
     claim = {"apiVersion": "krmfn.dev/v1alpha1", "kind": "SecretClaim", "metadata": {"name": "c"}}
     assert [f.id for f in check(claim).findings] == ["claim-left"]
+
+
+@pytest.mark.parametrize("kind", FUNCTIONS)
+def test_a_config_among_the_resources(kind: str) -> None:
+    """A function's configuration that was built as a resource has not run; kustomize's copy has."""
+    one = {"apiVersion": "krmfn.dev/v1alpha1", "kind": kind, "metadata": {"name": "c"}}
+    (line,) = lines(check(one))
+    assert f"move the entry to {FUNCTIONS[kind]}: [config-left]" in line
+    one["metadata"]["annotations"] = {"config.kubernetes.io/local-config": "true"}  # type: ignore[index]
+    assert check(one) == Verdict()
 
 
 def test_the_marker_that_was_left() -> None:
