@@ -446,7 +446,8 @@ def test_configs_in_directories_keep_their_order(tmp_path: Path, vault: dict[str
         (overlay / name).rename(overlay / "functions" / name)
     for name in ("last", "first"):
         label = {"kind": "PatchTransformer", "apiVersion": "builtin", "metadata": {"name": name}}
-        patch = {"metadata": {"name": "shop", "labels": {"order": name}}}
+        patch = {k: repo.DEPLOYMENT[k] for k in ("apiVersion", "kind")}
+        patch |= {"metadata": {"name": "shop", "labels": {"order": name}}}
         repo.write(
             overlay / f"functions/{name}.yaml",
             label | {"patch": json.dumps(patch), "target": {"kind": "Deployment"}},
