@@ -136,9 +136,8 @@ def test_items_of_a_list_keep_their_bytes(
     written = resourcelist.rewrite(found.items[1:], [{"kind": "Own"}], found.indent)
     own = " " * margin + '- {"kind":"Own"}\n'
     assert written.partition("items:\n")[2] == "".join([*entries[1:], own])
-    again = yaml.compose(written, Loader=yaml.CBaseLoader)
-    assert again is not None
-    assert len(again.value[2][1].value) == len(texts)
+    again = resourcelist.read(f"{written}functionConfig: {{}}\n")
+    assert [item.raw for item in again.items] == [*entries[1:], own]
 
 
 @given(
