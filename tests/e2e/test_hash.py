@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.e2e.test_claims import DERIVATION_KEY, opened
+from tests.e2e.test_shop import DERIVATION_KEY, opened
 from tests.e2e.tools import KUSTOMIZE_VERSIONS, tool
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).resolve().parents[2]
-CERTIFICATE = (ROOT / "examples/claims/certs/controller.pem").read_text()
+CERTIFICATE = (ROOT / "examples/shop/certs/controller.pem").read_text()
 FUNCTION = {"config.kubernetes.io/function": "exec: {path: krmfn}"}
 
 
