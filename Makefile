@@ -62,7 +62,7 @@ e2e: $(READY)
 	@$(BIN)/python tests/e2e/tools.py all
 	@dir='$(CACHE)/container'; if [ "$$(id -u)" = 0 ]; then tests/e2e/container-setup "$$dir"; fi; \
 	if [ -f "$$dir/env" ]; then . "$$dir/env"; fi; \
-	$(BIN)/pytest -m 'e2e or container' $(ARGS)
+	$(BIN)/pytest -n auto --dist loadgroup -m 'e2e or container' $(ARGS)
 
 coverage: $(READY)
 	@$(BIN)/pytest -n auto -m 'not e2e and not container' --quiet --cov --cov-report= $(ARGS)
