@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 KUBECTL = Path(sys.executable).parent / "kubectl"
+# What counts the branches of processes of their own.
+MEASURED = {k: v for k, v in os.environ.items() if k.startswith("COVERAGE_")}
 
 
 def build(
@@ -38,6 +40,7 @@ def build(
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
             "KRMFN_KUSTOMIZE": str(KUBECTL),
+            **MEASURED,
             **environ,
         },
     )
