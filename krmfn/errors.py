@@ -37,7 +37,6 @@ class KrmfnError(Failure):
     """
 
     exit_code: ClassVar[int] = BUG_EXIT_CODE
-    severity: ClassVar[str] = "error"
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from krmfn import strictyaml
 from krmfn.errors import KrmfnError, SpecError
 from krmfn.paths import read_repository_file
 from krmfn.spec.base import API_VERSION
+from krmfn.strictyaml import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -181,7 +182,7 @@ def _configs(
                 yield from ((file, config) for config in _in_text(text))
             elif depth and (inner := _kustomization(directory / entry)) is not None:
                 text = read_repository_file(inner.name, base=inner.parent, root=root, key="")
-                listed = _mapping(strictyaml.load(text, inner.name)).get("resources")
+                listed = mapping(strictyaml.load(text, inner.name)).get("resources")
                 below = f"{prefix}{entry.rstrip('/')}/"
                 yield from _configs(listed, inner.parent, root, below, depth - 1)
         except (KrmfnError, OSError, ValueError):
@@ -195,12 +196,8 @@ def _kustomization(directory: Path) -> Path | None:
 def _in_text(text: str | bytes) -> Iterator[dict[str, Any]]:
     """Our configs in a YAML stream, also inside a ``List``."""
     for document in strictyaml.documents(text, ""):
-        value = _mapping(document.value())
+        value = mapping(document.value())
         items = value.get("items") if str(value.get("kind")).endswith("List") else [value]
         for one in items if isinstance(items, list) else ():
-            if _mapping(one).get("apiVersion") == API_VERSION:
+            if mapping(one).get("apiVersion") == API_VERSION:
                 yield one
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -242,6 +242,11 @@ class _Constructor:
         return SpecError("yaml", message, where=f"{self.name}:{line}:{column}")
 
 
+def mapping(value: Any) -> dict[str, Any]:
+    """The mapping that a field should hold; none when it holds something else."""
+    return value if isinstance(value, dict) else {}
+
+
 def plain(text: str, number: Callable[[str], Any] = number) -> Any:
     """What a plain scalar means (YAML 1.2 core schema, without exponents)."""
     if text in _NULL:

@@ -14,6 +14,7 @@ from krmfn.certificate import pem_blocks
 from krmfn.errors import SealingError
 from krmfn.seal import hybrid_decrypt
 from krmfn.sealedsecret import CERTIFICATE, SEALED_FOR, label_for, scope_of, sealed_for
+from krmfn.strictyaml import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,14 +55,14 @@ def unseal(sealed: Object, keys: Sequence[RSAPrivateKey]) -> Object:
     Raises:
         SealingError: an item is not base64, or no key opens it.
     """
-    metadata = _mapping(sealed.get("metadata"))
+    metadata = mapping(sealed.get("metadata"))
     name, namespace = str(metadata.get("name", "")), str(metadata.get("namespace", ""))
-    annotations = _mapping(metadata.get("annotations"))
+    annotations = mapping(metadata.get("annotations"))
     scope = scope_of(annotations)
     label = label_for(scope, namespace, name).encode()
-    spec = _mapping(sealed.get("spec"))
+    spec = mapping(sealed.get("spec"))
     data: dict[str, str] = {}
-    for key, item in sorted(_mapping(spec.get("encryptedData")).items()):
+    for key, item in sorted(mapping(spec.get("encryptedData")).items()):
         try:
             sealed_bytes = base64.b64decode(item, validate=True)
         except (binascii.Error, ValueError, TypeError):
@@ -77,17 +78,12 @@ def unseal(sealed: Object, keys: Sequence[RSAPrivateKey]) -> Object:
                 remedy="use the controller's key, and the name and namespace it was sealed for",
             )
         data[key] = base64.b64encode(plaintext).decode()
-    template = _mapping(spec.get("template"))
-    own = {k: v for k, v in _mapping(template.get("metadata")).items() if k in _KEPT}
+    template = mapping(spec.get("template"))
+    own = {k: v for k, v in mapping(template.get("metadata")).items() if k in _KEPT}
     place = {"name": name} | ({"namespace": namespace} if namespace else {})
     secret: Object = {"apiVersion": "v1", "kind": "Secret", "metadata": {**own, **place}}
     secret |= {k: template[k] for k in ("immutable", "type") if k in template}
     return secret | {"data": data}
-
-
-def _mapping(value: Any) -> Object:
-    """The mapping that a field should hold; a damaged object has none."""
-    return value if isinstance(value, dict) else {}
 
 
 def _sealed_as(annotations: Object, tried: str) -> str:

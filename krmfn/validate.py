@@ -25,6 +25,7 @@ from krmfn.sealedsecret import (
     scope_of,
     sealed_for,
 )
+from krmfn.strictyaml import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,7 +63,7 @@ def validate(
     for item in items:
         header = item.header()
         kind, version = header.get("kind"), str(header.get("apiVersion", ""))
-        name = str(_mapping(header.get("metadata")).get("name", ""))
+        name = str(mapping(header.get("metadata")).get("name", ""))
         if kind == KIND and version == API_VERSION:
             value = item.document.value()
             _sealed_secret(value, name, verdict)
@@ -114,7 +115,7 @@ def _sealed_secret(value: dict[str, Any], name: str, verdict: Verdict) -> None:
     if SEALED_FOR not in annotations:
         return
     scope = scope_of(annotations)
-    namespace = str(_mapping(value.get("metadata")).get("namespace") or "")
+    namespace = str(mapping(value.get("metadata")).get("namespace") or "")
     final, sealed = sealed_for(scope, namespace, name), str(annotations[SEALED_FOR])
     if sealed != final:
         verdict.findings.append(
@@ -127,7 +128,7 @@ def _sealed_secret(value: dict[str, Any], name: str, verdict: Verdict) -> None:
                 remedy="seal in the outermost kustomization that sets namespace, prefix or suffix",
             )
         )
-    template = _annotations(_mapping(_mapping(value.get("spec")).get("template")))
+    template = _annotations(mapping(mapping(value.get("spec")).get("template")))
     for place, said in (("its own", annotations), ("its template's", template)):
         marks = {a: said[a] for a in SCOPE_ANNOTATIONS.values() if a in said}
         expected = {SCOPE_ANNOTATIONS[scope]: "true"} if scope in SCOPE_ANNOTATIONS else {}
@@ -181,8 +182,4 @@ def _certificates(fingerprints: dict[str, str], wanted: str | None, verdict: Ver
 
 
 def _annotations(value: dict[str, Any]) -> dict[str, Any]:
-    return _mapping(_mapping(value.get("metadata")).get("annotations"))
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+    return mapping(mapping(value.get("metadata")).get("annotations"))

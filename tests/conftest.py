@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import openbao as server
+from tests.support.command import MEASURED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,7 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "HOME": str(home),
         "PYTHONPATH": str(ROOT),
         "KUSTOMIZE_PLUGIN_HOME": str(home / "plugins"),
-        **{name: os.environ[name] for name in os.environ if name.startswith("COVERAGE_")},
+        **MEASURED,
     }
     subprocess.run([program, "install", "legacy-plugin"], env=environ, check=True)
     return environ

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from krmfn.deadline import Deadline
-    from krmfn.plaintext import Plaintext
     from krmfn.spec.base import Model
 
 
@@ -112,11 +111,3 @@ class Store(ABC):
 
     def close(self) -> None:
         """Give back what was taken: revoke a token that this run made. Never raises."""
-
-
-@dataclass(frozen=True)
-class Value:
-    """One value out of a store, and the source it is bound to."""
-
-    content: Plaintext
-    source: bytes

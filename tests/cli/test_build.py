@@ -16,34 +16,21 @@ import yaml
 from krmfn.shape import mark
 from tests.support import repository as repo
 from tests.support.attacks import ATTACKS, WITHOUT_CHECKS, attack
+from tests.support.command import krmfn
 
 if TYPE_CHECKING:
     from tests.support.openbao import OpenBao
 
 ROOT = Path(__file__).resolve().parents[2]
 KUBECTL = Path(sys.executable).parent / "kubectl"
-# What counts the branches of processes of their own.
-MEASURED = {k: v for k, v in os.environ.items() if k.startswith("COVERAGE_")}
 
 
 def build(
     *arguments: str | Path, cwd: Path = ROOT, **environ: str
 ) -> subprocess.CompletedProcess[str]:
     """One call, with the kubectl of the wheel."""
-    return subprocess.run(
-        [sys.executable, "-m", "krmfn", "build", *arguments],
-        cwd=cwd,
-        text=True,
-        capture_output=True,
-        check=False,
-        env={
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT),
-            "KRMFN_KUSTOMIZE": str(KUBECTL),
-            **MEASURED,
-            **environ,
-        },
-    )
+    environ = {"KRMFN_KUSTOMIZE": str(KUBECTL), **environ}
+    return krmfn("build", *arguments, cwd=cwd, **environ)
 
 
 @pytest.fixture

@@ -7,8 +7,6 @@ import datetime as dt
 import http.server
 import json
 import os
-import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,37 +17,23 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from krmfn.spec.parse import KINDS
+from tests.support import command
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 VECTORS = ROOT / "tests/vectors"
 CURRENT = VECTORS / "keys/current.crt"
-# What counts the branches of processes of their own.
-MEASURED = {k: v for k, v in os.environ.items() if k.startswith("COVERAGE_")}
 FINGERPRINT = "2de602df37fcd47a9a0e88b7c5d16dedf77c8b3ae55d090d88ddb76f0a9fc642"
 
 
 def krmfn(
     *arguments: str | Path, stdin: str = "", cwd: Path | None = None, **environ: str
 ) -> subprocess.CompletedProcess[str]:
-    """One call of the command line, without this machine's settings."""
-    return subprocess.run(
-        [sys.executable, "-m", "krmfn", *arguments],
-        input=stdin,
-        text=True,
-        capture_output=True,
-        check=False,
-        cwd=cwd,
-        env={
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT),
-            "HOME": "/nonexistent",
-            **MEASURED,
-            **environ,
-        },
-    )
+    """One call, by somebody without a home."""
+    return command.krmfn(*arguments, stdin=stdin, cwd=cwd, **{"HOME": "/nonexistent", **environ})
 
 
 def test_version() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from tests.support.command import krmfn
 from tests.support.repository import KEY, PEM, VALUE, claim, generator, seed, transformer, write
 
 if TYPE_CHECKING:
@@ -31,23 +31,13 @@ data:
     yes
   d: 0o17
 """
-# What counts the branches of processes of their own.
-MEASURED = {k: v for k, v in os.environ.items() if k.startswith("COVERAGE_")}
 
 
 def seal(
     cwd: Path, stream: str, *arguments: str | Path, **environ: str
 ) -> subprocess.CompletedProcess[str]:
     """One call."""
-    return subprocess.run(
-        [sys.executable, "-m", "krmfn", "seal", *arguments],
-        input=stream,
-        cwd=cwd,
-        text=True,
-        capture_output=True,
-        check=False,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **MEASURED, **environ},
-    )
+    return krmfn("seal", *arguments, stdin=stream, cwd=cwd, **environ)
 
 
 @pytest.fixture
