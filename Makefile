@@ -75,7 +75,8 @@ bench: $(READY)
 	@$(BIN)/python -m tests.bench.run $(ARGS)
 
 # One lock for every CPython from 3.11 on. No index is named in it: that is each machine's own business.
-COMPILE := $(UV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade
+# Extras stay in it: pip 23.2 looks for `coverage[toml]` apart from `coverage`, and takes a newer one.
+COMPILE := $(UV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-annotate --upgrade
 lock: $(UV)/bin/uv
 	$(COMPILE) pyproject.toml --all-extras --output-file requirements.txt
 	$(COMPILE) pyproject.toml --all-extras --group build --group lint --group test --constraints requirements.txt --output-file requirements-dev.txt
