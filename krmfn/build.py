@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from krmfn import resourcelist, shape, tree
+from krmfn.auditing import enforce, refuse_owned
 from krmfn.certificate_source import load_certificate
 from krmfn.errors import KrmfnError, SpecError, raise_all
 from krmfn.kustomize import Sandbox
@@ -87,20 +88,41 @@ def build(
     Raises:
         Failure: any; nothing is returned then.
     """
-    with _private() as home:
-        key = secrets.token_hex(32)
-        names = {str(home / "tree"): str(around.root)}
-        sandbox = Sandbox(command, home, key, around.deadline, names)
-        sandbox.prepare()
-        shaped = _shape(directory.resolve(), sandbox, flags, around.root)
+    shaped = _shaped(directory, command, flags, around)
     if claims_only:
         pieces = [_unmarked(item, shaped.key) for item in shaped.items]
     else:
+        refuse_owned(shaped.items)
         pieces, companions = _power(shaped, around)
         pieces += [_text(one) for one in companions]
     output = references(pieces, shaped.sort, command, flags, around)
     _check(output, shaped, directory, around, claims_only=claims_only)
     return output
+
+
+def shaped_stream(
+    directory: Path, command: tuple[str, ...], around: Surroundings
+) -> tuple[str, list[SealedSecretValidator]]:
+    """The stream with its claims unsealed, unchecked, and the outermost kustomization's validators.
+
+    Raises:
+        Failure: kustomize or one of krmfn's functions fails.
+    """
+    shaped = _shaped(directory, command, (), around)
+    pieces = [_unmarked(item, shaped.key) for item in shaped.items]
+    validators = [c for c in map(parse, shaped.validators) if isinstance(c, SealedSecretValidator)]
+    return references(pieces, shaped.sort, command, (), around), validators
+
+
+def _shaped(
+    directory: Path, command: tuple[str, ...], flags: Sequence[str], around: Surroundings
+) -> Shape:
+    """Phase 1, in a private folder."""
+    with _private() as home:
+        names = {str(home / "tree"): str(around.root)}
+        sandbox = Sandbox(command, home, secrets.token_hex(32), around.deadline, names)
+        sandbox.prepare()
+        return _shape(directory.resolve(), sandbox, flags, around.root)
 
 
 def references(
@@ -254,6 +276,7 @@ def _check(
             now = datetime.now(UTC)
             found = load_certificate(wanted, Stores({}, inside), inside, now) if wanted else None
             checks.append((found.fingerprint if found else None, config.spec.plain_secrets))
+            enforce(items, config.spec, around.warn, base=inside.base, root=around.root)
     for fingerprint, plain_secrets in checks[1:] or checks:
         verdict = validate(items, fingerprint=fingerprint, plain_secrets=plain_secrets)
         raise_all([f for f in verdict.findings if not (claims_only and f.id == "claim-left")])

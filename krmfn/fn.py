@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from krmfn import resourcelist, shape, strictyaml
+from krmfn.auditing import enforce
 from krmfn.certificate_source import load_certificate
 from krmfn.errors import Failure, OutputError, SpecError, raise_all
 from krmfn.overlay import Overlay, choose_namespace, read_overlay
@@ -120,6 +121,10 @@ def _serve(call: Call, overlay: Overlay, around: Surroundings) -> str:
         # Inside `krmfn build` claims are sealed later, and the whole is checked again.
         raise_all([f for f in verdict.findings if not (shaping and f.id == "claim-left")])
         around.warnings.extend(verdict.warnings)
+        if not shaping:
+            enforce(
+                call.items, spec, around.warn, base=around.base, root=around.root, in_build=True
+            )
     # A validator prints nothing: kustomize takes an echo for a change.
     return ""
 

@@ -180,7 +180,7 @@ def _configs(
                 text = read_repository_file(entry, base=directory, root=root, key="")
                 file = os.path.normpath(prefix + entry)
                 yield from ((file, config) for config in _in_text(text))
-            elif depth and (inner := _kustomization(directory / entry)) is not None:
+            elif depth and (inner := kustomization_in(directory / entry)) is not None:
                 text = read_repository_file(inner.name, base=inner.parent, root=root, key="")
                 listed = mapping(strictyaml.load(text, inner.name)).get("resources")
                 below = f"{prefix}{entry.rstrip('/')}/"
@@ -189,7 +189,8 @@ def _configs(
             continue
 
 
-def _kustomization(directory: Path) -> Path | None:
+def kustomization_in(directory: Path) -> Path | None:
+    """The kustomization of a directory; None when there is none."""
     return next((directory / f for f in FILE_NAMES if (directory / f).is_file()), None)
 
 

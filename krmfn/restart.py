@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from krmfn import strictyaml
+from krmfn import catalogue, fieldpath
 from krmfn.derive import text, tlv
 
 if TYPE_CHECKING:
@@ -25,6 +23,8 @@ if TYPE_CHECKING:
 
 ANNOTATION = "krmfn.dev/checksum"
 _STR = "tag:yaml.org,2002:str"
+# Where the name stands in what a catalogue's path finds, by its form.
+_NAMES = {"key": "name", "ref": "name", "proj": "name", "file": "secretName", "name": ""}
 
 
 @dataclass(frozen=True)
@@ -69,35 +69,18 @@ def stamped(item: Item, stamps: Sequence[Stamp]) -> Item:
 
 def references(value: Any, pod_spec: str) -> Iterator[str]:
     """The names of the Secrets that a PodSpec of the resource refers to."""
-    for ref in _catalogue()["podSpecRefs"]:
-        yield from _walk(value, [*pod_spec.split("."), *ref.split(".")])
+    for ref in catalogue.pods()["podSpecRefs"]:
+        for at in ref["at"]:
+            path = ".".join(part for part in (pod_spec, at, _NAMES[ref["form"]]) if part)
+            for _, name in fieldpath.walk(value, path):
+                if isinstance(name, str):
+                    yield name
 
 
 def pod_specs() -> dict[str, list[str]]:
     """``group/Kind`` to the paths of its PodSpecs."""
-    specs: dict[str, list[str]] = _catalogue()["podSpecs"]
+    specs: dict[str, list[str]] = catalogue.pods()["podSpecs"]
     return specs
-
-
-@cache
-def _catalogue() -> dict[str, Any]:
-    file = Path(__file__).parent / "catalogue" / "pods.yaml"
-    value: dict[str, Any] = strictyaml.load(file.read_text(), file.name)
-    return value
-
-
-def _walk(value: Any, path: Sequence[str]) -> Iterator[str]:
-    if not path:
-        if isinstance(value, str):
-            yield value
-        return
-    step, rest = path[0], path[1:]
-    found = value.get(step.removesuffix("[]")) if isinstance(value, dict) else None
-    if not step.endswith("[]"):
-        yield from _walk(found, rest)
-    elif isinstance(found, list):
-        for one in found:
-            yield from _walk(one, rest)
 
 
 def _annotate(node: yaml.Node, path: Sequence[str], digest: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from krmfn.errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Container, Mapping
 
     from krmfn.plaintext import Plaintext
 
@@ -26,6 +26,25 @@ _JSON = {
 }
 
 
+def type_for(keys: Collection[str]) -> str:
+    """The type that a Secret of these keys most likely has."""
+    wanted = {**_ALL, **{type_: (key,) for type_, key in _JSON.items()}}
+    for type_, needed in wanted.items():
+        if all(key in keys for key in needed):
+            return type_
+    return next((type_ for type_, known in _ANY.items() if set(keys) == {*known}), "Opaque")
+
+
+def missing_keys(type_: str | None, keys: Container[str]) -> list[str]:
+    """What the API server would miss, as far as the keys tell: each a key, or ``a or b``."""
+    if type_ is None:
+        return []
+    needed = [*_ALL.get(type_, ()), *([_JSON[type_]] if type_ in _JSON else [])]
+    missing = [key for key in needed if key not in keys]
+    any_of = _ANY.get(type_, ())
+    return missing + ([" or ".join(any_of)] if any_of and not any(k in keys for k in any_of) else [])
+
+
 def check_type(type_: str | None, data: Mapping[str, Plaintext]) -> None:
     """Refuse data that the API server would refuse for the type.
 
@@ -37,18 +56,12 @@ def check_type(type_: str | None, data: Mapping[str, Plaintext]) -> None:
         raise SpecError("secret-type", "the data is over 1 MiB", remedy="split the secret")
     if type_ is None:
         return
-    missing = [key for key in _ALL.get(type_, ()) if key not in data]
-    if missing:
+    if missing := missing_keys(type_, data):
         raise _error(type_, f"needs the key {missing[0]}")
     if type_ == "kubernetes.io/ssh-auth" and not data["ssh-privatekey"].reveal():
         raise _error(type_, "needs a value in ssh-privatekey")
-    if type_ in _ANY and not any(key in data for key in _ANY[type_]):
-        raise _error(type_, f"needs one of the keys {', '.join(_ANY[type_])}")
-    if type_ in _JSON:
-        if _JSON[type_] not in data:
-            raise _error(type_, f"needs the key {_JSON[type_]}")
-        if not _is_object(data[_JSON[type_]].reveal()):
-            raise _error(type_, f"needs a JSON object in {_JSON[type_]}")
+    if type_ in _JSON and not _is_object(data[_JSON[type_]].reveal()):
+        raise _error(type_, f"needs a JSON object in {_JSON[type_]}")
 
 
 def _is_object(value: bytes) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from krmfn.auditing import refuse_owned
 from krmfn.overlay import choose_namespace
 from krmfn.pipeline import generate
 from krmfn.plan import plan_claims
@@ -75,6 +76,7 @@ def transform(
             kept.append(item)
     if not claims:
         return Transformed(tuple(kept), (), (), ())
+    refuse_owned(items)
     plan = plan_claims(config, claims)
     sealed = generate(plan, around, now=datetime.now(UTC), entropy=os.urandom)
     companions, stamps = [], []

@@ -16,15 +16,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from krmfn import resourcelist, strictyaml
+from krmfn import resourcelist
+from krmfn.cli.inputs import read_config, read_input
 from krmfn.deadline import Deadline
 from krmfn.errors import SpecError, raise_all
 from krmfn.overlay import Overlay
-from krmfn.paths import find_root, read_file
+from krmfn.paths import find_root
 from krmfn.providers.base import Surroundings
 from krmfn.restart import pod_specs, references
 from krmfn.sealedsecret import IDENTITY
-from krmfn.spec.parse import parse
 from krmfn.spec.transformer import SealedSecretTransformer
 from krmfn.transform import transform
 from krmfn.validate import validate
@@ -54,12 +54,12 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Seal and check everything, then print; nothing is printed when anything fails."""
     config_file = Path(options.config)
-    config = _config(config_file)
+    config = read_config(config_file, SealedSecretTransformer)
     base = config_file.resolve().parent
     around = Surroundings(
         os.environ, Deadline.from_environment(options.start), base, find_root(base, os.environ)
     )
-    items = resourcelist.stream(_read(options.file), options.file)
+    items = resourcelist.stream(read_input(options.file), options.file)
     if not items:
         raise SpecError(
             "input", "there is no resource in the input", remedy="look why the build gave nothing"
@@ -108,26 +108,3 @@ def _left_behind(kept: Sequence[Item], sealed: Sequence[Object]) -> list[SpecErr
 
 def _place(metadata: dict[str, Any]) -> tuple[str, str]:
     return str(metadata.get("namespace") or ""), str(metadata.get("name") or "")
-
-
-def _config(file: Path) -> SealedSecretTransformer:
-    text = read_file(file, name=str(file), key="--config")
-    found = list(strictyaml.documents(text, str(file)))
-    if len(found) != 1:
-        raise SpecError("spec", "one SealedSecretTransformer is expected", where=str(file))
-    config = parse(found[0].value(), where=str(file), position=found[0].position)
-    if not isinstance(config, SealedSecretTransformer):
-        raise SpecError(
-            "spec",
-            "this kind cannot seal a stream",
-            where=str(file),
-            expected="SealedSecretTransformer",
-            found=type(config).__name__,
-        )
-    return config
-
-
-def _read(file: str) -> bytes:
-    if file == "-":
-        return sys.stdin.buffer.read()
-    return read_file(Path(file), name=file, key="")

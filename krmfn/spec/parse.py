@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 from pydantic import BaseModel, Tag, ValidationError
 
 from krmfn.errors import SpecError, raise_all
+from krmfn.fieldpath import dotted
 from krmfn.spec.base import API_VERSION, Model
+from krmfn.spec.catalogue import SecretCatalogue
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
 from krmfn.spec.validator import SealedSecretValidator
@@ -26,6 +28,7 @@ KINDS: dict[str, type[Model]] = {
     "SealedSecretTransformer": SealedSecretTransformer,
     "SealedSecretValidator": SealedSecretValidator,
     "SecretClaim": SecretClaim,
+    "SecretCatalogue": SecretCatalogue,
 }
 
 M = TypeVar("M", bound=Model)
@@ -128,12 +131,6 @@ def name_of(value: Any) -> str:
     metadata = value.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
     return f"{value.get('kind')}/{name}" if isinstance(name, str) else str(value.get("kind"))
-
-
-def dotted(path: Sequence[str | int]) -> str:
-    """``spec.secrets[2].name``."""
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    return text.removeprefix(".")
 
 
 def _path(loc: Sequence[str | int]) -> list[str | int]:

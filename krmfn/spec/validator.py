@@ -6,13 +6,36 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Tag
 
-from krmfn.spec.base import Metadata, Model, one_of
+from krmfn.spec.base import (
+    AS_LIST,
+    Metadata,
+    Model,
+    Namespace,
+    SecretKey,
+    SecretName,
+    Text,
+    one_of,
+)
+from krmfn.spec.catalogue import Version
 from krmfn.spec.generator import FileCertificate, PemCertificate
 
 LocalCertificate: TypeAlias = Annotated[
     Annotated[FileCertificate, Tag("<file>")] | Annotated[PemCertificate, Tag("<pem>")],
     one_of("file", "pem"),
 ]
+
+
+class Assumption(Model):
+    """A Secret that is made outside of the build: by hand, by Terraform, by a replicator."""
+
+    secret: SecretName
+    namespace: Namespace | None = None
+    """Left out: any."""
+    keys: Annotated[tuple[SecretKey, ...], AS_LIST] = ()
+    """Left out: any."""
+    type: Text | None = None
+    because: Text
+    """Why, for who reads the change."""
 
 
 class ValidatorSpec(Model):
@@ -22,6 +45,14 @@ class ValidatorSpec(Model):
     """Every SealedSecret of krmfn's has to be sealed for this one. A validator reads no store."""
     plain_secrets: Literal["error", "warn", "allow"] = "error"
     """Secrets with data in the stream: whatever is built is read by whoever reads the output."""
+    audit: Literal["error", "warn", "off"] = "warn"
+    """References to Secrets: fail on what is wrong, tell it, or do not look. Sealing over a Secret
+    that an operator makes fails always."""
+    assume: Annotated[tuple[Assumption, ...], AS_LIST] = ()
+    catalogue: Annotated[tuple[Text, ...], AS_LIST] = ()
+    """Files of kind SecretCatalogue with entries of one's own."""
+    cnpg_version: Version | None = None
+    """CloudNativePG's version where it is not the newest: the keys of its Secrets depend on it."""
 
 
 class SealedSecretValidator(Model):
@@ -30,4 +61,11 @@ class SealedSecretValidator(Model):
     api_version: Literal["krmfn.dev/v1alpha1"]
     kind: Literal["SealedSecretValidator"]
     metadata: Metadata
-    spec: ValidatorSpec = ValidatorSpec.model_construct(certificate=None, plain_secrets="error")
+    spec: ValidatorSpec = ValidatorSpec.model_construct(
+        certificate=None,
+        plain_secrets="error",
+        audit="warn",
+        assume=(),
+        catalogue=(),
+        cnpg_version=None,
+    )

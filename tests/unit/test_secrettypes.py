@@ -38,7 +38,7 @@ def test_what_fits() -> None:
         (TLS, {"tls_key": b"canary"}, "needs the key tls.crt"),
         (SSH, {"x": b"canary"}, "needs the key ssh-privatekey"),
         (SSH, {"ssh__privatekey": b""}, "needs a value in ssh-privatekey"),
-        (BASIC, {"user": b"canary"}, "needs one of the keys username, password"),
+        (BASIC, {"user": b"canary"}, "needs the key username or password"),
         (CONFIG, {"x": b"canary"}, "needs the key .dockerconfigjson"),
         (OLD, {"_dockerconfigjson": b"{}"}, "needs the key .dockercfg"),
         (CONFIG, {"_dockerconfigjson": b"canary"}, "needs a JSON object in .dockerconfigjson"),

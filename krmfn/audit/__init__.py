@@ -1,0 +1,6 @@
+"""The reference audit: does everything that a workload refers to as a Secret exist in the end?
+
+One straight line, pure from end to end: `objects` (what the stream holds) → `references` and
+`productions`, by the entries of a catalogue → `judge` (who produces what is referred to) → `rules`
+(what is wrong with it). `inventory` and `report` say it in words, JSON and SARIF.
+"""

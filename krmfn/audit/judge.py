@@ -1,0 +1,200 @@
+"""Who produces what is referred to. Pure.
+
+Rules enforced here: Secrets are told apart by namespace and name; an object without a namespace will
+stand in one that nobody knows yet, and so it meets any; several makers of one Secret give the union
+of their keys; what is optional may be absent; what the object's own namespace does not decide is
+reported and not judged. While kustomize is at work, a name that it will rename counts by its former
+names too (facts of ``internal.config.kubernetes.io/previousNames``).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from krmfn import fieldpath
+from krmfn.audit.entries import Entries
+from krmfn.audit.objects import resources
+from krmfn.audit.productions import assumed, productions
+from krmfn.audit.references import references
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from krmfn.audit.objects import Resource
+    from krmfn.audit.productions import Production
+    from krmfn.audit.references import Reference
+    from krmfn.resourcelist import Item
+    from krmfn.spec.catalogue import SecretCatalogue
+    from krmfn.spec.validator import Assumption
+
+Verdict: TypeAlias = Literal[
+    "sealed", "operator", "plain", "assumed", "absent", "unmet", "external"
+]
+_ORDER: dict[str, Verdict] = {
+    "sealed": "sealed",
+    "claim": "sealed",
+    "operator": "operator",
+    "plain": "plain",
+    "assumed": "assumed",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """A reference, and who produces what it asks for.
+
+    Attributes:
+        makers: the productions of that Secret, the one that counts first.
+        missing: keys that none of them has.
+    """
+
+    reference: Reference
+    verdict: Verdict
+    makers: tuple[Production, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @property
+    def maker(self) -> Production | None:
+        """The production that counts."""
+        return self.makers[0] if self.makers else None
+
+
+@dataclass(frozen=True, eq=False)
+class Audit:
+    """A stream, judged.
+
+    Attributes:
+        unknown: kinds outside the catalogue with fields that look like references, by the number
+            of those fields.
+    """
+
+    resources: tuple[Resource, ...]
+    judged: tuple[Judged, ...]
+    productions: tuple[Production, ...]
+    entries: Entries
+    unknown: Mapping[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def index(self) -> Index:
+        """The productions by name."""
+        return Index(self.productions)
+
+    def users(self, production: Production) -> list[Judged]:
+        """The references that a production meets."""
+        return [one for one in self.judged if production in one.makers]
+
+
+class Index:
+    """Productions by namespace and name."""
+
+    def __init__(self, made: Iterable[Production]) -> None:
+        self._made: dict[str, list[Production]] = defaultdict(list)
+        self._former: dict[str, list[Production]] = defaultdict(list)
+        for one in made:
+            self._made[one.secret].append(one)
+            for name in {*one.former} - {one.secret}:
+                self._former[name].append(one)
+
+    def find(self, namespace: str | None, name: str, *, renamed: bool = False) -> list[Production]:
+        """The makers of a Secret.
+
+        Args:
+            namespace: None for any.
+            renamed: also by names that they had.
+        """
+        found = self._made.get(name, [])
+        here = _within(namespace, found)
+        if not here and renamed:
+            here = _within(namespace, self._former.get(name, []))
+        return here
+
+    def named(self, name: str) -> list[Production]:
+        """The makers of Secrets of that name, in any namespace."""
+        return self._made.get(name, [])
+
+    def names(self, namespace: str | None) -> list[str]:
+        """The names of all Secrets that will be in a namespace."""
+        return sorted(name for name, made in self._made.items() if _within(namespace, made))
+
+
+def _within(namespace: str | None, made: Iterable[Production]) -> list[Production]:
+    """Those of a namespace; those that may be there when none is for sure."""
+    made = list(made)
+    if namespace is None:
+        return made
+    here = [one for one in made if one.namespace in (namespace, None)]
+    return here or [one for one in made if not namespace or one.namespace == ""]
+
+
+def audit(
+    items: Iterable[Item],
+    catalogues: Iterable[SecretCatalogue],
+    *,
+    assume: Iterable[Assumption] = (),
+    versions: Mapping[str, str] | None = None,
+    in_build: bool = False,
+) -> Audit:
+    """Judge a stream.
+
+    Args:
+        catalogues: the packaged ones for the stream's groups, and users'.
+        assume: Secrets that are made elsewhere.
+        versions: operator to version, where it is not the newest.
+        in_build: kustomize has yet to rename references.
+
+    Raises:
+        SpecError: an item cannot be read.
+    """
+    entries = Entries(versions or {})
+    for catalogue in catalogues:
+        entries.add(catalogue.spec)
+    objects = tuple(resources(items))
+    made = [p for one in objects for p in productions(one, entries)]
+    made += assumed(assume)
+    index = Index(made)
+    found = [r for one in objects for r in references(one, entries)]
+    moving = _renamed_places(objects, entries) if in_build else frozenset()
+    judged = [_judge(one, index, renamed=(one.resource, one.place) in moving) for one in found]
+    unknown: dict[str, int] = defaultdict(int)
+    for one in found:
+        if one.entry.level == "warning" and not entries.knows(one.resource.group_kind):
+            unknown[one.resource.group_kind] += 1
+    return Audit(objects, tuple(judged), tuple(made), entries, dict(sorted(unknown.items())))
+
+
+def _judge(reference: Reference, index: Index, *, renamed: bool) -> Judged:
+    made = index.find(reference.namespace, reference.secret, renamed=renamed)
+    if reference.namespace is None and not made:
+        return Judged(reference, "external")
+    makers = tuple(sorted(made, key=lambda p: [*_ORDER].index(p.how)))
+    if not makers:
+        return Judged(reference, "absent" if reference.optional else "unmet")
+    missing = _missing(reference, makers)
+    return Judged(reference, _ORDER[makers[0].how], makers, missing)
+
+
+def _missing(reference: Reference, makers: tuple[Production, ...]) -> tuple[str, ...]:
+    if reference.optional or any(one.open for one in makers):
+        return ()
+    keys = {key for one in makers for key in one.keys}
+    choices = reference.entry.any_of
+    if choices and not any(keys.issuperset(choice) for choice in choices):
+        return tuple(choices[0])
+    return tuple(key for key in reference.keys if key not in keys)
+
+
+def _renamed_places(
+    objects: Iterable[Resource], entries: Entries
+) -> frozenset[tuple[Resource, fieldpath.Place]]:
+    """The fields in which kustomize renames a reference to a Secret."""
+
+    def places() -> Iterator[tuple[Resource, fieldpath.Place]]:
+        for one in objects:
+            for path in entries.renamed.get(one.group_kind, ()):
+                for place, _ in fieldpath.walk(one.value, path):
+                    yield one, place
+
+    return frozenset(places())

@@ -1,0 +1,102 @@
+"""The objects of a stream as the audit sees them. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from krmfn.sealedsecret import LOCAL_CONFIG, PREVIOUS_NAMES
+from krmfn.strictyaml import mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from krmfn.resourcelist import Item
+
+ORIGIN = "config.kubernetes.io/origin"
+
+
+@dataclass(frozen=True, eq=False)
+class Resource:
+    """One object.
+
+    Attributes:
+        group: its API group; ``core`` for the one without a name.
+        namespace: its own; empty when it says none, and for what has none.
+        former: names that it had before kustomize renamed it, oldest first.
+        item: where it stands in the stream, for positions.
+    """
+
+    group: str
+    kind: str
+    name: str
+    namespace: str
+    former: tuple[str, ...]
+    value: dict[str, Any]
+    item: Item
+
+    @property
+    def group_kind(self) -> str:
+        """``group/Kind``."""
+        return f"{self.group}/{self.kind}"
+
+    @property
+    def title(self) -> str:
+        """``Kind/name``."""
+        return f"{self.kind}/{self.name}"
+
+    @property
+    def labels(self) -> dict[str, Any]:
+        """Its own labels."""
+        return mapping(mapping(self.value.get("metadata")).get("labels"))
+
+    @property
+    def annotations(self) -> dict[str, Any]:
+        """Its own annotations."""
+        return mapping(mapping(self.value.get("metadata")).get("annotations"))
+
+
+def groups(items: Iterable[Item]) -> set[str]:
+    """The API groups of a stream, without looking into its items."""
+    return {group_of(item.api_version) for item in items}
+
+
+def group_of(api_version: str) -> str:
+    """The group of an ``apiVersion``."""
+    return api_version.rpartition("/")[0] or "core"
+
+
+def resources(items: Iterable[Item]) -> Iterator[Resource]:
+    """The objects of a stream; what is local-config never reaches a cluster and is left out.
+
+    The items of a ``List`` count as objects of their own.
+
+    Raises:
+        SpecError: an item is no YAML as krmfn reads it.
+    """
+    for item in items:
+        value = item.document.value()
+        inner = value.get("items") if str(mapping(value).get("kind")).endswith("List") else None
+        for one in inner if isinstance(inner, list) else [value]:
+            if isinstance(one, dict) and (found := _resource(one, item)):
+                yield found
+
+
+def _resource(value: dict[str, Any], item: Item) -> Resource | None:
+    metadata = mapping(value.get("metadata"))
+    annotations = mapping(metadata.get("annotations"))
+    kind, version = value.get("kind"), value.get("apiVersion")
+    if not isinstance(kind, str) or not isinstance(version, str):
+        return None
+    if annotations.get(LOCAL_CONFIG) == "true":
+        return None
+    former = str(annotations.get(PREVIOUS_NAMES) or "")
+    return Resource(
+        group_of(version),
+        kind,
+        str(metadata.get("name") or ""),
+        str(metadata.get("namespace") or ""),
+        tuple(former.split(",")) if former else (),
+        value,
+        item,
+    )

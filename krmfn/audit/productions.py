@@ -1,0 +1,195 @@
+"""What makes a Secret: SealedSecrets, claims, Secrets in clear, operators, and what is assumed. Pure.
+
+A claim produces the keys that it declares, so that a build can be audited before anything is sealed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from krmfn import fieldpath, sealedsecret
+from krmfn.audit.entries import Scope
+from krmfn.spec.base import API_VERSION
+from krmfn.strictyaml import mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from krmfn.audit.entries import Entries
+    from krmfn.audit.objects import Resource
+    from krmfn.spec.catalogue import Producer
+    from krmfn.spec.validator import Assumption
+
+How: TypeAlias = Literal["sealed", "claim", "plain", "operator", "assumed"]
+OPAQUE = "Opaque"
+SERVICE_ACCOUNT_TOKEN = "kubernetes.io/service-account-token"  # noqa: S105  # a type
+_TOKEN_KEYS = ("token", "ca.crt", "namespace")
+
+
+@dataclass(frozen=True, eq=False)
+class Production:
+    """One Secret that will exist.
+
+    Attributes:
+        namespace: None for any, or for one that cannot be known.
+        type: None when it is not known.
+        open: it may have other keys than these.
+        former: names that it had before kustomize renamed it.
+        resource: what makes it; None for what is assumed.
+        labels, annotations: of the Secret itself.
+        entry: of the catalogue, for an operator's.
+    """
+
+    how: How
+    secret: str
+    namespace: str | None
+    type: str | None
+    keys: frozenset[str]
+    open: bool = False
+    former: tuple[str, ...] = ()
+    resource: Resource | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+    annotations: tuple[tuple[str, str], ...] = ()
+    entry: Producer | None = None
+    operator: str = ""
+    waived: bool = False
+
+    @property
+    def by(self) -> str:
+        """Who makes it: ``Kind/name``."""
+        return self.resource.title if self.resource else "assumed"
+
+    @property
+    def certain(self) -> bool:
+        """Whether it is made for sure."""
+        return self.entry is None or self.entry.certain
+
+    @property
+    def declared(self) -> bool:
+        """Whether git holds the Secret or what it is made from, rather than an operator's wish."""
+        return self.how in ("sealed", "claim", "plain")
+
+    @property
+    def has_content(self) -> bool:
+        """Whether it brings any key; an empty Secret only carries labels."""
+        return bool(self.keys) or self.open
+
+
+def productions(resource: Resource, entries: Entries) -> Iterator[Production]:
+    """The Secrets that an object makes."""
+    kind, version = resource.kind, resource.value["apiVersion"]
+    if kind == sealedsecret.KIND and version == sealedsecret.API_VERSION:
+        yield _sealed(resource)
+    elif kind == "SecretClaim" and version == API_VERSION:
+        yield _claim(resource)
+    elif kind == "Secret" and version == "v1":
+        yield _plain(resource)
+    else:
+        for operator, entry in entries.producers_of(resource.group_kind):
+            yield from _operators(resource, entry, operator, entries)
+
+
+def assumed(assumptions: Iterable[Assumption]) -> Iterator[Production]:
+    """The Secrets that a configuration says are made elsewhere."""
+    for one in assumptions:
+        keys = frozenset(one.keys)
+        yield Production("assumed", one.secret, one.namespace, one.type, keys, open=not keys)
+
+
+def _sealed(resource: Resource) -> Production:
+    spec = mapping(resource.value.get("spec"))
+    template = mapping(spec.get("template"))
+    keys = frozenset([*mapping(spec.get("encryptedData")), *mapping(template.get("data"))])
+    return _made("sealed", resource, _type(template), keys, mapping(template.get("metadata")))
+
+
+def _claim(resource: Resource) -> Production:
+    spec = mapping(resource.value.get("spec"))
+    template = mapping(spec.get("template"))
+    composed = mapping(template.get("data"))
+    keys = {str(key) for _, key in fieldpath.walk(spec, "data[].secretKey")}
+    replaced = composed and template.get("mergePolicy", "Replace") == "Replace"
+    keys = set(composed) if replaced else keys | set(composed)
+    found = _made(
+        "claim", resource, _type(template), frozenset(keys), mapping(template.get("metadata"))
+    )
+    unknown = bool(spec.get("dataFrom")) and not replaced
+    return Production(**{**vars(found), "open": unknown})
+
+
+def _plain(resource: Resource) -> Production:
+    value = resource.value
+    keys = [*mapping(value.get("data")), *mapping(value.get("stringData"))]
+    if value.get("type") == SERVICE_ACCOUNT_TOKEN:
+        keys += _TOKEN_KEYS
+    metadata = mapping(value.get("metadata"))
+    return _made("plain", resource, _type(value), frozenset(keys), metadata)
+
+
+def _made(
+    how: How, resource: Resource, type_: str, keys: frozenset[str], metadata: dict[str, Any]
+) -> Production:
+    return Production(
+        how,
+        resource.name,
+        resource.namespace,
+        type_,
+        keys,
+        former=resource.former,
+        resource=resource,
+        labels=_pairs(metadata.get("labels")),
+        annotations=_pairs(metadata.get("annotations")),
+    )
+
+
+def _pairs(value: Any) -> tuple[tuple[str, str], ...]:
+    return tuple((str(k), str(v)) for k, v in mapping(value).items())
+
+
+def _type(value: dict[str, Any]) -> str:
+    return str(value.get("type") or OPAQUE)
+
+
+def _operators(
+    resource: Resource, entry: Producer, operator: str, entries: Entries
+) -> Iterator[Production]:
+    found = fieldpath.walk(resource.value, entry.each) if entry.each else [((), resource.value)]
+    for place, here in found:
+        scope = Scope(resource.value, here, place, operator, entries.versions)
+        if not scope.holds(entry.when) or any(scope.has(path) for path in entry.unless):
+            continue
+        names = entry.names or ((scope.first(entry.name) or ""),)
+        for name in (scope.fill(template) for template in names):
+            if name:
+                yield _operator(resource, entry, operator, scope, name)
+
+
+def _operator(
+    resource: Resource, entry: Producer, operator: str, scope: Scope, name: str
+) -> Production:
+    keys = {key for key in map(scope.fill, entry.keys) if key}
+    unknown = entry.open
+    for more in entry.more:
+        if scope.holds(more.when):
+            keys |= {key for key in map(scope.fill, more.keys) if key}
+            keys |= {k for path in more.values_at for k in scope.find(path) if isinstance(k, str)}
+            keys |= {str(k) for path in more.fields_of for m in scope.find(path) for k in mapping(m)}
+            unknown = unknown or more.open
+    namespace: str | None = resource.namespace
+    if entry.namespace in ("*", "external"):
+        namespace = None
+    elif entry.namespace:
+        namespace = scope.fill(entry.namespace) or namespace
+    return Production(
+        "operator",
+        name,
+        namespace,
+        scope.first(entry.type),
+        frozenset(keys),
+        open=unknown,
+        resource=resource,
+        entry=entry,
+        operator=operator or resource.group,
+        waived=entry.waived is not None and scope.holds(entry.waived),
+    )

@@ -1,0 +1,108 @@
+"""Prove that every Secret that a build refers to will exist, with its keys.
+
+  krmfn audit overlays/prod                      # builds it; needs no credential
+  kustomize build overlays/prod | krmfn audit -
+  krmfn audit rendered/prod.yaml --sarif > audit.sarif
+  krmfn audit --explain operator-owned
+
+Knows which fields refer to Secrets and which operators make them (krmfn/catalogue). What is made
+elsewhere stands under assume: in the kustomization's SealedSecretValidator, or in the one of --config.
+Exit code 1: there are errors.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from krmfn.audit.findings import Finding, place_of
+from krmfn.audit.inventory import inventory
+from krmfn.audit.rules import RULES, check
+from krmfn.auditing import audit_stream
+from krmfn.cli.inputs import add_source, read_source
+from krmfn.errors import SpecError
+from krmfn.validate import validate
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from krmfn.audit.judge import Audit
+    from krmfn.resourcelist import Item
+
+_WORDS = {
+    "sealed": "sealed",
+    "operator": "by operators",
+    "plain": "in clear",
+    "assumed": "assumed",
+    "absent": "optional and absent",
+    "external": "elsewhere, not judged",
+    "unmet": "unmet",
+}
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    add_source(parser)
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="references, Secrets and findings as JSON")
+    form.add_argument("--sarif", action="store_true", help="findings as SARIF 2.1.0")
+    form.add_argument("--explain", metavar="RULE", help="what a rule means, and what to do")
+    parser.add_argument("-v", "--verbose", action="store_true", help="also what is only informative")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Audit, print, and say by the exit code whether there are errors."""
+    if options.explain:
+        return _explain(options.explain)
+    source = read_source(options)
+    found = audit_stream(source.items, source.specs, base=source.base, root=source.root)
+    findings = sorted([*check(found), *_inconsistent(source.items, found)], key=place_of)
+    if options.sarif:
+        from krmfn.audit.sarif import sarif
+
+        print(json.dumps(sarif(findings, source.file, lines=source.lines), indent=2))
+    elif options.json:
+        print(json.dumps(inventory(found, findings), indent=2))
+    else:
+        for finding in findings:
+            if options.verbose or finding.severity != "info":
+                print(f"[{finding.severity}] {finding.line()}")
+        print(_summary(found, findings))
+    return int(any(finding.severity == "error" for finding in findings))
+
+
+def _inconsistent(items: Sequence[Item], found: Audit) -> list[Finding]:
+    """What the validator would say of the SealedSecrets themselves."""
+    objects = {one.title: one for one in found.resources}
+    errors = validate(items, plain_secrets="allow").findings
+    return [
+        Finding(
+            error.id,
+            "error",
+            error.message + (f", {error.found}" if error.found else ""),
+            resource=objects.get(error.where),
+            remedy=error.remedy,
+        )
+        for error in errors
+        if error.id in ("sealed-for", "scope-annotation", "config-left", "certificate-differs")
+    ]
+
+
+def _summary(found: Audit, findings: Sequence[Finding]) -> str:
+    verdicts = [one.verdict for one in found.judged]
+    counts = [f"{verdicts.count(v)} {words}" for v, words in _WORDS.items() if v in verdicts]
+    total = f"{len(verdicts)} references" + (f": {', '.join(counts)}" if counts else "")
+    levels = [finding.severity for finding in findings]
+    errors, warnings = levels.count("error"), levels.count("warning")
+    more = f", {len(found.unknown)} unknown kinds (-v)" if found.unknown else ""
+    return f"{total}; {errors} errors, {warnings} warnings{more}"
+
+
+def _explain(name: str) -> int:
+    if name not in RULES:
+        raise SpecError("usage", f"no rule {name}", expected=", ".join(RULES))
+    rule = RULES[name]
+    sys.stdout.write(f"{rule.id} ({rule.severity}): {rule.title}\n\n{rule.explanation}\n")
+    return 0

@@ -1,0 +1,118 @@
+"""Show who makes and who uses each Secret of a build.
+
+  krmfn graph overlays/prod
+  kustomize build overlays/prod | krmfn graph - --mermaid
+  krmfn graph overlays/prod --json
+
+Builds without a credential, as `krmfn audit` does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from krmfn.audit.inventory import inventory
+from krmfn.auditing import audit_stream
+from krmfn.cli.inputs import add_source, read_source
+
+if TYPE_CHECKING:
+    import argparse
+
+_CLUSTER = "(no namespace)"
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    add_source(parser)
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--mermaid", action="store_true", help="a Mermaid flowchart")
+    form.add_argument("--json", action="store_true", help="the same as `krmfn audit --json` has it")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the graph."""
+    source = read_source(options)
+    found = audit_stream(source.items, source.specs, base=source.base, root=source.root)
+    value = inventory(found, [])
+    if options.json:
+        print(json.dumps({k: value[k] for k in value if k != "findings"}, indent=2))
+    elif options.mermaid:
+        print(mermaid(value))
+    else:
+        _tree(value)
+    return 0
+
+
+def edges(value: dict[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Namespace to Secret to its makers and users, all in order.
+
+    Returns:
+        For each Secret ``makers``: words for each, and ``users``: ``Kind/name`` to fields and keys.
+    """
+    graph: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+
+    def secret(namespace: str | None, name: str) -> dict[str, Any]:
+        return graph[namespace or _CLUSTER].setdefault(
+            name, {"makers": [], "users": defaultdict(list)}
+        )
+
+    used = {(one["namespace"], one["secret"]) for one in value["references"]}
+    for how in ("sealed", "operator", "plain", "assumed"):
+        for one in value[how]:
+            if how == "operator" and (one["namespace"], one["name"]) not in used:
+                continue  # operators make many that nobody names
+            words = how if how == "assumed" else f"{how} {one['by']}"
+            secret(one["namespace"], one["name"])["makers"].append(words)
+    for one in value["references"]:
+        field = one["at"] + (f" ({', '.join(one['keys'])})" if one.get("keys") else "")
+        secret(one["namespace"], one["secret"])["users"][one["from"]].append(field)
+        if one["by"] in ("unmet", "absent", "external"):
+            makers = graph[one["namespace"] or _CLUSTER][one["secret"]]["makers"]
+            word = {"unmet": "nobody", "absent": "nobody, optional", "external": "elsewhere"}
+            if word[one["by"]] not in makers:
+                makers.append(word[one["by"]])
+    return {ns: dict(sorted(graph[ns].items())) for ns in sorted(graph)}
+
+
+def mermaid(value: dict[str, Any]) -> str:
+    """A flowchart from makers by way of Secrets to users."""
+    lines, ids = ["flowchart LR"], {}
+
+    def node(kind: str, text: str, shape: str) -> str:
+        if (kind, text) not in ids:
+            ids[kind, text] = f"n{len(ids)}"
+            safe = text.replace('"', "#quot;")
+            lines.append(f"  {ids[kind, text]}{shape.format(safe)}")
+        return ids[kind, text]
+
+    for namespace, secrets in edges(value).items():
+        for name, one in secrets.items():
+            target = node("secret", f"{namespace}/{name}", '[("{}")]')
+            for maker in one["makers"]:
+                shape = '{{{{"{}"}}}}' if maker.startswith("nobody") else '["{}"]'
+                lines.append(f"  {node('maker', f'{namespace}: {maker}', shape)} --> {target}")
+            for user in one["users"]:
+                lines.append(f"  {target} --> {node('user', f'{namespace}: {user}', '[\"{}\"]')}")
+    return "\n".join(lines)
+
+
+def _tree(value: dict[str, Any]) -> None:
+    from rich.text import Text
+    from rich.tree import Tree
+
+    from krmfn.cli.console import console
+
+    screen = console()
+    for namespace, secrets in edges(value).items():
+        root = Tree(Text(namespace, style="bold"))
+        for name, one in secrets.items():
+            makers = ", ".join(one["makers"]) or "nobody"
+            style = "red" if "nobody" in one["makers"] else "green"
+            branch = root.add(Text.assemble(name, "  ", (makers, style)))
+            for user, fields in one["users"].items():
+                leaf = branch.add(Text(user))
+                for field in fields:
+                    leaf.add(Text(field, style="dim"))
+        screen.print(root)

@@ -1,0 +1,126 @@
+"""What commands read: streams, kustomizations, and configurations named on the command line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from krmfn import resourcelist, strictyaml
+from krmfn.build import shaped_stream
+from krmfn.deadline import Deadline
+from krmfn.errors import SpecError
+from krmfn.kustomize import find_kustomize
+from krmfn.overlay import kustomization_in
+from krmfn.paths import find_root, read_file
+from krmfn.providers.base import Surroundings
+from krmfn.spec.base import Model
+from krmfn.spec.parse import parse
+from krmfn.spec.validator import SealedSecretValidator
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from krmfn.resourcelist import Item
+    from krmfn.spec.validator import ValidatorSpec
+
+M = TypeVar("M", bound=Model)
+STREAMS = (".yaml", ".yml", ".json")
+
+
+def read_input(file: str) -> bytes:
+    """A file's content, or standard input for ``-``.
+
+    Raises:
+        SpecError: it cannot be read.
+    """
+    if file == "-":
+        return sys.stdin.buffer.read()
+    return read_file(Path(file), name=file, key="")
+
+
+def read_config(file: Path, kind: type[M]) -> M:
+    """The one configuration of a file.
+
+    Raises:
+        SpecError, ErrorList: not one, another kind, or mistakes; with their lines.
+    """
+    text = read_file(file, name=str(file), key="--config")
+    found = list(strictyaml.documents(text, str(file)))
+    if len(found) != 1:
+        raise SpecError("spec", f"one {kind.__name__} is expected", where=str(file))
+    config = parse(found[0].value(), where=str(file), position=found[0].position)
+    if not isinstance(config, kind):
+        raise SpecError(
+            "spec",
+            "another kind is needed here",
+            where=str(file),
+            expected=kind.__name__,
+            found=type(config).__name__,
+        )
+    return config
+
+
+@dataclass(frozen=True)
+class Source:
+    """A stream to audit.
+
+    Attributes:
+        file: what to call it in SARIF.
+        lines: whether positions in the stream are positions in that file.
+    """
+
+    items: Sequence[Item]
+    specs: Sequence[ValidatorSpec]
+    base: Path
+    root: Path
+    file: str
+    lines: bool
+
+
+def add_source(parser: argparse.ArgumentParser) -> None:
+    """What to look at: shared by the commands that look at a finished stream."""
+    parser.add_argument(
+        "source",
+        nargs="?",
+        default="-",
+        metavar="FILE|DIR|-",
+        help="a stream of resources, a kustomization or a folder of streams; - is standard input",
+    )
+    parser.add_argument(
+        "--config", metavar="FILE", help="a SealedSecretValidator: its assume and catalogue count"
+    )
+
+
+def read_source(options: argparse.Namespace) -> Source:
+    """The stream that the arguments name, and the validators that speak of it.
+
+    Raises:
+        Failure: it cannot be read or built.
+    """
+    specs = [read_config(Path(options.config), SealedSecretValidator).spec] if options.config else []
+    path = Path(options.source)
+    base = Path(options.config).resolve().parent if options.config else Path.cwd()
+    if options.source == "-" or not path.is_dir():
+        items = resourcelist.stream(read_input(options.source), options.source)
+        return Source(items, specs, base, find_root(base, os.environ), options.source, lines=True)
+    kustomization = kustomization_in(path)
+    if kustomization is None:
+        files = sorted(f for f in path.rglob("*") if f.suffix in STREAMS)
+        items = tuple(
+            item
+            for file in files
+            for item in resourcelist.stream(read_file(file, name=str(file), key=""), str(file))
+        )
+        return Source(items, specs, base, find_root(base, os.environ), str(path), lines=True)
+    root = find_root(path, os.environ)
+    around = Surroundings(os.environ, Deadline.from_environment(options.start), path, root)
+    output, validators = shaped_stream(path, tuple(find_kustomize(os.environ)), around)
+    items = resourcelist.stream(output, str(kustomization))
+    inside = path.resolve()
+    return Source(
+        items, [*(v.spec for v in validators), *specs], inside, root, str(kustomization), lines=False
+    )
