@@ -14,7 +14,6 @@ from krmfn.audit.objects import groups
 from krmfn.audit.rules import check
 from krmfn.errors import raise_all
 from krmfn.paths import read_repository_file
-from krmfn.spec.validator import ValidatorSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from krmfn.audit.findings import Finding
     from krmfn.resourcelist import Item
+    from krmfn.spec.validator import ValidatorSpec
 
 OWNED = "operator-owned"
 
@@ -49,12 +49,12 @@ def audit_stream(
     for name in dict.fromkeys(file for spec in specs for file in spec.catalogue):
         content = read_repository_file(name, base=base, root=root, key="spec.catalogue")
         known += catalogue.of_user(content, name)
-    versions = {"cnpg": spec.cnpg_version for spec in specs if spec.cnpg_version}
+    cnpg = [spec.cnpg_version for spec in specs if spec.cnpg_version]
     return audit(
         items,
         known,
         assume=[one for spec in specs for one in spec.assume],
-        versions=versions,
+        versions={"cnpg": cnpg[0]} if cnpg else {},
         in_build=in_build,
     )
 

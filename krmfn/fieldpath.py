@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 Steps: TypeAlias = tuple[tuple[Literal["field", "items", "values", "any", "ending"], str], ...]
 Place: TypeAlias = tuple[str | int, ...]
 
-_STEP = re.compile(r"(?:'(?P<quoted>[^']+)'|(?P<plain>[^.'\[\]{}*]+)|\*\*(?P<ending>\w*))(?P<each>\[\]|\{\}|)")
+_STEP = re.compile(
+    r"(?:'(?P<quoted>[^']+)'|(?P<plain>[^.'\[\]{}*]+)|\*\*(?P<ending>\w*))(?P<each>\[\]|\{\}|)"
+)
 
 
 @cache
@@ -61,22 +63,24 @@ def _walk(value: Any, steps: Steps, place: Place) -> Iterator[tuple[Place, Any]]
             yield place, value
         return
     (kind, name), rest = steps[0], steps[1:]
+    if kind in ("any", "ending"):
+        yield from _deep(value, kind, name, rest, place)
+        return
+    for step, item in _step(value, kind, name):
+        yield from _walk(item, rest, (*place, step))
+
+
+def _step(value: Any, kind: str, name: str) -> Iterator[tuple[str | int, Any]]:
     if kind == "field":
         if isinstance(value, dict) and name in value:
-            yield from _walk(value[name], rest, (*place, name))
-    elif kind == "items":
-        if isinstance(value, list):
-            for number, item in enumerate(value):
-                yield from _walk(item, rest, (*place, number))
-    elif kind == "values":
-        if isinstance(value, dict):
-            for key, item in value.items():
-                yield from _walk(item, rest, (*place, key))
-    else:
-        yield from _deep(value, kind, name, rest, place)
+            yield name, value[name]
+    elif isinstance(value, list if kind == "items" else dict):
+        yield from children(value)
 
 
-def _deep(value: Any, kind: str, name: str, rest: Steps, place: Place) -> Iterator[tuple[Place, Any]]:
+def _deep(
+    value: Any, kind: str, name: str, rest: Steps, place: Place
+) -> Iterator[tuple[Place, Any]]:
     if kind == "any":
         yield from _walk(value, rest, place)
     for step, item in children(value):

@@ -42,7 +42,9 @@ def missing_keys(type_: str | None, keys: Container[str]) -> list[str]:
     needed = [*_ALL.get(type_, ()), *([_JSON[type_]] if type_ in _JSON else [])]
     missing = [key for key in needed if key not in keys]
     any_of = _ANY.get(type_, ())
-    return missing + ([" or ".join(any_of)] if any_of and not any(k in keys for k in any_of) else [])
+    return missing + (
+        [" or ".join(any_of)] if any_of and not any(k in keys for k in any_of) else []
+    )
 
 
 def check_type(type_: str | None, data: Mapping[str, Plaintext]) -> None:

@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from krmfn import fieldpath
+from krmfn.audit.annotation import annotated, crd_kind
 from krmfn.audit.entries import Entries
 from krmfn.audit.objects import resources
 from krmfn.audit.productions import assumed, productions
@@ -152,6 +153,9 @@ def audit(
     for catalogue in catalogues:
         entries.add(catalogue.spec)
     objects = tuple(resources(items))
+    for resource in objects:
+        if spec := annotated(resource):
+            entries.add(spec, kind=crd_kind(resource))
     made = [p for one in objects for p in productions(one, entries)]
     made += assumed(assume)
     index = Index(made)

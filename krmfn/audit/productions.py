@@ -174,7 +174,9 @@ def _operator(
         if scope.holds(more.when):
             keys |= {key for key in map(scope.fill, more.keys) if key}
             keys |= {k for path in more.values_at for k in scope.find(path) if isinstance(k, str)}
-            keys |= {str(k) for path in more.fields_of for m in scope.find(path) for k in mapping(m)}
+            keys |= {
+                str(k) for path in more.fields_of for m in scope.find(path) for k in mapping(m)
+            }
             unknown = unknown or more.open
     namespace: str | None = resource.namespace
     if entry.namespace in ("*", "external"):

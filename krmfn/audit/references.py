@@ -28,7 +28,7 @@ EXTERNAL = "external"
 SHAPE = Consumer.model_construct(
     kinds=(), at=(), under=(), form="shape", level="warning", keys=(), any_of=(), types=()
 )
-_SHAPES = (
+_SHAPES: tuple[tuple[set[str], set[str]], ...] = (
     ({"name", "key"}, {"optional", "namespace", "generate"}),
     ({"secretName", "key"}, {"optional"}),
     ({"name", "key", "parameter"}, set()),
@@ -93,9 +93,7 @@ def _all(resource: Resource, entries: Entries) -> Iterator[Reference]:
         yield from _shapes(resource, (), resource.value, SHAPE)
 
 
-def _at(
-    resource: Resource, path: str, entry: Consumer, entries: Entries
-) -> Iterator[Reference]:
+def _at(resource: Resource, path: str, entry: Consumer, entries: Entries) -> Iterator[Reference]:
     for place, value in fieldpath.walk(resource.value, path):
         scope = Scope(resource.value, value, place, "", entries.versions)
         if scope.holds(entry.when):
@@ -112,18 +110,29 @@ def _read(resource: Resource, scope: Scope, entry: Consumer) -> Iterator[Referen
     elif entry.form == "clickhouse":
         yield from _clickhouse(resource, place, value, entry)
     elif entry.form == "custom":
-        keys = tuple(k for path in entry.key_at for k in scope.find(path) if isinstance(k, str))
-        optional = bool(entry.optional) and True in scope.find(entry.optional or "")
-        for name in scope.find(entry.name or ""):
-            if isinstance(name, str):
-                yield _reference(resource, scope, entry, name, keys, optional=optional)
-    elif entry.form in ("name", "nsname"):
-        if isinstance(value, str) and value:
-            namespace, _, name = value.rpartition("/") if entry.form == "nsname" else ("", "", value)
-            yield _reference(resource, scope, entry, name, (), namespace=namespace)
-    elif isinstance(value, dict):
-        name = value.get("secretName" if entry.form == "file" else "name")
-        if isinstance(name, str) and name:
+        yield from _custom(resource, scope, entry)
+    else:
+        yield from _named(resource, scope, entry)
+
+
+def _custom(resource: Resource, scope: Scope, entry: Consumer) -> Iterator[Reference]:
+    """By the paths that the entry gives."""
+    keys = tuple(k for path in entry.key_at for k in scope.find(path) if isinstance(k, str))
+    optional = bool(entry.optional) and True in scope.find(entry.optional or "")
+    for name in scope.find(entry.name or ""):
+        if isinstance(name, str):
+            yield _reference(resource, scope, entry, name, keys, optional=optional)
+
+
+def _named(resource: Resource, scope: Scope, entry: Consumer) -> Iterator[Reference]:
+    """A name alone, or a mapping that holds it."""
+    value = scope.here
+    if isinstance(value, str) and value and entry.form in ("name", "nsname"):
+        namespace, _, name = value.rpartition("/") if entry.form == "nsname" else ("", "", value)
+        yield _reference(resource, scope, entry, name, (), namespace=namespace)
+    elif isinstance(value, dict) and entry.form not in ("name", "nsname"):
+        name = _text(value.get("secretName" if entry.form == "file" else "name"))
+        if name:
             yield _reference(
                 resource,
                 scope,
@@ -162,9 +171,7 @@ def _reference(
     return Reference(resource, scope.place, where, secret, keys, optional, entry)
 
 
-def _shapes(
-    resource: Resource, place: Place, value: Any, entry: Consumer
-) -> Iterator[Reference]:
+def _shapes(resource: Resource, place: Place, value: Any, entry: Consumer) -> Iterator[Reference]:
     if isinstance(value, dict) and _has_shape(value) and not _NO_SHAPE.search(dotted(place)):
         name = _text(value.get("name")) or _text(value.get("secretName"))
         yield Reference(
@@ -193,9 +200,7 @@ def _has_shape(value: dict[str, Any]) -> bool:
     return any(needed <= fields <= needed | allowed for needed, allowed in shapes)
 
 
-def _dollars(
-    resource: Resource, place: Place, value: Any, entry: Consumer
-) -> Iterator[Reference]:
+def _dollars(resource: Resource, place: Place, value: Any, entry: Consumer) -> Iterator[Reference]:
     """``$key`` of argocd-secret and ``$name:key``, which Argo CD fills in itself."""
     for step, text in fieldpath.children(value):
         for match in _DOLLAR.finditer(text if isinstance(text, str) else ""):

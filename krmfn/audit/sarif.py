@@ -27,7 +27,7 @@ def sarif(findings: Sequence[Finding], source: str, *, lines: bool) -> dict[str,
 
     Args:
         source: the file or the directory's kustomization, relative to the repository.
-        lines: whether positions in the stream are positions in that file.
+        lines: whether the items stand in files that somebody wrote, so that lines mean something.
     """
     ids = sorted({finding.rule for finding in findings})
     return {
@@ -62,6 +62,7 @@ def _result(finding: Finding, number: int, source: str, *, lines: bool) -> dict[
         physical = {"artifactLocation": {"uri": origin}}
     elif lines and finding.resource is not None:
         at = finding.resource.item.document.position(finding.place)
+        physical["artifactLocation"]["uri"] = finding.resource.item.name
         physical["region"] = {"startLine": at.line, "startColumn": at.column}
     location: dict[str, Any] = {"physicalLocation": physical}
     if finding.resource is not None:
@@ -76,9 +77,7 @@ def _result(finding: Finding, number: int, source: str, *, lines: bool) -> dict[
         "locations": [location],
         # What stays the same when lines move.
         "partialFingerprints": {
-            "krmfn/v1": "|".join(
-                (finding.rule, finding.where, finding.at, finding.secret, finding.key)
-            )
+            "krmfn/v1": f"{finding.rule}|{finding.where}|{finding.at}|{finding.secret}|{finding.key}"
         },
     }
 

@@ -46,10 +46,14 @@ def register(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     add_source(parser)
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="references, Secrets and findings as JSON")
+    form.add_argument(
+        "--json", action="store_true", help="references, Secrets and findings as JSON"
+    )
     form.add_argument("--sarif", action="store_true", help="findings as SARIF 2.1.0")
     form.add_argument("--explain", metavar="RULE", help="what a rule means, and what to do")
-    parser.add_argument("-v", "--verbose", action="store_true", help="also what is only informative")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="also what is only informative"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import argparse
 
 _CLUSTER = "(no namespace)"
+_SECRET, _BOX, _NOBODY = '[("{}")]', '["{}"]', '{{{{"{}"}}}}'  # Mermaid's shapes
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -78,7 +79,8 @@ def edges(value: dict[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
 
 def mermaid(value: dict[str, Any]) -> str:
     """A flowchart from makers by way of Secrets to users."""
-    lines, ids = ["flowchart LR"], {}
+    lines = ["flowchart LR"]
+    ids: dict[tuple[str, str], str] = {}
 
     def node(kind: str, text: str, shape: str) -> str:
         if (kind, text) not in ids:
@@ -89,12 +91,12 @@ def mermaid(value: dict[str, Any]) -> str:
 
     for namespace, secrets in edges(value).items():
         for name, one in secrets.items():
-            target = node("secret", f"{namespace}/{name}", '[("{}")]')
+            target = node("secret", f"{namespace}/{name}", _SECRET)
             for maker in one["makers"]:
-                shape = '{{{{"{}"}}}}' if maker.startswith("nobody") else '["{}"]'
+                shape = _NOBODY if maker.startswith("nobody") else _BOX
                 lines.append(f"  {node('maker', f'{namespace}: {maker}', shape)} --> {target}")
-            for user in one["users"]:
-                lines.append(f"  {target} --> {node('user', f'{namespace}: {user}', '[\"{}\"]')}")
+            users = [node("user", f"{namespace}: {user}", _BOX) for user in one["users"]]
+            lines.extend(f"  {target} --> {user}" for user in users)
     return "\n".join(lines)
 
 

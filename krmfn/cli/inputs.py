@@ -101,7 +101,9 @@ def read_source(options: argparse.Namespace) -> Source:
     Raises:
         Failure: it cannot be read or built.
     """
-    specs = [read_config(Path(options.config), SealedSecretValidator).spec] if options.config else []
+    specs = (
+        [read_config(Path(options.config), SealedSecretValidator).spec] if options.config else []
+    )
     path = Path(options.source)
     base = Path(options.config).resolve().parent if options.config else Path.cwd()
     if options.source == "-" or not path.is_dir():
@@ -121,6 +123,5 @@ def read_source(options: argparse.Namespace) -> Source:
     output, validators = shaped_stream(path, tuple(find_kustomize(os.environ)), around)
     items = resourcelist.stream(output, str(kustomization))
     inside = path.resolve()
-    return Source(
-        items, [*(v.spec for v in validators), *specs], inside, root, str(kustomization), lines=False
-    )
+    file = (inside / kustomization.name).relative_to(root).as_posix()
+    return Source(items, [*(v.spec for v in validators), *specs], inside, root, file, lines=False)

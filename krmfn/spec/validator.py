@@ -16,7 +16,7 @@ from krmfn.spec.base import (
     Text,
     one_of,
 )
-from krmfn.spec.catalogue import Version
+from krmfn.spec.catalogue import Version  # noqa: TC001  # pydantic resolves it
 from krmfn.spec.generator import FileCertificate, PemCertificate
 
 LocalCertificate: TypeAlias = Annotated[

@@ -1,0 +1,125 @@
+"""What a rule is, and how it says what it has found. Pure.
+
+Rules enforced here: a finding is at most as severe as the catalogue's entry that found the reference,
+so that what is only guessed at (the shape rule) never fails a build.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from krmfn.audit.findings import Finding
+from krmfn.audit.references import SHAPE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from krmfn.audit.judge import Audit, Judged
+    from krmfn.audit.productions import Production
+    from krmfn.audit.references import Reference
+    from krmfn.spec.catalogue import Level
+
+    Check: TypeAlias = Callable[[Audit], Iterator[Finding]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule.
+
+    Attributes:
+        severity: of its findings, where the entry that applies says no other.
+        title: what is wrong, in a few words.
+        check: finds it; its docstring explains the rule.
+    """
+
+    id: str
+    severity: Level
+    title: str
+    check: Check
+
+    @property
+    def explanation(self) -> str:
+        """Why it matters and what to do, as paragraphs."""
+        text = self.check.__doc__ or ""
+        return "\n".join(line.strip() for line in text.strip().splitlines())
+
+
+RULES: dict[str, Rule] = {}
+
+
+def rule(id_: str, severity: Level, title: str) -> Callable[[Check], Check]:
+    """Make a function a rule."""
+
+    def register(check: Check) -> Check:
+        RULES[id_] = Rule(id_, severity, title, check)
+        return check
+
+    return register
+
+
+def about_reference(
+    rule: str,
+    reference: Reference,
+    message: str,
+    *,
+    severity: Level | None = None,
+    key: str | None = None,
+    producer: str = "",
+    near: str = "",
+    remedy: str = "",
+) -> Finding:
+    """A finding about a reference, at most as severe as the entry that found it."""
+    own = severity or RULES[rule].severity
+    order = ("info", "warning", "error")
+    level = min(own, reference.entry.level, key=order.index)
+    looks = "looks like a reference: " if reference.entry is SHAPE else ""
+    return Finding(
+        rule,
+        level,
+        looks + message,
+        resource=reference.resource,
+        place=reference.place,
+        namespace=reference.namespace or "",
+        secret=reference.secret,
+        key=", ".join(reference.keys) if key is None else key,
+        producer=producer,
+        near=near,
+        remedy=remedy,
+    )
+
+
+def about_secret(
+    rule: str,
+    made: Production,
+    message: str,
+    *,
+    key: str = "",
+    producer: str = "",
+    near: str = "",
+    remedy: str = "",
+) -> Finding:
+    """A finding about the object that makes a Secret."""
+    return Finding(
+        rule,
+        RULES[rule].severity,
+        message,
+        resource=made.resource,
+        namespace=made.namespace or "",
+        secret=made.secret,
+        key=key,
+        producer=producer,
+        near=near,
+        remedy=remedy,
+    )
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """The known word that was probably meant, or nothing."""
+    return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=0.8)), "")
+
+
+def unmet(audit: Audit) -> list[Judged]:
+    """The references to Secrets that nobody makes in their namespace."""
+    return [one for one in audit.judged if one.verdict == "unmet"]
