@@ -13,7 +13,6 @@ from pydantic import BaseModel, Tag, ValidationError
 from krmfn.errors import SpecError, raise_all
 from krmfn.fieldpath import dotted
 from krmfn.spec.base import API_VERSION, Model
-from krmfn.spec.catalogue import SecretCatalogue
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
 from krmfn.spec.validator import SealedSecretValidator
@@ -28,7 +27,6 @@ KINDS: dict[str, type[Model]] = {
     "SealedSecretTransformer": SealedSecretTransformer,
     "SealedSecretValidator": SealedSecretValidator,
     "SecretClaim": SecretClaim,
-    "SecretCatalogue": SecretCatalogue,
 }
 
 M = TypeVar("M", bound=Model)
@@ -53,6 +51,8 @@ PATTERNS = (
     (r"^[-._a-zA-Z0-9]+$", "letters, digits, '-', '_' and '.'"),
     (r"^[0-9a-f]{64}$", "64 lower-case hex digits"),
     (r"^[0-9a-f]{16}$", "16 lower-case hex digits"),
+    (r"^[0-9]+(\.[0-9]+){1,2}$", "a version such as 1.28 or 1.28.1"),
+    (r"/([A-Za-z]+|\*)$|^\*$", "group/Kind, with core for the group without a name, or '*'"),
     (r"^[A-Za-z0-9._-]{1,64}$", "1 to 64 letters, digits, '.', '_' and '-'"),
 )
 
@@ -62,11 +62,13 @@ def parse(
     *,
     where: str = "",
     position: Callable[[Sequence[str | int]], Position] | None = None,
+    kinds: dict[str, type[Model]] = KINDS,
 ) -> Model:
     """The model of a configuration object, chosen by its kind.
 
     Args:
         value: the document as plain values.
+        kinds: what it may be: by default what kustomize may hold.
         where: the file's name, when it is known.
         position: finds line and column of a path in that file.
 
@@ -77,16 +79,16 @@ def parse(
     if not isinstance(value, dict):
         raise SpecError("spec", "the configuration is not an object", where=where)
     kind, version = value.get("kind"), value.get("apiVersion")
-    if not isinstance(kind, str) or kind not in KINDS or version != API_VERSION:
-        near = _near(str(kind), KINDS)
+    if not isinstance(kind, str) or kind not in kinds or version != API_VERSION:
+        near = _near(str(kind), kinds)
         raise SpecError(
             "spec",
             "apiVersion and kind name nothing of krmfn's",
             where=where,
-            expected=f"{API_VERSION} and {' or '.join(KINDS)}",
+            expected=f"{API_VERSION} and {' or '.join(kinds)}",
             remedy=f"did you mean {near[0]}?" if near and near[0] != kind else "",
         )
-    return check(KINDS[kind], value, name=name_of(value), where=where, position=position)
+    return check(kinds[kind], value, name=name_of(value), where=where, position=position)
 
 
 def check(

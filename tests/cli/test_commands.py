@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from krmfn.spec.parse import KINDS
+from krmfn.cli.schema import ALL_KINDS
 from tests.support import command
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def test_schema_of_an_unknown_kind() -> None:
     """An unknown kind names those that there are."""
     done = krmfn("schema", "Nothing")
     assert done.returncode == 2
-    assert f"expected {' or '.join(KINDS)}" in done.stderr
+    assert f"expected {' or '.join(ALL_KINDS)}" in done.stderr
 
 
 # --- unseal

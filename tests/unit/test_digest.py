@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from krmfn import digest, restart
+from krmfn import catalogue, digest, restart
 from krmfn.derive import first_step, remote_source, tlv
 from krmfn.errors import KrmfnError
 from krmfn.plaintext import Plaintext
@@ -205,9 +205,16 @@ def test_a_pod_gets_none() -> None:
     assert stamped(item, [STAMP]) is item
 
 
+def podspec_names() -> list[str]:
+    """Where a PodSpec names Secrets."""
+    fields = {"file": ".secretName", "name": ""}
+    entries = catalogue.pods()["podSpecRefs"]
+    return [f"{at}{fields.get(e['form'], '.name')}" for e in entries for at in e["at"]]
+
+
 def test_every_reference_of_the_catalogue() -> None:
     """Each path of the catalogue finds its Secret, in each kind of workload."""
-    for ref in restart._catalogue()["podSpecRefs"]:
+    for ref in podspec_names():
         value: Any = "db"
         for step in reversed(ref.split(".")):
             value = {step.removesuffix("[]"): [value] if step.endswith("[]") else value}

@@ -279,8 +279,23 @@ def sealed(namespace: str, name: str, sealed_for: str) -> dict[str, Any]:
 
 def test_a_validator_prints_nothing(call: Call) -> None:
     """A stream that is right passes in silence, an empty one too."""
-    assert call(VALIDATOR, items=[sealed("a", "b", "a/b")]) == (0, "", "")
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p", "namespace": "a"},
+        "spec": {"containers": [{"name": "c", "envFrom": [{"secretRef": {"name": "b"}}]}]},
+    }
+    assert call(VALIDATOR, items=[sealed("a", "b", "a/b"), pod]) == (0, "", "")
     assert call(VALIDATOR, items=[]) == (0, "", "")
+
+
+def test_a_validator_audits(call: Call) -> None:
+    """What references ask for in vain is told, or fails, or is not looked for."""
+    alone = [sealed("a", "b", "a/b")]
+    line = "SealedSecret/b: b: nothing refers to this Secret; remove it, or correct the name"
+    told = f"[warning] SealedSecretValidator/v: {line} [unused-secret]\n"
+    assert call(VALIDATOR, items=alone) == (0, "", told)
+    assert call({**VALIDATOR, "spec": {"audit": "off"}}, items=alone) == (0, "", "")
 
 
 def test_a_validator_says_what_is_wrong(call: Call) -> None:
