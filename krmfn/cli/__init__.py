@@ -52,6 +52,7 @@ class Command:
 
 
 COMMANDS = {
+    "init": Command("krmfn.cli.init", "look at a repository, and propose what krmfn needs in it"),
     "build": Command("krmfn.cli.build", "build overlays, run nothing of theirs, seal the claims"),
     "seal": Command("krmfn.cli.seal", "seal the claims of a finished stream"),
     "unseal": Command("krmfn.cli.unseal", "open SealedSecrets with the controller's private key"),

@@ -1,0 +1,132 @@
+"""What `krmfn init` proposes for an overlay: files, and entries of its kustomization. Pure.
+
+Rules enforced here: what is proposed parses as krmfn's own configuration; every Secret that somebody
+refers to and nobody makes gets a claim, under the path that a template gives; nothing that exists is
+written over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from krmfn import strictyaml
+from krmfn.spec.parse import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from krmfn.audit.inventory import Wanted
+
+CLAIMS = "krmfn-claims.yaml"
+TRANSFORMER = "krmfn-transformer.yaml"
+SKIP_MARKER = "krmfn-skip-marker.yaml"
+VALIDATOR = "krmfn-validator.yaml"
+EXEC = "    config.kubernetes.io/function: |\n      exec: {path: krmfn}\n"
+
+STORES = {
+    "vault": "      vault: {path: secret, id: main}     # at VAULT_ADDR, with VAULT_TOKEN\n",
+    "age": "      age: {file: secrets.age}           # made by `krmfn age init`\n",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is the same in all overlays.
+
+    Attributes:
+        store: a key of `STORES`.
+        path: template of the path of each Secret: ``{namespace}/{name}``.
+        legacy: called as a legacy plugin, which `kubectl kustomize` can, too.
+    """
+
+    store: str = "vault"
+    path: str = "{namespace}/{name}"
+    legacy: bool = False
+
+
+def files(
+    name: str, namespace: str, certificate: str, wanted: Sequence[Wanted], settings: Settings
+) -> dict[str, str]:
+    """File name to text, for one overlay.
+
+    Args:
+        name: of the configurations: the overlay's directory.
+        certificate: the file, relative to the kustomization.
+    """
+    annotations = "" if settings.legacy else f"  annotations:\n{EXEC}"
+    head = f"apiVersion: krmfn.dev/v1alpha1\nkind: %s\nmetadata:\n  name: {name}\n{annotations}"
+    made = {
+        CLAIMS: "---\n".join(_claim(one, namespace, settings) for one in wanted),
+        TRANSFORMER: head
+        % "SealedSecretTransformer"
+        + f"spec:\n  sealing:\n    certificate: {{file: {certificate}}}\n"
+        "    derivationKey: {store: main, key: krmfn/derivation, property: key}\n"
+        f"  stores:\n    main:\n{STORES[settings.store]}",
+        VALIDATOR: head % "SealedSecretValidator"
+        + f"spec:\n  certificate: {{file: {certificate}}}\n  audit: error\n",
+    }
+    for file, text in made.items():
+        for document in strictyaml.documents(text, file):
+            parse(document.value(), where=file, position=document.position)
+    return {**made, SKIP_MARKER: _MARKER}
+
+
+def entries() -> Mapping[str, Sequence[str]]:
+    """What the kustomization lists; the marker's patch behind the transformer that makes the marker."""
+    return {
+        "resources": [CLAIMS],
+        "transformers": [TRANSFORMER, SKIP_MARKER],
+        "validators": [VALIDATOR],
+    }
+
+
+def _claim(one: Wanted, namespace: str, settings: Settings) -> str:
+    place = one.namespace or namespace
+    key = settings.path.format(namespace=place, name=one.name)
+    lines = [
+        f"# Used by {', '.join(one.users)}.",
+        "apiVersion: krmfn.dev/v1alpha1",
+        "kind: SecretClaim",
+        "metadata:",
+        f"  name: {one.name}",
+        *([f"  namespace: {place}"] if place != namespace else []),
+        "spec:",
+        "  store: main",
+    ]
+    if one.whole:
+        lines += ["  dataFrom:     # used whole: every field that is stored there becomes a key"]
+        lines += [f"  - extract: {{key: {key}}}"]
+    elif one.keys:
+        lines += ["  data:"]
+        for name in one.keys:
+            lines += [f"  - secretKey: {name}"]
+            lines += [f"    remoteRef: {{key: {key}, property: {_property(name)}}}"]
+    else:
+        lines += ["  dataFrom:", f"  - extract: {{key: {key}}}"]
+    if one.type != "Opaque" or one.labels:
+        lines += ["  template:"]
+        lines += [f"    type: {one.type}"] if one.type != "Opaque" else []
+        labels = ", ".join(f'{name}: "{value}"' for name, value in one.labels.items())
+        lines += [f"    metadata: {{labels: {{{labels}}}}}"] if labels else []
+    return "\n".join(lines) + "\n"
+
+
+def _property(key: str) -> str:
+    """A property walks nested fields by its dots; a key's own are escaped."""
+    return f"'{key.replace('.', chr(92) + '.')}'" if "." in key else key
+
+
+_MARKER = """\
+# Deletes what krmfn emits, and fails when krmfn was skipped and there is nothing to delete.
+apiVersion: builtin
+kind: PatchTransformer
+metadata:
+  name: krmfn-skip-marker
+patch: |-
+  apiVersion: v1
+  kind: ConfigMap
+  metadata:
+    name: krmfn-was-skipped-add---enable-exec
+  $patch: delete
+"""
