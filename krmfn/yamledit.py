@@ -66,7 +66,7 @@ def _behind(lines: Sequence[str], node: yaml.SequenceNode) -> int:
     at = min(node.end_mark.line + bool(node.end_mark.column), len(lines))
     while at > least and (not lines[at - 1].strip() or lines[at - 1].lstrip().startswith("#")):
         at -= 1
-    return max(at, least)
+    return int(max(at, least))
 
 
 def _ending(text: str) -> str:
