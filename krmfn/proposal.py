@@ -46,13 +46,20 @@ class Settings:
 
 
 def files(
-    name: str, namespace: str, certificate: str, wanted: Sequence[Wanted], settings: Settings
+    name: str,
+    namespace: str,
+    certificate: str,
+    wanted: Sequence[Wanted],
+    settings: Settings,
+    *,
+    plain: bool = False,
 ) -> dict[str, str]:
     """File name to text, for one overlay.
 
     Args:
         name: of the configurations: the overlay's directory.
         certificate: the file, relative to the kustomization.
+        plain: the overlay has Secrets in clear, which the validator is to tell and not to refuse.
     """
     annotations = "" if settings.legacy else f"  annotations:\n{EXEC}"
     head = f"apiVersion: krmfn.dev/v1alpha1\nkind: %s\nmetadata:\n  name: {name}\n{annotations}"
@@ -64,7 +71,8 @@ def files(
         "    derivationKey: {store: main, key: krmfn/derivation, property: key}\n"
         f"  stores:\n    main:\n{STORES[settings.store]}",
         VALIDATOR: head % "SealedSecretValidator"
-        + f"spec:\n  certificate: {{file: {certificate}}}\n  audit: error\n",
+        + f"spec:\n  certificate: {{file: {certificate}}}\n  audit: error\n"
+        + ("  plainSecrets: warn     # there are some; error where there are to be none\n" * plain),
     }
     for file, text in made.items():
         for document in strictyaml.documents(text, file):

@@ -11,7 +11,6 @@ from krmfn import strictyaml
 from krmfn.errors import KrmfnError
 from krmfn.overlay import FILE_NAMES, LISTS
 from krmfn.paths import read_file
-from krmfn.strictyaml import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +72,7 @@ def overlays(found: list[Kustomization]) -> list[Kustomization]:
 def _read(file: Path) -> Kustomization | None:
     try:
         content = read_file(file, name=str(file), key="")
-        value = mapping(strictyaml.load(content, str(file)))
+        value = strictyaml.load(content, str(file))
     except KrmfnError:
         return None
-    return Kustomization(file, content.decode(), value) if value else None
+    return Kustomization(file, content.decode(), value) if isinstance(value, dict) else None

@@ -150,17 +150,23 @@ def _look(
     elif not overlay.namespace and any(not w.namespace for w in found.wanted):
         found.note = "no namespace is known to seal for; set namespace: in the kustomization"
     else:
-        _propose(found, overlay.namespace, settings, options.certificate)
+        plain = any(made.how == "plain" and made.has_content for made in audited.productions)
+        _propose(found, overlay.namespace, settings, options.certificate, plain=plain)
     return found
 
 
 def _propose(
-    found: Found, namespace: str, settings: proposal.Settings, certificate: str | None
+    found: Found,
+    namespace: str,
+    settings: proposal.Settings,
+    certificate: str | None,
+    *,
+    plain: bool,
 ) -> None:
     directory = found.kustomization.directory
     file = os.path.relpath(certificate, directory) if certificate else FETCHED
     name = directory.resolve().name.lower().replace("_", "-")
-    made = proposal.files(name, namespace, file, found.wanted, settings)
+    made = proposal.files(name, namespace, file, found.wanted, settings, plain=plain)
     standing = [name for name in made if (directory / name).exists()]
     if standing:
         found.note = f"{standing[0]} exists, and is never written over"
