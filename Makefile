@@ -7,13 +7,14 @@ READY := $(VENV)/.ready
 # Tools and virtual environments that outlive a clone.
 CACHE := $(or $(KRMFN_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/krmfn)
 UV := $(CACHE)/uv-0.13.9
+DOCS := $(CACHE)/docs-$(shell sha256sum requirements-docs.txt | cut -c 1-12)
 CORE := --include='krmfn/*' --omit='krmfn/cli/*,krmfn/providers/*'
 
 # The functions that kustomize starts, and the tools of the wheels, are found by their bare names.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint e2e coverage bench lock clean
+.PHONY: help setup demo test lint e2e coverage bench docs lock clean
 
 help:
 	@echo 'krmfn: seals vault values as SealedSecrets while kustomize builds.'
@@ -29,6 +30,7 @@ help:
 	@echo '  make e2e       old and new kustomize and kubeseal (built by Go, which a wheel brings),'
 	@echo '                 and the image (root on Debian, or a container runtime as `docker`)'
 	@echo '  make bench     krmfn against `vals | kubeseal`, same secrets, same vault, same machine'
+	@echo '  make docs      the documentation as a site, in site/'
 	@echo '  make lock      compile the requirements*.txt again from pyproject.toml'
 	@echo '  make clean     remove .venv and what tools left behind'
 	@echo
@@ -74,6 +76,14 @@ bench: $(READY)
 	@$(BIN)/python tests/e2e/tools.py vals@0.46.1 kubeseal@0.40.0 kustomize@5.8.2 >/dev/null
 	@$(BIN)/python -m tests.bench.run $(ARGS)
 
+export NO_MKDOCS_2_WARNING := 1
+docs: $(DOCS)/bin/mkdocs
+	@$(DOCS)/bin/mkdocs build --quiet --strict
+
+$(DOCS)/bin/mkdocs: requirements-docs.txt
+	@rm -rf $(DOCS) && $(PYTHON) -m venv $(DOCS)
+	@$(DOCS)/bin/pip --disable-pip-version-check install --quiet --require-hashes --only-binary :all: -r requirements-docs.txt
+
 # One lock for every CPython from 3.11 on. No index is named in it: that is each machine's own business.
 # Extras stay in it: pip 23.2 looks for `coverage[toml]` apart from `coverage`, and takes a newer one.
 COMPILE := $(UV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-annotate --upgrade
@@ -81,10 +91,12 @@ lock: $(UV)/bin/uv
 	$(COMPILE) pyproject.toml --all-extras --output-file requirements.txt
 	$(COMPILE) pyproject.toml --all-extras --group build --group lint --group test --constraints requirements.txt --output-file requirements-dev.txt
 	$(COMPILE) --group build --constraints requirements-dev.txt --output-file requirements-build.txt
+	$(COMPILE) --group docs --constraints requirements-dev.txt --output-file requirements-docs.txt
+	$(COMPILE) --group release --constraints requirements-dev.txt --output-file requirements-release.txt
 
 $(UV)/bin/uv:
 	@mkdir -p $(CACHE) && $(PYTHON) -m venv $(UV) && $(UV)/bin/pip --disable-pip-version-check install --quiet uv==0.13.9
 
 clean:
-	rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist site .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -9,9 +9,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt")
+LOCKS = (
+    "requirements.txt",
+    "requirements-dev.txt",
+    "requirements-build.txt",
+    "requirements-docs.txt",
+    "requirements-release.txt",
+)
 PIN = re.compile(
-    r"(?P<name>[a-z0-9][a-z0-9._-]*)(\[[a-z,]+\])?==(?P<version>[0-9][^ ;]*)( ; [^\\]+)?"
+    r"(?P<name>[a-z0-9][a-z0-9._-]*)(\[[a-z,-]+\])?==(?P<version>[0-9][^ ;]*)( ; [^\\]+)?"
 )
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 
@@ -61,8 +67,10 @@ def test_no_place_is_named(lock: str) -> None:
     ("lock", "wanted"),
     [
         ("requirements.txt", RUNTIME),
-        ("requirements-dev.txt", RUNTIME.union(*GROUPS.values())),
+        ("requirements-dev.txt", RUNTIME.union(*(GROUPS[g] for g in ("test", "lint", "build")))),
         ("requirements-build.txt", GROUPS["build"]),
+        ("requirements-docs.txt", GROUPS["docs"]),
+        ("requirements-release.txt", GROUPS["release"]),
     ],
 )
 def test_what_the_project_asks_for_is_locked(lock: str, wanted: set[str]) -> None:
