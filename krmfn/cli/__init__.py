@@ -54,6 +54,8 @@ class Command:
 COMMANDS = {
     "build": Command("krmfn.cli.build", "build overlays, run nothing of theirs, seal the claims"),
     "seal": Command("krmfn.cli.seal", "seal the claims of a finished stream"),
+    "diff": Command("krmfn.cli.diff", "say what SealedSecrets differ between two places"),
+    "drift": Command("krmfn.cli.drift", "say whether the vault still holds what was deployed"),
     "unseal": Command("krmfn.cli.unseal", "open SealedSecrets with the controller's private key"),
     "cert": Command("krmfn.cli.cert", "fetch the controller's certificate, or check one"),
     "schema": Command("krmfn.cli.schema", "print the JSON Schema of a kind, or check files"),
