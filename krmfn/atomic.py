@@ -2,7 +2,8 @@
 
 Rules enforced here: the content goes to a new file in the same directory, with its final mode from
 the start, and reaches the disk before it gets its name; whatever fails, the old file is untouched
-and nothing is left beside it. A link is followed, so that its target is replaced and not the link.
+and nothing is left beside it; of several files all are replaced, or none. A link is followed, so
+that its target is replaced and not the link.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 from krmfn.errors import OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 SHARED = 0o644  # before the umask
@@ -38,6 +39,37 @@ def replace_file(path: Path, content: bytes) -> None:
         _sync_directory(target.parent)
     except (OSError, RuntimeError) as error:
         raise _failed(path, error) from None
+
+
+def replace_files(contents: Mapping[Path, bytes]) -> None:
+    """Put new contents in place of existing files: all of them, or none.
+
+    Everything is on the disk before the first file gets its name, and what has got it is put back
+    when one cannot. Only a process that is killed between two renames leaves some of each.
+
+    Raises:
+        OutputError: one of them cannot be written; all are as they were.
+    """
+    former: dict[Path, bytes] = {}
+    with contextlib.ExitStack() as stack:
+        ready: list[tuple[Path, Path]] = []
+        for path, content in contents.items():
+            try:
+                target = path.resolve()
+                before, mode = target.read_bytes(), target.stat().st_mode & 0o7777
+                ready.append((stack.enter_context(_written(target, content, mode)), target))
+            except (OSError, RuntimeError) as error:
+                raise _failed(path, error) from None
+            former[target] = before
+        for number, (temporary, target) in enumerate(ready):
+            try:
+                temporary.replace(target)
+            except OSError as error:
+                for _, done in ready[:number]:
+                    replace_file(done, former[done])
+                raise _failed(target, error) from None
+    for directory in {target.parent for target in former}:
+        _sync_directory(directory)
 
 
 def create_file(path: Path, content: bytes, *, mode: int | None = None) -> None:

@@ -56,6 +56,9 @@ COMMANDS = {
     "seal": Command("krmfn.cli.seal", "seal the claims of a finished stream"),
     "diff": Command("krmfn.cli.diff", "say what SealedSecrets differ between two places"),
     "drift": Command("krmfn.cli.drift", "say whether the vault still holds what was deployed"),
+    "rotate": Command(
+        "krmfn.cli.rotate", "another certificate, epoch or newer versions, as a diff"
+    ),
     "unseal": Command("krmfn.cli.unseal", "open SealedSecrets with the controller's private key"),
     "cert": Command("krmfn.cli.cert", "fetch the controller's certificate, or check one"),
     "schema": Command("krmfn.cli.schema", "print the JSON Schema of a kind, or check files"),

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from krmfn.compare import Change, Comparison, compare, sealed_secrets, together
@@ -190,6 +190,7 @@ ITEMS = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(ITEMS, ITEMS, st.booleans(), st.booleans())
 def test_no_ciphertext_is_told_and_directions_mirror(
     left: dict[str, bytes], right: dict[str, bytes], krmfns: bool, certificate: bool
