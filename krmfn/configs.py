@@ -75,6 +75,7 @@ class Overlay:
     """One overlay's objects and patches.
 
     Attributes:
+        renames: whether any of its kustomizations adds a prefix or suffix to names.
         texts: of the files that were read, by path.
     """
 
@@ -82,6 +83,7 @@ class Overlay:
     root: Path
     configs: list[Config] = field(default_factory=list)
     patches: list[Patch] = field(default_factory=list)
+    renames: bool = False
     texts: dict[Path, str] = field(default_factory=dict)
 
     def read(self, path: Path) -> str:
@@ -121,6 +123,7 @@ def find(directory: Path, environ: Mapping[str, str]) -> Overlay:
     for base, (file, value) in reached.kustomizations.items():
         (document,) = strictyaml.documents(found.read(file), found.short(file))
         _patches(found, value, document, base)
+        found.renames = found.renames or bool(value.get("namePrefix") or value.get("nameSuffix"))
         for name in (*LISTS, "resources"):
             for number, entry in enumerate(value.get(name) or []):
                 at = document.position((name, number))

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
@@ -26,6 +25,7 @@ Path: TypeAlias = tuple[str | int, ...]
 # Nobody's parser takes this for anything but a string, whatever version of YAML it follows.
 _PLAIN = re.compile(r"(?!0[box])(?=.*[a-df-z])[a-z0-9][a-z0-9.-]*", re.IGNORECASE)
 _WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
+_HAND = "change it by hand"
 _QUOTED = '"'
 _LITERAL = re.compile(r"\|[-+]?[ \t]*(#[^\n]*)?\r?\n")
 
@@ -63,9 +63,14 @@ def edit(text: str, name: str, changes: Sequence[Change]) -> str:
     wanted = [document.value() for document in documents]
     for change in changes:
         _put(wanted[change.document], change.path, change.value)
-    found = [document.value() for document in strictyaml.documents(result, name)]
-    if _comparable(found) != _comparable(wanted):
-        raise SpecError("in-place", "the file would read otherwise than wanted", where=name)
+    try:
+        found = _comparable([d.value() for d in strictyaml.documents(result, name)])
+    except SpecError:
+        found = ""
+    if found != _comparable(wanted):
+        raise SpecError(
+            "in-place", "it is written in a way that cannot be kept", where=name, remedy=_HAND
+        )
     return mark + result
 
 
@@ -112,9 +117,7 @@ def _literal(
     header = _LITERAL.match(document.text, start)
     inside = document.text[header.end() : stop] if header else ""
     margin = inside[: len(inside) - len(inside.lstrip(" "))]
-    # The node's end lies behind the comments that follow, which stand further left.
-    lines = takewhile(lambda line: not line.strip() or line.startswith(margin), inside.split("\n"))
-    body = "\n".join(lines).rstrip()
+    body = inside.rstrip()
     if not header or not margin or not body:
         raise _refused(document, change.path, "it is written in a style that cannot be kept")
     ending = "\r\n" if header[0].endswith("\r\n") else "\n"
@@ -205,5 +208,5 @@ def _refused(document: strictyaml.Document, path: Path, why: str) -> SpecError:
         f"{why}, so it cannot be changed in place",
         where=f"{document.name}:{at.line}:{at.column}",
         key=str(path[-1]),
-        remedy="change it by hand",
+        remedy=_HAND,
     )

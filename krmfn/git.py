@@ -2,7 +2,7 @@
 
 Rules enforced here: objects are read as they were committed, so that no filter, attribute or hook
 of a repository has a say; nothing is fetched; git is given no credential. What comes out goes into
-a private folder: files first and links last, so that nothing is written through a link.
+a private folder: all directories first, so that nothing is written through a link.
 """
 
 from __future__ import annotations
@@ -135,9 +135,8 @@ def revision(name: str, deadline: Deadline) -> Revision:
     where = _git(deadline, "rev-parse", "--show-prefix")
     if where.returncode:
         raise SpecError("file", "the working directory is in no git repository", where=name)
-    # A name that begins with a dash would be an option.
-    wanted = "" if name.startswith("-") else f"{name}^{{tree}}"
-    found = _git(deadline, "rev-parse", "--verify", "--quiet", wanted)
+    # With --verify nothing that begins with a dash is taken for an option.
+    found = _git(deadline, "rev-parse", "--verify", "--quiet", f"{name}^{{tree}}")
     if found.returncode:
         raise SpecError("usage", "git knows no such revision", where=name)
     prefix = os.fsdecode(where.stdout).rstrip("\n")
@@ -150,12 +149,12 @@ def _put(folder: Path, contents: dict[_Entry, bytes]) -> None:
     try:
         for entry in contents:
             targets[entry].parent.mkdir(parents=True, exist_ok=True)
-        for entry in sorted(contents, key=lambda e: e.mode == _LINK):
+        for entry, content in contents.items():
             if entry.mode == _LINK:
-                targets[entry].symlink_to(os.fsdecode(contents[entry]))
+                targets[entry].symlink_to(os.fsdecode(content))
             else:
                 with targets[entry].open("xb") as file:
-                    file.write(contents[entry])
+                    file.write(content)
     except (OSError, ValueError):
         raise SpecError("file", f"{entry.path} cannot be taken out of the revision") from None
 

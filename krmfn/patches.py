@@ -41,11 +41,16 @@ class Patch:
     paths: tuple[tuple[str, ...], ...]
     pins: bool
 
-    def sets(self, kind: str, name: str, path: Sequence[str]) -> bool:
-        """Whether it may change what stands at ``path``, above it or below it."""
+    def sets(self, kind: str, name: str, path: Sequence[str], *, renamed: bool = False) -> bool:
+        """Whether it may change what stands at ``path``, above it or below it.
+
+        Args:
+            renamed: whether names get a prefix or suffix, which a patch may know or not.
+        """
+        called = _matches(self.name, name) or (renamed and name in self.name.replace("\\", ""))
         return (
             _matches(self.kind, kind)
-            and _matches(self.name, name)
+            and called
             and any(all(a == b for a, b in zip(one, path, strict=False)) for one in self.paths)
         )
 

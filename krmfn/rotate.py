@@ -176,7 +176,10 @@ def pins(overlay: Overlay) -> list[Pin]:
         SpecError: ``in-place``, a patch sets a version, or what it is looked up by.
     """
     for patch in overlay.patches:
-        if patch.pins and any(patch.sets(CLAIM, c.name, ("spec",)) for c in overlay.configs):
+        names = [config.name for config in overlay.configs if config.kind == CLAIM]
+        if patch.pins and any(
+            patch.sets(CLAIM, name, ("spec",), renamed=overlay.renames) for name in names
+        ):
             raise SpecError("in-place", "a patch sets a version", where=patch.where, remedy=_HAND)
     found = []
     for config in overlay.configs:
@@ -231,7 +234,7 @@ def check_patches(overlay: Overlay, config: Config, path: Sequence[str | int]) -
     """
     steps = [str(step) for step in path]
     for patch in overlay.patches:
-        if patch.sets(config.kind, config.name, steps):
+        if patch.sets(config.kind, config.name, steps, renamed=overlay.renames):
             raise SpecError(
                 "in-place",
                 f"a patch sets {'.'.join(steps)} of {config.kind}/{config.name}",
@@ -274,7 +277,6 @@ def _pins(
                 why = "several transformers define" if holding else "nothing defines"
                 raise _refused(config, path, f"{why} the store {store}")
             check_patches(overlay, holding[0], ("spec", "stores", store))
-            check_patches(overlay, config, path)
             yield Pin(config, path, version, store, key, holding[0])
 
 

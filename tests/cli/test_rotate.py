@@ -216,6 +216,23 @@ def test_an_epoch_that_is_not_changed(
     assert snapshot(overlay) == before
 
 
+@pytest.mark.parametrize("path", ["/spec/sealing/epoch", "/spec/sealing", "/spec"])
+def test_an_epoch_that_a_patch_sets(path: str, overlay: Path) -> None:
+    """The file's own value has no say then."""
+    (overlay / "config").mkdir()
+    (overlay / "krmfn.yaml").rename(overlay / "config/krmfn.yaml")
+    patch = {"target": {"name": "shop"}, "patch": json.dumps([{"op": "add", "path": path}])}
+    repo.write(
+        overlay / "config/kustomization.yaml", {"resources": ["krmfn.yaml"], "patches": [patch]}
+    )
+    (overlay / "kustomization.yaml").write_text("generators: [config]\n")
+    before = snapshot(overlay)
+    done = rotate("epoch", overlay)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "config/kustomization.yaml:6:3: a patch sets spec.sealing.epoch of" in done.stderr
+    assert snapshot(overlay) == before
+
+
 # --- cert
 
 
@@ -465,7 +482,7 @@ def test_a_token_that_may_nothing(overlay: Path, openbao: OpenBao) -> None:
         ),
         (
             CLAIM.replace(", version: 1", ""),
-            "p.yaml:1:1: a patch sets spec.data.0.remoteRef.version of SecretClaim/db",
+            "p.yaml:1:1: a patch sets spec.data of SecretClaim/db",
         ),
         (
             CLAIM.partition("  data:")[0],

@@ -89,6 +89,8 @@ def test_a_block_of_lines(before: str, after: str) -> None:
         ),
         ("spec: {sealing: {}}\n", EPOCH, "there is no mapping to put it into"),
         ("spec: {sealing: null}\n", EPOCH, "there is no mapping to put it into"),
+        ("spec:\n  ? sealing\n  : a: b\n", EPOCH, "f: it is written in a way that cannot be kept"),
+        ("spec:\n  sealing:\n    &x\n    a: b\n", EPOCH, "f: it is written in a way that cannot"),
         ("spec: {}\n", EPOCH, "nothing stands there"),
         ("a: [1]\n", ("a", 3), "nothing stands there"),
         ("spec: {sealing: {\n  # c\n  a: b}}\n", EPOCH, "a comment stands before its first entry"),

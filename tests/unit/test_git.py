@@ -103,7 +103,7 @@ def test_paths_that_no_repository_has(repository: Path, name: str) -> None:
         pass
 
 
-@pytest.mark.parametrize("name", ["--all", "-h", "", "nothing", "HEAD"])
+@pytest.mark.parametrize("name", ["--all", "-h", "--since=yesterday", "", "nothing", "HEAD"])
 def test_what_is_no_revision(repository: Path, name: str) -> None:
     """Options are not taken for one; nor is the HEAD of a repository without commits."""
     with pytest.raises(SpecError, match=r"git knows no such revision \[usage\]"):

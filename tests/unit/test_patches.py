@@ -67,6 +67,14 @@ def test_what_may_be_meant() -> None:
         assert patch.sets(KIND, "shop", EPOCH)
 
 
+def test_names_that_change() -> None:
+    """Where names get a prefix a patch may use the later one; elsewhere that is another object."""
+    (patch,) = found({"patches": [{"patch": MERGE.replace("shop", "eu-shop-1")}]})
+    assert patch.sets(KIND, "shop", EPOCH, renamed=True)
+    assert not patch.sets(KIND, "shop", EPOCH)
+    assert not patch.sets(KIND, "mail", EPOCH, renamed=True)
+
+
 def test_positions() -> None:
     """An inline patch is where the entry is; one in a file is in that file."""
     (one,) = found({"patches": [{"patch": MERGE}]})
