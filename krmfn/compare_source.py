@@ -20,7 +20,7 @@ from krmfn.compare import sealed_secrets
 from krmfn.errors import Failure, SpecError
 from krmfn.git import revision
 from krmfn.overlay import FILE_NAMES
-from krmfn.paths import read_file
+from krmfn.paths import exists, read_file
 from krmfn.sealedsecret import KIND
 
 if TYPE_CHECKING:
@@ -70,17 +70,17 @@ def load(name: str, deadline: Deadline) -> Side:
     if name == "-":
         return Side(name, {"": sealed_of(sys.stdin.buffer.read(), "<stdin>")})
     path = Path(name)
-    if path.is_dir():
-        return _directory(path, name, deadline)
-    if path.exists() or ":" not in name:
-        if not path.exists():
-            raise SpecError(
-                "usage",
-                f"{name} is nothing to compare",
-                expected="a directory, a file, REV:PATH, - or cluster",
-            )
+    if exists(path):
+        if path.is_dir():
+            return _directory(path, name, deadline)
         return Side(name, {"": sealed_of(read_file(path, name=name, key=""), name)})
-    return _revision(name, deadline)
+    if ":" in name:
+        return _revision(name, deadline)
+    raise SpecError(
+        "usage",
+        f"{name} is nothing to compare",
+        expected="a directory, a file, REV:PATH, - or cluster",
+    )
 
 
 def rendered(name: str, place: Path, deadline: Deadline) -> list[Sealed]:
@@ -92,7 +92,7 @@ def rendered(name: str, place: Path, deadline: Deadline) -> list[Sealed]:
     Raises:
         SpecError: there is no such file.
     """
-    if Path(name).is_dir() or ":" not in name:
+    if exists(Path(name)) or ":" not in name:
         content = read_file(Path(name) / place, name=f"{name}/{place}", key="")
     else:
         commit, _, inside = name.partition(":")

@@ -13,7 +13,7 @@ from krmfn import strictyaml, tree
 from krmfn.errors import SpecError
 from krmfn.overlay import LISTS
 from krmfn.patches import patches
-from krmfn.paths import find_root, read_file
+from krmfn.paths import exists, find_root, read_file
 from krmfn.spec.base import API_VERSION
 from krmfn.strictyaml import mapping
 
@@ -110,16 +110,29 @@ class Overlay:
 
 
 def find(directory: Path, environ: Mapping[str, str]) -> Overlay:
-    """Everything of krmfn's in one overlay.
+    """Everything of krmfn's in one overlay; or in one file, as `krmfn seal --config` takes it.
 
     Raises:
         SpecError: it cannot be read, or holds nothing of krmfn's.
     """
-    if not directory.is_dir():
-        raise SpecError("file", f"{directory} is not a directory")
-    root = find_root(directory, environ)
-    reached = tree.reach(directory, root)
+    base = directory.parent if directory.is_file() else directory
+    root = find_root(base, environ)
     found = Overlay(directory, root)
+    if directory.is_file():
+        short, file = found.short(directory.resolve()), directory.resolve()
+        objects = _objects(found.read(file), short, file, base.resolve())
+        found.configs += [one for one in objects if one.value.get("apiVersion") == API_VERSION]
+    elif directory.is_dir():
+        _kustomizations(found, tree.reach(directory, root))
+    else:
+        raise SpecError("file", f"{directory} is not there")
+    if not found.configs:
+        raise SpecError("input", "there is no configuration of krmfn's", where=str(directory))
+    return found
+
+
+def _kustomizations(found: Overlay, reached: tree.Tree) -> None:
+    """What every kustomization that is reached lists."""
     for base, (file, value) in reached.kustomizations.items():
         (document,) = strictyaml.documents(found.read(file), found.short(file))
         _patches(found, value, document, base)
@@ -139,9 +152,6 @@ def find(directory: Path, environ: Mapping[str, str]) -> Overlay:
                             found.configs.append(config)
                     elif functions:
                         _patches(found, config.value, config.document, base)
-    if not found.configs:
-        raise SpecError("input", "there is no configuration of krmfn's", where=str(directory))
-    return found
 
 
 def _patches(
@@ -165,8 +175,8 @@ def _entry(
         functions: whether it is a list of functions.
     """
     directory, name = entry
-    path = directory / name if "\n" not in name else directory
-    if "\n" in name or not path.exists():
+    path = directory / name
+    if not exists(path):
         yield from _objects(name, where, base, base, inline=where)
     elif path.is_file():
         text = found.read(path)

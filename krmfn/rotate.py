@@ -22,7 +22,7 @@ from krmfn.spec.parse import parse
 from krmfn.strictyaml import mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -104,10 +104,8 @@ def certificate(
     Raises:
         SpecError: ``in-place``, the certificate comes from a store or a patch.
     """
-    for config in overlay.configs:
-        path = CERTIFICATES.get(config.kind, ())
-        if not path:
-            continue
+    for config in _sealing(overlay, CERTIFICATES):
+        path = CERTIFICATES[config.kind]
         check_patches(overlay, config, path)
         found = config.get(*path)
         if not isinstance(found, dict):
@@ -133,9 +131,7 @@ def epoch(rotation: Rotation, overlay: Overlay, to: str | None) -> None:
     Raises:
         SpecError: ``in-place``; or the present one is no number, and ``to`` is None.
     """
-    for config in overlay.configs:
-        if config.kind not in (GENERATOR, TRANSFORMER):
-            continue
+    for config in _sealing(overlay, (GENERATOR, TRANSFORMER)):
         if not isinstance(config.get(*EPOCH[:-1]), dict):
             check_patches(overlay, config, EPOCH)
             continue
@@ -254,6 +250,23 @@ def unified(changed: dict[Path, tuple[str, bytes, bytes]]) -> str:
 
 
 _HAND = "change it by hand"
+
+
+def _sealing(overlay: Overlay, kinds: Collection[str]) -> list[Config]:
+    """The objects of these kinds.
+
+    Raises:
+        SpecError: there is none, as where another command is given the configuration.
+    """
+    found = [config for config in overlay.configs if config.kind in kinds]
+    if not found:
+        raise SpecError(
+            "input",
+            "there is no configuration that seals",
+            where=str(overlay.directory),
+            remedy="name the file that krmfn seal --config is given",
+        )
+    return found
 
 
 def _pins(

@@ -53,7 +53,10 @@ def register(parser: argparse.ArgumentParser) -> None:
     versions = actions.add_parser("versions", help="pin references to the newest versions")
     for action in (certificate, epoch, versions):
         action.add_argument(
-            "directories", nargs="+", metavar="DIR", help="a kustomization's directory"
+            "directories",
+            nargs="+",
+            metavar="DIR",
+            help="a kustomization's directory, or the file that krmfn seal --config is given",
         )
         action.add_argument("--dry-run", action="store_true", help="print the changes, make none")
 

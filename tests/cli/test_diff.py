@@ -156,6 +156,7 @@ def test_a_name_writes_no_line_of_its_own(tmp_path: Path) -> None:
     ("arguments", "stdin", "said"),
     [
         (("nothing", "-"), "{}", "nothing is nothing to compare, expected a directory"),
+        (("x" * 5000, "-"), "{}", " is nothing to compare, expected a directory"),
         (("-", "-"), "", "- can be one of the two sides only [usage]"),
         (("cluster", "cluster"), "", "cluster can be one of the two sides only [usage]"),
         (("-", SEALED), "", "<stdin>: there is no resource in it [input]"),

@@ -69,6 +69,9 @@ spec:
   stores:
     main: {vault: {path: MOUNT}}
 """
+INLINE = yaml.safe_load(
+    CONFIG.replace("file: certs/c.pem", f"url: 'https://x', sha256: {'a' * 64}")
+)
 
 
 def rotate(
@@ -334,10 +337,15 @@ def test_an_expired_certificate_is_replaced(overlay: Path) -> None:
             {},
             "overlays/prod/kustomization.yaml:2:3: sha256: it stands inside the kustomization",
         ),
+        (
+            "generators: ['" + json.dumps(INLINE) + "']",
+            {},
+            "overlays/prod/kustomization.yaml:1:14: sha256: it stands inside the kustomization",
+        ),
         ("resources: []", {}, "there is no configuration of krmfn's [input]"),
         ("generators: [none.yaml]", {}, "none.yaml is not there, and nothing is fetched [file]"),
     ],
-    ids=["store", "json patch", "strategic patch", "inline", "nothing", "missing"],
+    ids=["store", "json patch", "strategic patch", "inline", "one line", "nothing", "missing"],
 )
 def test_a_certificate_that_is_set_elsewhere(
     fields: str, files: dict[str, str], said: str, overlay: Path
@@ -366,6 +374,21 @@ def test_paths_are_relative_to_who_lists(overlay: Path) -> None:
     done = rotate("cert", "--to", NEW_FILE, overlay, overlay.parent / "other")
     assert (done.returncode, done.stderr) == (0, "2 files changed\n")
     assert (overlay.parent / "other/certs/c.pem").read_text() == NEW_PEM
+
+
+def test_the_configuration_of_seal(claims: Path) -> None:
+    """A file by itself, its paths relative to it; claims alone say nothing of how they are sealed."""
+    config = claims.parent / "sealing.yaml"
+    config.write_text(TRANSFORMER.replace("certs/c.pem", "overlays/dev/certs/c.pem"))
+    done = rotate("cert", "sealing.yaml", "--to", NEW_FILE, cwd=claims.parent)
+    assert (done.returncode, done.stderr) == (0, "1 file changed\n")
+    assert (claims / "dev/certs/c.pem").read_text() == NEW_PEM
+    done = rotate("epoch", config)
+    assert "+++ b/sealing.yaml\n" in done.stdout
+    done = rotate("epoch", claims.parent / "base")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "there is no configuration that seals; name the file that" in done.stderr
+    assert rotate("epoch", claims / "no").returncode == 2
 
 
 # --- versions
