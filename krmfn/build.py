@@ -27,9 +27,12 @@ from typing import TYPE_CHECKING, Any
 from krmfn import resourcelist, shape, tree
 from krmfn.auditing import enforce, refuse_owned
 from krmfn.certificate_source import load_certificate
-from krmfn.errors import KrmfnError, SpecError, raise_all
-from krmfn.kustomize import Sandbox
+from krmfn.errors import Failure, KrmfnError, SpecError, raise_all
+from krmfn.kustomize import Sandbox, find_kustomize
 from krmfn.overlay import FILE_NAMES, Overlay
+from krmfn.paths import find_root
+from krmfn.providers.base import Surroundings
+from krmfn.providers.shared import StorePool
 from krmfn.resolve import Stores
 from krmfn.restart import stamped
 from krmfn.sealedsecret import CERTIFICATE, SEALED_FOR
@@ -42,7 +45,7 @@ from krmfn.validate import validate
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from krmfn.providers.base import Surroundings
+    from krmfn.deadline import Deadline
     from krmfn.resourcelist import Item
     from krmfn.restart import Stamp
     from krmfn.sealedsecret import Object
@@ -51,6 +54,18 @@ if TYPE_CHECKING:
 OURS = (shape.PLAN, SEALED_FOR, CERTIFICATE)
 _MEMORY = Path("/dev/shm")  # noqa: S108  # a private folder is made in it
 _LIST_PLACE = 0o700
+
+
+@dataclass(frozen=True)
+class Built:
+    """One overlay's finished stream.
+
+    Attributes:
+        random: namespace and name of what was sealed at random: its bytes say nothing.
+    """
+
+    text: str
+    random: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -77,7 +92,7 @@ def build(
     around: Surroundings,
     *,
     claims_only: bool = False,
-) -> str:
+) -> Built:
     """The finished stream of one overlay.
 
     Args:
@@ -89,15 +104,68 @@ def build(
         Failure: any; nothing is returned then.
     """
     shaped = _shaped(directory, command, flags, around)
+    random: set[tuple[str, str]] = set()
     if claims_only:
         pieces = [_unmarked(item, shaped.key) for item in shaped.items]
     else:
         refuse_owned(shaped.items)
-        pieces, companions = _power(shaped, around)
+        pieces, companions, random = _power(shaped, around)
         pieces += [_text(one) for one in companions]
     output = references(pieces, shaped.sort, command, flags, around)
     _check(output, shaped, directory, around, claims_only=claims_only)
-    return output
+    return Built(output, frozenset(random))
+
+
+def build_all(
+    directories: Sequence[Path],
+    flags: Sequence[str],
+    deadline: Deadline,
+    *,
+    claims_only: bool = False,
+    root: Path | None = None,
+) -> tuple[dict[Path, Built], list[str]]:
+    """Several overlays, with one login and each secret read once.
+
+    Args:
+        root: the repository's root, where it is not found as usual.
+
+    Returns:
+        Each under the path that `krmfn build --output` writes it to; and the warnings.
+
+    Raises:
+        Failure: any; nothing is returned then.
+    """
+    command = tuple(find_kustomize(os.environ))
+    pool = StorePool()
+    built: dict[Path, Built] = {}
+    warnings: list[str] = []
+    try:
+        for directory in directories:
+            top = root or find_root(directory, os.environ)
+            around = Surroundings(os.environ, deadline, directory, top, opener=pool.open)
+            if not directory.is_dir():
+                raise SpecError("file", f"{directory} is not a directory")
+            try:
+                one = build(directory, command, flags, around, claims_only=claims_only)
+            except Failure as failure:
+                for error in failure.errors:
+                    error.at(where=str(directory))
+                raise
+            place = _rendered_as(directory.resolve(), top)
+            if place in built:
+                raise SpecError("usage", f"two directories would be written to {place}")
+            built[place] = one
+            warnings += [f"{directory}: {warning}" for warning in around.warnings]
+    finally:
+        pool.close()
+    return built, warnings
+
+
+def _rendered_as(directory: Path, root: Path) -> Path:
+    """Where a directory's output goes, relative to --output."""
+    inside = directory.relative_to(root)
+    name = inside.name or "build"
+    return inside.parent / f"{name}.yaml"
 
 
 def shaped_stream(
@@ -165,11 +233,13 @@ def _shape(directory: Path, sandbox: Sandbox, flags: Sequence[str], root: Path) 
     return Shape(items, tuple(validators.get(directory, ())), sort, sandbox.key)
 
 
-def _power(shaped: Shape, around: Surroundings) -> tuple[list[str], list[Object]]:
+def _power(
+    shaped: Shape, around: Surroundings
+) -> tuple[list[str], list[Object], set[tuple[str, str]]]:
     """Phase 2: the documents, each claim's SealedSecret among them, and the name companions.
 
     A generator's stand where its claims stood, a transformer's behind everything, as the functions
-    themselves put them.
+    themselves put them. The third is what is sealed at random, by namespace and name.
     """
     groups: dict[str, list[tuple[int, str, dict[str, Any]]]] = {}
     kept: dict[int, Item] = {}
@@ -190,21 +260,26 @@ def _power(shaped: Shape, around: Surroundings) -> tuple[list[str], list[Object]
     behind: list[str] = []
     companions: list[Object] = []
     stamps: list[Stamp] = []
+    random: set[tuple[str, str]] = set()
     for text, claims in groups.items():
         plan = json.loads(text)
+        config = shape.config_of(plan)
         stream = resourcelist.rewrite_stream((), [claim for _, _, claim in claims])
         inside = replace(around, base=around.root / plan["directory"])
         items = resourcelist.stream(stream, "the build")
-        done = transform(items, shape.config_of(plan), Overlay(), inside)
+        done = transform(items, config, Overlay(), inside)
         companions += done.companions
         stamps += _known_by(done.stamps, claims)
-        for (number, _, _), one in zip(claims, done.sealed, strict=True):
+        usual = config.spec.sealing.mode if config.spec.sealing else ""
+        for (number, _, claim), one in zip(claims, done.sealed, strict=True):
+            if (claim["spec"].get("mode") or usual) == "random":
+                random.add((one["metadata"].get("namespace", ""), one["metadata"]["name"]))
             if plan["kind"] == shape.GENERATOR:
                 pieces[number] = _text(one)
             else:
                 behind.append(_text(one))
     pieces |= {number: stamped(item, stamps).raw for number, item in kept.items()}
-    return [*(pieces[number] for number in sorted(pieces)), *behind], companions
+    return [*(pieces[number] for number in sorted(pieces)), *behind], companions, random
 
 
 def _known_by(

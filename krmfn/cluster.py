@@ -1,6 +1,7 @@
-"""The controller in a cluster, through the API server's service proxy (as kubeseal reaches it).
+"""What a cluster says: the controller's certificate, and the SealedSecrets that are deployed.
 
-Only `kubernetes.client.ApiClient` is used: the typed API classes cost 600 ms to import.
+The controller is reached through the API server's service proxy, as kubeseal does it. Only
+`kubernetes.client.ApiClient` is used: the typed API classes cost 600 ms to import.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from krmfn.errors import ProviderError
+from krmfn.sealedsecret import API_VERSION, KIND
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,8 +20,9 @@ if TYPE_CHECKING:
 # kubeseal's default, and the Helm chart's.
 SERVICE_NAMES = ("sealed-secrets-controller", "sealed-secrets")
 NAMESPACE = "kube-system"
-OK, FORBIDDEN = 200, 403
+OK, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 200, 401, 403, 404
 _SECONDS = 10.0
+_PAGE = 500
 
 
 def fetch_certificate(
@@ -58,6 +61,52 @@ def fetch_certificate(
         source=namespace,
         remedy="set --controller-namespace and --controller-name",
     )
+
+
+def sealed_secrets(namespaces: Sequence[str], *, context: str | None = None) -> list[Any]:
+    """Every SealedSecret in some namespaces.
+
+    Raises:
+        ProviderError: no cluster, no such kind in it, or no right to list them.
+    """
+    client = _client(context)
+    found: list[Any] = []
+    for namespace in namespaces:
+        path = f"/apis/{API_VERSION}/namespaces/{quote(namespace, safe='')}/sealedsecrets"
+        after = ""
+        while True:
+            status, body = _get(client, f"{path}?limit={_PAGE}{after}")
+            if status != OK:
+                raise _not_listed(status, namespace)
+            try:
+                page = json.loads(body)
+                items, metadata = page["items"], page["metadata"]
+                # In a list the API server leaves out what each one is.
+                found += [{"apiVersion": API_VERSION, "kind": KIND, **one} for one in items]
+                token = metadata.get("continue")
+            except (ValueError, LookupError, TypeError, AttributeError):
+                raise ProviderError(
+                    "protocol", "the API server's answer is no list", source=namespace
+                ) from None
+            if not token:
+                break
+            after = f"&continue={quote(str(token), safe='')}"
+    return found
+
+
+def _not_listed(status: int, namespace: str) -> ProviderError:
+    if status in (UNAUTHORIZED, FORBIDDEN):
+        return ProviderError(
+            "permission-denied",
+            "the SealedSecrets may not be listed",
+            source=namespace,
+            remedy="ask for list on sealedsecrets.bitnami.com",
+        )
+    if status == NOT_FOUND:
+        message, remedy = "the cluster has no SealedSecrets", "install sealed-secrets"
+        return ProviderError("not-found", message, source=namespace, remedy=remedy)
+    message = f"the API server answers {status}"
+    return ProviderError("unavailable", message, source=namespace)
 
 
 def _port(service: bytes) -> str:

@@ -171,6 +171,7 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
     "derivation-key-read": (SpecError, "a secret would contain the derivation key"),
     "kustomize": (SpecError, "kustomize is not there, or cannot build the directory"),
     "foreign": (SpecError, "a build would run, fetch or inflate what is not krmfn's"),
+    "in-place": (SpecError, "a value cannot be changed where it stands in a file"),
     # 3: provider
     "extra-missing": (ProviderError, "a store needs a package that is not installed"),
     "credential-missing": (ProviderError, "a credential's variable or file is absent or empty"),

@@ -22,6 +22,14 @@ def find_root(base: Path, environ: Mapping[str, str]) -> Path:
     return next((p for p in (base, *base.parents) if (p / ".git").exists()), base)
 
 
+def exists(path: Path) -> bool:
+    """Whether something is there; what is no path at all, such as a long text, is not."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def read_repository_file(name: str, *, base: Path, root: Path, key: str) -> bytes:
     """The content of a file that a configuration names.
 

@@ -55,6 +55,11 @@ COMMANDS = {
     "init": Command("krmfn.cli.init", "look at a repository, and propose what krmfn needs in it"),
     "build": Command("krmfn.cli.build", "build overlays, run nothing of theirs, seal the claims"),
     "seal": Command("krmfn.cli.seal", "seal the claims of a finished stream"),
+    "diff": Command("krmfn.cli.diff", "say what SealedSecrets differ between two places"),
+    "drift": Command("krmfn.cli.drift", "say whether the vault still holds what was deployed"),
+    "rotate": Command(
+        "krmfn.cli.rotate", "another certificate, epoch or newer versions, as a diff"
+    ),
     "unseal": Command("krmfn.cli.unseal", "open SealedSecrets with the controller's private key"),
     "audit": Command("krmfn.cli.audit", "prove that every Secret a build refers to will exist"),
     "graph": Command("krmfn.cli.graph", "show who makes and who uses each Secret of a build"),

@@ -12,23 +12,21 @@ refused. Values are read and sealed afterwards, by this process alone.
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from krmfn.atomic import replace_file
-from krmfn.build import build
+from krmfn.build import build_all
 from krmfn.deadline import Deadline
-from krmfn.errors import Failure, OutputError, SpecError
-from krmfn.kustomize import check_flags, find_kustomize
-from krmfn.paths import find_root
-from krmfn.providers.base import Surroundings
-from krmfn.providers.shared import StorePool
+from krmfn.errors import OutputError, SpecError
+from krmfn.kustomize import check_flags
 
 if TYPE_CHECKING:
     import argparse
+
+    from krmfn.build import Built
 
 HEADER = "# Written by krmfn build from "
 
@@ -64,39 +62,15 @@ def run(options: argparse.Namespace) -> int:
             remedy="write them to files with --output DIR, or build one after the other",
         )
     flags = list(check_flags(flags))
-    command = find_kustomize(os.environ)
-    signal.signal(signal.SIGTERM, _terminated)  # so that private folders go
+    signal.signal(signal.SIGTERM, terminated)
     deadline = Deadline.from_environment(options.start)
-    pool = StorePool()
-    built: dict[Path, str] = {}
-    warnings: list[str] = []
-    try:
-        for directory in directories:
-            root = find_root(directory, os.environ)
-            around = Surroundings(os.environ, deadline, directory, root, opener=pool.open)
-            if not directory.is_dir():
-                raise SpecError("file", f"{directory} is not a directory")
-            try:
-                output = build(
-                    directory, tuple(command), flags, around, claims_only=options.claims_only
-                )
-            except Failure as failure:
-                for error in failure.errors:
-                    error.at(where=str(directory))
-                raise
-            place = _place(directory.resolve(), root)
-            if place in built:
-                raise SpecError("usage", f"two directories would be written to {place}")
-            built[place] = output
-            warnings += [f"{directory}: {warning}" for warning in around.warnings]
-    finally:
-        pool.close()
+    built, warnings = build_all(directories, flags, deadline, claims_only=options.claims_only)
     for warning in warnings:
         print(f"[warning] krmfn build: {warning}", file=sys.stderr)
     if options.output:
         _write(Path(options.output), built, prune=options.prune)
     else:
-        sys.stdout.buffer.write(next(iter(built.values())).encode())
+        sys.stdout.buffer.write(next(iter(built.values())).text.encode())
     return 0
 
 
@@ -109,23 +83,16 @@ def _split(options: argparse.Namespace) -> tuple[list[Path], list[str]]:
     return [Path(name) for name in names], flags
 
 
-def _place(directory: Path, root: Path) -> Path:
-    """Where a directory's output goes, relative to --output."""
-    inside = directory.relative_to(root)
-    name = inside.name or "build"
-    return inside.parent / f"{name}.yaml"
-
-
-def _write(output: Path, built: dict[Path, str], *, prune: bool) -> None:
+def _write(output: Path, built: dict[Path, Built], *, prune: bool) -> None:
     """Each file whole or not at all; what an earlier run left is told, or removed."""
-    for place, content in built.items():
+    for place, one in built.items():
         target = output / place
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _failed(target, error) from None
         source = place.with_suffix("").as_posix()
-        replace_file(target, f"{HEADER}{source}; do not edit.\n{content}".encode())
+        replace_file(target, f"{HEADER}{source}; do not edit.\n{one.text}".encode())
     for file in sorted(output.rglob("*.yaml")):
         if file.relative_to(output) in built or not _is_ours(file):
             continue
@@ -150,5 +117,6 @@ def _failed(path: Path, error: OSError) -> OutputError:
     return OutputError("output", f"{path}: {(error.strerror or 'failed').lower()}")
 
 
-def _terminated(number: int, _frame: object) -> NoReturn:
+def terminated(number: int, _frame: object) -> NoReturn:
+    """A signal's handler: leave as usual, so that private folders go."""
     sys.exit(128 + number)

@@ -31,7 +31,7 @@ from krmfn.overlay import read_overlay
 from krmfn.paths import find_root
 from krmfn.providers.base import Surroundings
 from krmfn.repository import Kustomization, kustomizations, overlays
-from krmfn.yamledit import with_entries
+from krmfn.listedit import with_entries
 
 if TYPE_CHECKING:
     import argparse

@@ -86,6 +86,17 @@ class Store(ABC):
     def read(self, location: Location, version: int | None) -> dict[str, Json]:
         """The secret's fields. ``version`` None is the newest."""
 
+    def newest(self, location: Location) -> int:
+        """The newest version of a secret that can be read, without its values where that goes."""
+        from krmfn.errors import ProviderError
+
+        raise ProviderError(
+            "version-unsupported",
+            "this kind of store keeps no versions",
+            source=location.text,
+            remedy="remove version",
+        )
+
     def hmac(
         self,
         mount: str,  # noqa: ARG002  # for those who can

@@ -63,6 +63,9 @@ class _Shared(Store):
                 future.set_exception(error)
         return future.result()
 
+    def newest(self, location: Location) -> int:
+        return self._store.newest(location)
+
     def hmac(self, mount: str, key: str, version: int, inputs: Sequence[bytes]) -> list[bytes]:
         return self._store.hmac(mount, key, version, inputs)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from krmfn.errors import KrmfnError, ProviderError, SpecError
-from krmfn.providers import vault_transit
+from krmfn.providers import vault_transit, vault_versions
 from krmfn.providers.base import Location, Store
 from krmfn.providers.canonical import canonical_path
 from krmfn.providers.vault_address import choose_origin, variable
@@ -95,12 +95,7 @@ class VaultStore(Store):
         namespace = location.source[2]
         if location.kv_version == 1:
             if version is not None:
-                raise ProviderError(
-                    "version-unsupported",
-                    "KV version 1 keeps no versions",
-                    source=location.text,
-                    remedy="remove version",
-                )
+                raise vault_versions.no_versions(location.text)
             path = f"{_quoted(location.mount)}/{_quoted(location.path)}"
             answer = self._get(path, namespace)
             self._refuse_lease(answer, location, ("lease_id",))
@@ -117,6 +112,29 @@ class VaultStore(Store):
         if not isinstance(fields, dict):
             raise ProviderError("protocol", "the answer holds no secret", source=location.text)
         return fields
+
+    def newest(self, location: Location) -> int:
+        """As the secret's metadata says; who may not read that gets it with the secret itself."""
+        if location.kv_version == 1:
+            raise vault_versions.no_versions(location.text)
+        path = f"{_quoted(location.mount)}/metadata/{_quoted(location.path)}"
+        answer = self._get(path, location.source[2])
+        data = answer.data()
+        if answer.status == DENIED:
+            self._check_token()
+            self._around.warn(
+                f"{location.text}: its metadata may not be read, so the secret was; a policy with "
+                f'path "{path}" {{ capabilities = ["read"] }} avoids that'
+            )
+            answer = self._get(self._data_path(location, None), location.source[2])
+            self._refuse_lease(answer, location, ("lease_id", "lease_duration"))
+            data = answer.data().get("metadata") or {}
+            path = self._data_path(location, None)
+        if answer.status == NOT_FOUND:
+            raise self._missing(answer, location, None)
+        if answer.status != OK:
+            raise self._refused(answer, location.text, path, "read")
+        return vault_versions.newest(data, source=location.text)
 
     def hmac(self, mount: str, key: str, version: int, inputs: Sequence[bytes]) -> list[bytes]:
         """HMAC-SHA-512 under a transit key, which has to be of type ``hmac``."""

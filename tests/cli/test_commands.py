@@ -52,7 +52,9 @@ def test_help_names_every_command() -> None:
     assert "kustomize build --enable-alpha-plugins --enable-exec" in shown
 
 
-@pytest.mark.parametrize("command", ["unseal", "cert", "schema", "age", "install"])
+@pytest.mark.parametrize(
+    "command", ["diff", "drift", "rotate", "unseal", "cert", "schema", "age", "install"]
+)
 def test_help_of_each_command(command: str) -> None:
     """Each command's help shows an example of itself."""
     done = krmfn(command, "--help")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from krmfn.atomic import create_file, replace_file
+from krmfn.atomic import create_file, replace_file, replace_files
 from krmfn.errors import OutputError
 
 if TYPE_CHECKING:
@@ -127,3 +127,51 @@ def test_no_directory_is_an_output_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError) as caught:
         replace_file(tmp_path / "absent" / "store.age", NEW)
     assert "no such file or directory" in caught.value.line()
+
+
+def test_several_files_are_replaced_together(tmp_path: Path) -> None:
+    """Each keeps its mode and its link; nothing is left beside them."""
+    files = [tmp_path / name for name in ("a", "b")]
+    for file in files:
+        file.write_bytes(OLD)
+    files[1].chmod(0o600)
+    (tmp_path / "link").symlink_to("a")
+    replace_files({tmp_path / "link": NEW, files[1]: NEW})
+    assert [file.read_bytes() for file in files] == [NEW, NEW]
+    assert mode(files[1]) == 0o600
+    assert (tmp_path / "link").is_symlink()
+    assert {p.name for p in tmp_path.iterdir()} == {"a", "b", "link"}
+
+
+@pytest.mark.parametrize("fails_at", [0, 1, 2])
+def test_several_files_or_none(
+    tmp_path: Path, fails_at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever rename fails, every file holds what it held."""
+    files = [tmp_path / name for name in ("a", "b", "c")]
+    for file in files:
+        file.write_bytes(OLD + file.name.encode())
+    rename = type(tmp_path).replace
+
+    def fails(self: Path, target: Path) -> Path:
+        if target == files[fails_at]:
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(tmp_path), "replace", fails)
+        with pytest.raises(
+            OutputError, match=r"cannot be written: no space left on device \[output"
+        ):
+            replace_files(dict.fromkeys(files, NEW))
+    assert [file.read_bytes() for file in files] == [OLD + f.name.encode() for f in files]
+    assert sorted(tmp_path.iterdir()) == files
+
+
+def test_a_missing_file_spoils_all(tmp_path: Path) -> None:
+    """Files that exist are replaced; one that does not is an error before the first is."""
+    (tmp_path / "a").write_bytes(OLD)
+    with pytest.raises(OutputError):
+        replace_files({tmp_path / "a": NEW, tmp_path / "b": NEW})
+    assert (tmp_path / "a").read_bytes() == OLD
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]

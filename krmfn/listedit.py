@@ -40,7 +40,7 @@ def _with(text: str, field: str, entries: Sequence[str], name: str) -> str:
         return _ending(text) + f"{field}:\n" + "".join(f"- {entry}\n" for entry in entries)
     if not isinstance(node, yaml.SequenceNode) or node.flow_style or not node.value:
         raise SpecError(
-            "spec",
+            "in-place",
             f"{field}: is not a list in block style",
             where=f"{name}:{node.start_mark.line + 1}",
             remedy=f"write one entry to a line, or add {', '.join(entries)} by hand",

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from krmfn import strictyaml
 from krmfn.errors import SpecError
-from krmfn.yamledit import with_entries
+from krmfn.listedit import with_entries
 
 ADDED = {"resources": ["new.yaml"], "validators": ["v.yaml"]}
 

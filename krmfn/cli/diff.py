@@ -1,0 +1,78 @@
+"""Say what SealedSecrets differ between two places, by ciphertext and annotations alone.
+
+  krmfn diff rendered/overlays/prod.yaml overlays/prod     # what a build would change
+  krmfn diff main:rendered rendered                        # what a branch changes
+  krmfn diff HEAD~1:overlays/prod overlays/prod
+  krmfn diff cluster rendered/overlays/prod.yaml           # what a sync would change
+  kustomize build … overlays/prod | krmfn diff rendered/overlays/prod.yaml -
+
+A and B are a kustomization's directory, which is built as `krmfn build` does; a directory of
+rendered files; a file; REV:PATH of git, which is read without touching the work tree; - for
+standard input; or `cluster`: every SealedSecret in the namespaces of the other side. Two
+directories of files are compared file by file.
+
+No value is read but by a build, and none is shown. Equal bytes are an equal value. Other bytes are
+another value if krmfn sealed both for one certificate and place; else they cannot be compared, and
+it says why. Exit code 0: the same; 1: not.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from krmfn.cli.build import terminated
+from krmfn.cli.differences import text
+from krmfn.compare import compare, together
+from krmfn.compare_source import CLUSTER, Side, deployed, load
+from krmfn.deadline import Deadline
+from krmfn.errors import SpecError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from krmfn.compare import Comparison
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("before", metavar="A", help="what was")
+    parser.add_argument("after", metavar="B", help="what is, or would be")
+    parser.add_argument("--context", help="context of the kubeconfig, for `cluster`")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compare and print; nothing is printed when one side cannot be read."""
+    names = (options.before, options.after)
+    for only in (CLUSTER, "-"):
+        if names == (only, only):
+            raise SpecError("usage", f"{only} can be one of the two sides only")
+    signal.signal(signal.SIGTERM, terminated)
+    deadline = Deadline.from_environment(options.start)
+    sides = {name: load(name, deadline) for name in names if name != CLUSTER}
+    if CLUSTER in names:
+        (other,) = sides.values()
+        sides[CLUSTER] = Side(CLUSTER, {"": deployed(other.sealed, options.context)})
+    for side in sides.values():
+        for warning in side.warnings:
+            print(f"[warning] krmfn diff: {warning}", file=sys.stderr)
+    found = together(_compared(sides[options.before], sides[options.after]))
+    if options.json:
+        print(json.dumps({"from": options.before, "to": options.after, **found.as_json()}))
+    else:
+        sys.stdout.write(text(found))
+    return 1 if found.differs else 0
+
+
+def _compared(one: Side, other: Side) -> Iterator[Comparison]:
+    random, sides = one.random | other.random, (one.name, other.name)
+    if one.by_file and other.by_file:
+        for file in sorted(one.files.keys() | other.files.keys()):
+            pair = one.files.get(file, []), other.files.get(file, [])
+            yield compare(*pair, random=random, file=file, sides=sides)
+    else:
+        yield compare(one.sealed, other.sealed, random=random, sides=sides)

@@ -1,0 +1,95 @@
+"""Say whether the vault still holds what was deployed or committed.
+
+  krmfn drift overlays/prod                            # against the cluster
+  krmfn drift overlays/dev overlays/prod --against rendered
+  krmfn drift overlays/prod --against origin/main:rendered --json
+
+Builds the overlays as `krmfn build` does, which reads the vault under the same rules, and compares
+what comes out with the deployed SealedSecrets (`cluster`, the default), or with the files that
+`krmfn build --output DIR` wrote (DIR, or REV:DIR of git). From the one to the other: a key that
+`appeared` is in the build and not there yet.
+
+No value is shown. What is sealed at random cannot be compared, which is said and is no drift; a
+certificate that changed is one, and hides whether values did. SealedSecrets that no overlay given
+here makes are not looked at. Exit code 0: no drift; 1: drift.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from krmfn.build import build_all
+from krmfn.cli.build import terminated
+from krmfn.cli.differences import text
+from krmfn.compare import compare, together
+from krmfn.compare_source import CLUSTER, deployed, rendered, sealed_of
+from krmfn.deadline import Deadline
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from krmfn.compare import Comparison, Sealed
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("directories", nargs="+", metavar="DIR", help="a kustomization's directory")
+    parser.add_argument(
+        "--against",
+        default=CLUSTER,
+        metavar="DIR",
+        help="a directory that krmfn build --output wrote, REV:DIR, or cluster, the default",
+    )
+    parser.add_argument("--context", help="context of the kubeconfig")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Build, compare and print; nothing is printed when anything fails."""
+    signal.signal(signal.SIGTERM, terminated)
+    deadline = Deadline.from_environment(options.start)
+    directories = [Path(name) for name in options.directories]
+    built, warnings = build_all(directories, [], deadline)
+    now = {place: sealed_of(one.text, str(place)) for place, one in built.items()}
+    if options.against == CLUSTER:
+        then = _deployed(now, options.context)
+    else:
+        then = {place: rendered(options.against, place, deadline) for place in now}
+    found = together(
+        compare(
+            then[place],
+            sealed,
+            random=built[place].random,
+            file=place.with_suffix("").as_posix(),
+            sides=(options.against, str(place)),
+        )
+        for place, sealed in now.items()
+    )
+    for warning in warnings:
+        print(f"[warning] krmfn drift: {warning}", file=sys.stderr)
+    _print(found, options)
+    return 1 if found.differs else 0
+
+
+def _print(found: Comparison, options: argparse.Namespace) -> None:
+    if not options.json:
+        sys.stdout.write(text(found))
+        return
+    differences = [{"overlay": one.pop("file"), **one} for one in found.as_json()["differences"]]
+    result = {"against": options.against, **found.as_json(), "differences": differences}
+    print(json.dumps(result))
+
+
+def _deployed(now: Mapping[Path, list[Sealed]], context: str | None) -> dict[Path, list[Sealed]]:
+    """What is deployed of what each overlay makes."""
+    there = deployed((one for sealed in now.values() for one in sealed), context)
+    found = {one.place: one for one in there}
+    return {
+        place: [found[one.place] for one in sealed if one.place in found]
+        for place, sealed in now.items()
+    }

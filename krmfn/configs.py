@@ -1,0 +1,200 @@
+"""The objects of krmfn's that stand in the files of an overlay, each with the place to change it.
+
+Rules enforced here: only what the overlay reaches is looked at, and nothing outside the repository;
+paths in a configuration are relative to the kustomization that lists it, wherever its file is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from krmfn import strictyaml, tree
+from krmfn.errors import SpecError
+from krmfn.overlay import LISTS
+from krmfn.patches import patches
+from krmfn.paths import exists, find_root, read_file
+from krmfn.spec.base import API_VERSION
+from krmfn.strictyaml import mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from krmfn.patches import Patch
+
+
+@dataclass(frozen=True)
+class Config:
+    """One object of krmfn's.
+
+    Attributes:
+        file: where it stands, links followed.
+        base: the directory of the kustomization that lists it.
+        number: of its document in the file.
+        above: the path to it in the document, for an item of a List.
+        inline: where it stands, when that is within the kustomization itself.
+    """
+
+    file: Path
+    base: Path
+    number: int
+    above: tuple[str | int, ...]
+    document: strictyaml.Document
+    value: dict[str, Any]
+    inline: str = ""
+
+    @property
+    def kind(self) -> str:
+        """Its kind."""
+        return str(self.value.get("kind"))
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return str(mapping(self.value.get("metadata")).get("name"))
+
+    def where(self, path: tuple[str | int, ...] = ()) -> str:
+        """File, line and column of what stands at ``path`` in it."""
+        at = self.document.position((*self.above, *path))
+        return self.inline or f"{self.document.name}:{at.line}:{at.column}"
+
+    def get(self, *path: str | int) -> Any:
+        """The value at ``path``, or None."""
+        value: Any = self.value
+        for step in path:
+            try:
+                value = value[step]
+            except (LookupError, TypeError):
+                return None
+        return value
+
+
+@dataclass
+class Overlay:
+    """One overlay's objects and patches.
+
+    Attributes:
+        renames: whether any of its kustomizations adds a prefix or suffix to names.
+        texts: of the files that were read, by path.
+    """
+
+    directory: Path
+    root: Path
+    configs: list[Config] = field(default_factory=list)
+    patches: list[Patch] = field(default_factory=list)
+    renames: bool = False
+    texts: dict[Path, str] = field(default_factory=dict)
+
+    def read(self, path: Path) -> str:
+        """The text of a file of the repository.
+
+        Raises:
+            SpecError: it cannot be read, is outside, or not UTF-8.
+        """
+        resolved = path.resolve()
+        if resolved not in self.texts:
+            content = read_file(path, name=self.short(path), key="", root=self.root)
+            try:
+                self.texts[resolved] = content.decode()
+            except UnicodeDecodeError:
+                raise SpecError("yaml", "not YAML in UTF-8", where=self.short(path)) from None
+        return self.texts[resolved]
+
+    def short(self, path: Path) -> str:
+        """How a path is told: from the repository's root."""
+        for known in (path, path.resolve()):
+            if known.is_relative_to(self.root):
+                return known.relative_to(self.root).as_posix()
+        return str(path)
+
+
+def find(directory: Path, environ: Mapping[str, str]) -> Overlay:
+    """Everything of krmfn's in one overlay; or in one file, as `krmfn seal --config` takes it.
+
+    Raises:
+        SpecError: it cannot be read, or holds nothing of krmfn's.
+    """
+    base = directory.parent if directory.is_file() else directory
+    root = find_root(base, environ)
+    found = Overlay(directory, root)
+    if directory.is_file():
+        short, file = found.short(directory.resolve()), directory.resolve()
+        objects = _objects(found.read(file), short, file, base.resolve())
+        found.configs += [one for one in objects if one.value.get("apiVersion") == API_VERSION]
+    elif directory.is_dir():
+        _kustomizations(found, tree.reach(directory, root))
+    else:
+        raise SpecError("file", f"{directory} is not there")
+    if not found.configs:
+        raise SpecError("input", "there is no configuration of krmfn's", where=str(directory))
+    return found
+
+
+def _kustomizations(found: Overlay, reached: tree.Tree) -> None:
+    """What every kustomization that is reached lists."""
+    for base, (file, value) in reached.kustomizations.items():
+        (document,) = strictyaml.documents(found.read(file), found.short(file))
+        _patches(found, value, document, base)
+        found.renames = found.renames or bool(value.get("namePrefix") or value.get("nameSuffix"))
+        for name in (*LISTS, "resources"):
+            for number, entry in enumerate(value.get(name) or []):
+                at = document.position((name, number))
+                where = f"{document.name}:{at.line}:{at.column}"
+                functions = name in LISTS
+                objects = _entry(
+                    found, reached, base, (base, entry), where=where, functions=functions
+                )
+                for config in objects:
+                    if config.value.get("apiVersion") == API_VERSION:
+                        # Other kinds are no resources: they stand in a directory of functions.
+                        if functions or config.kind == "SecretClaim":
+                            found.configs.append(config)
+                    elif functions:
+                        _patches(found, config.value, config.document, base)
+
+
+def _patches(
+    found: Overlay, value: dict[str, Any], document: strictyaml.Document, base: Path
+) -> None:
+    found.patches += patches(value, document, lambda name: found.read(base / name))
+
+
+def _entry(
+    found: Overlay,
+    reached: tree.Tree,
+    base: Path,
+    entry: tuple[Path, str],
+    *,
+    where: str,
+    functions: bool,
+) -> Iterator[Config]:
+    """The objects behind an entry of a directory's list: in a file, in a directory, or inline.
+
+    Args:
+        functions: whether it is a list of functions.
+    """
+    directory, name = entry
+    path = directory / name
+    if not exists(path):
+        yield from _objects(name, where, base, base, inline=where)
+    elif path.is_file():
+        text = found.read(path)
+        if functions or API_VERSION in text:  # other people's resources are left unread
+            yield from _objects(text, found.short(path), path.resolve(), base)
+    elif functions:
+        inner = path.resolve()
+        for each in reached.kustomizations[inner][1].get("resources") or []:
+            yield from _entry(found, reached, base, (inner, each), where=where, functions=True)
+
+
+def _objects(text: str, name: str, file: Path, base: Path, inline: str = "") -> Iterator[Config]:
+    for number, document in enumerate(strictyaml.documents(text, name)):
+        value = mapping(document.value())
+        items = value.get("items") if str(value.get("kind")).endswith("List") else None
+        if not isinstance(items, list):
+            yield Config(file, base, number, (), document, value, inline)
+            continue
+        for item, one in enumerate(items):
+            above = ("items", item)
+            yield Config(file, base, number, above, document, mapping(one), inline)

@@ -1,0 +1,52 @@
+"""What KV version 2 says of a secret's versions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from krmfn.errors import ProviderError
+
+
+def no_versions(source: str) -> ProviderError:
+    """What to raise for a version of KV 1's."""
+    return ProviderError(
+        "version-unsupported",
+        "KV version 1 keeps no versions",
+        source=source,
+        remedy="remove version",
+    )
+
+
+def newest(data: dict[str, Any], *, source: str) -> int:
+    """The newest version that is neither deleted nor destroyed.
+
+    Args:
+        data: the answer of the metadata endpoint, which holds no value; or the metadata beside a
+            value, which is that of one version.
+
+    Raises:
+        ProviderError: there is none, or the answer is not what it should be.
+    """
+    versions = data.get("versions", {str(data.get("version")): data})
+    if not isinstance(versions, dict) or not all(isinstance(v, dict) for v in versions.values()):
+        raise ProviderError("protocol", "the answer says nothing of versions", source=source)
+    living = [number for number, version in versions.items() if not _gone(version)]
+    numbers = [int(number) for number in living if number.isascii() and number.isdigit()]
+    if len(numbers) != len(living):
+        raise ProviderError("protocol", "a version is no number", source=source)
+    if not numbers:
+        raise ProviderError(
+            "version-deleted",
+            "no version is left that can be read",
+            source=source,
+            remedy="undelete one, or write the value anew",
+        )
+    return max(numbers)
+
+
+def _gone(version: dict[str, Any]) -> bool:
+    """Whether it was destroyed or deleted; one that is to be deleted later says so beforehand."""
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
+    deleted = str(version.get("deletion_time") or "")[: len(now)]
+    return bool(version.get("destroyed")) or "" < deleted <= now
