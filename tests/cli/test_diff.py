@@ -289,6 +289,23 @@ def test_a_revision_that_cannot_be_read(name: str, said: str, tmp_path: Path) ->
 
 
 @needs_git
+def test_a_build_of_a_revision_that_fails(tmp_path: Path) -> None:
+    """kustomize's own failure names the revision's directory, not where it was built."""
+    git(tmp_path, "init", "--quiet")
+    patch = {"patch": '{"kind": "X", "metadata": {"name": "y"}}'}
+    config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}
+    repo.write(tmp_path / "overlay/x.yaml", config_map)
+    value = {"resources": ["x.yaml"], "patches": [patch]}
+    repo.write(tmp_path / "overlay/kustomization.yaml", value)
+    git(tmp_path, "add", "--all")
+    git(tmp_path, "commit", "--quiet", "-m", "x")
+    done = diff("HEAD:overlay", "-", cwd=tmp_path, stdin="{}")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("[error] krmfn diff: HEAD:overlay: kustomize fails: ")
+    assert "krmfn-" not in done.stderr
+
+
+@needs_git
 def test_links_of_a_revision_lead_nowhere_else(tmp_path: Path) -> None:
     """A link out of the repository is not followed, as in a build of the work tree."""
     git(tmp_path, "init", "--quiet")

@@ -171,6 +171,18 @@ def test_a_new_secret(estate: Estate) -> None:
     )
 
 
+def test_a_name_by_content(estate: Estate) -> None:
+    """A new value is a new name: the one appeared and the other vanished."""
+    repo.hash_names(estate.root, "transformer")
+    estate.render()
+    assert estate.against_files() == (0, SAME, "")
+    estate.bao.write("secret", "build/db", {"password": NEW})
+    code, output, errors = estate.against_files()
+    assert (code, errors) == (1, "")
+    assert output.endswith("\n1 appeared, 1 vanished, 0 the same\n")
+    assert output.count("overlays/production: production/eu-db-") == 2
+
+
 def test_a_new_epoch_is_hinted_at(estate: Estate) -> None:
     """Every item differs then, and the text says what that may mean."""
     data = [*repo.DATA, {"secretKey": "user", "value": "shop"}]

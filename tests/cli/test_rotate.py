@@ -453,6 +453,24 @@ def test_deleted_versions_are_left_out(overlay: Path, openbao: OpenBao) -> None:
     )
 
 
+def test_stores_without_versions(claims: Path, openbao: OpenBao) -> None:
+    """KV 1 keeps none, nor does an age store: a pin there is a mistake, told where it stands."""
+    openbao.mount("rotate-v1", "kv", version="1")
+    (claims / "dev/krmfn.yaml").write_text(TRANSFORMER.replace("MOUNT", "rotate-v1"))
+    done = rotate("versions", claims / "dev", **openbao.environ)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "base/claims.yaml:8:74: main:rotate-v1/build/db: KV version 1 keeps no" in done.stderr
+    for file in (ROOT / "examples/age").iterdir():
+        if file.suffix in (".age", ".txt"):
+            shutil.copy(file, claims / "dev" / file.name)
+    age = "age: {file: secrets.age, identityRef: {file: demo-identity.txt}}"
+    (claims / "dev/krmfn.yaml").write_text(TRANSFORMER.replace("vault: {path: MOUNT}", age))
+    done = rotate("versions", claims / "dev")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("[error] krmfn rotate: base/claims.yaml:8:74: main:build/db: ")
+    assert done.stderr.endswith("[version-unsupported]\n")
+
+
 POLICY = 'path "secret/data/*" { capabilities = ["read"] }\n'
 
 
