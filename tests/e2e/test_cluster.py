@@ -5,10 +5,12 @@ Every assertion here is printed in a table after the run, by its docstring: see 
 
 from __future__ import annotations
 
+import base64
 import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from tests.e2e.cluster.examples import (
     AGE,
@@ -18,8 +20,10 @@ from tests.e2e.cluster.examples import (
     SHOP_STAGING,
     VAULT,
     claim,
+    kustomize,
     sealed,
 )
+from tests.support import repository
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 SECRETS = "/api/v1/secrets"
+DB = ("production", "db")
 BACKUP = ("production", "logto-backup-storage-credentials")
 
 
@@ -125,20 +130,55 @@ def test_rotation(cluster: Cluster, environ: Environ, openbao: OpenBao) -> None:
     assert versions(cluster, untouched) == versions_before
 
 
+def test_hashed_name(cluster: Cluster, environ: Environ, openbao: OpenBao, tmp_path: Path) -> None:
+    """With nameSuffixHash a rotation makes another Secret, which the workload names; the old one stays."""
+    overlay = repository.repository(tmp_path)
+    repository.hash_names(tmp_path, "transformer")
+    names, values = [], ["one", "two", "one"]
+    for value in values:
+        openbao.write("secret", "build/db", {"password": value})
+        objects = list(yaml.safe_load_all(kustomize(overlay, environ)))
+        (one,) = sealed_of(objects)
+        applied(cluster, [one])
+        (workload,) = (each for each in objects if each["kind"] == "Deployment")
+        (container,) = workload["spec"]["template"]["spec"]["containers"]
+        names.append(one["metadata"]["name"])
+        assert container["envFrom"] == [{"secretRef": {"name": names[-1]}}]
+    assert names[0] == names[2] != names[1]
+    for name, value in zip(names, values, strict=True):
+        assert cluster.values("production", name) == {"password": value.encode()}
+
+
+def test_every_byte(cluster: Cluster, environ: Environ, openbao: OpenBao, tmp_path: Path) -> None:
+    """Binary, long, empty and non-ASCII values arrive as they are in the vault, to the last newline."""
+    wanted = {
+        "binary": bytes(range(1, 256)),  # krmfn warns of a NUL byte
+        "long": bytes(range(1, 256)) * 256,
+        "empty": b"",
+        "text": "käse\r\n\t 🔑\n\n".encode(),
+    }
+    fields = {key: base64.b64encode(value).decode() for key, value in wanted.items()}
+    openbao.write("secret", "bytes", fields)
+    extract = {"key": "bytes", "decodingStrategy": "Base64"}
+    (one,) = sealed(tmp_path, environ, claim(*DB, data=[], dataFrom=[{"extract": extract}]))
+    applied(cluster, [one])
+    assert cluster.values(*DB) == wanted
+
+
 @pytest.mark.parametrize("sealing", [{"epoch": "2"}, {"mode": "random"}], ids=["epoch", "random"])
 def test_resealed(
     sealing: dict[str, Any], cluster: Cluster, environ: Environ, tmp_path: Path
 ) -> None:
     """The same values under other ciphertext leave the Secret as it is, resourceVersion and all."""
-    (one,) = sealed(tmp_path, environ, claim("production", "db"))
+    (one,) = sealed(tmp_path, environ, claim(*DB))
     applied(cluster, [one])
-    secret = cluster.secret("production", "db")
-    (again,) = sealed(tmp_path, environ, claim("production", "db"), **sealing)
+    secret = cluster.secret(*DB)
+    (again,) = sealed(tmp_path, environ, claim(*DB), **sealing)
     items, items_before = (each["spec"]["encryptedData"] for each in (again, one))
     assert all(items[key] != items_before[key] for key in items)
     applied(cluster, [again])
-    assert cluster.secret("production", "db") == secret
-    assert cluster.sealed("production", "db")["spec"] == again["spec"]
+    assert cluster.secret(*DB) == secret
+    assert cluster.sealed(*DB)["spec"] == again["spec"]
 
 
 @pytest.mark.parametrize(
@@ -158,9 +198,9 @@ def test_scope(
     tmp_path: Path,
 ) -> None:
     """A strict seal opens in its place, namespace-wide under any name there, cluster-wide anywhere."""
-    (one,) = sealed(tmp_path, environ, claim("production", "db", scope=scope), scope=scope)
+    (one,) = sealed(tmp_path, environ, claim(*DB, scope=scope), scope=scope)
     for there in itertools.product(("production", "dev"), ("db", "other")):
-        opens = there == ("production", "db") or there in elsewhere
+        opens = there == DB or there in elsewhere
         one["metadata"] |= {"namespace": there[0], "name": there[1]}
         cluster.api.apply(one)
         assert cluster.opens(one) is opens, there
