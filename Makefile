@@ -14,7 +14,7 @@ CORE := --include='krmfn/*' --omit='krmfn/cli/*,krmfn/providers/*'
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint e2e coverage bench docs lock clean
+.PHONY: help setup demo test lint e2e cluster coverage bench docs lock clean
 
 help:
 	@echo 'krmfn: seals vault values as SealedSecrets while kustomize builds.'
@@ -28,7 +28,9 @@ help:
 	@echo
 	@echo 'With more:'
 	@echo '  make e2e       old and new kustomize and kubeseal (built by Go, which a wheel brings),'
-	@echo '                 and the image (root on Debian, or a container runtime as `docker`)'
+	@echo '                 the image (root on Debian, or a container runtime as `docker`), and clusters'
+	@echo '                 of etcd, kube-apiserver and the sealed-secrets controller; ends in a table'
+	@echo '  make cluster   such a cluster to explore by hand, until ctrl-C'
 	@echo '  make bench     krmfn against `vals | kubeseal`, same secrets, same vault, same machine'
 	@echo '  make docs      the documentation as a site, in site/'
 	@echo '  make lock      compile the requirements*.txt again from pyproject.toml'
@@ -65,6 +67,9 @@ e2e: $(READY)
 	@dir='$(CACHE)/container'; if [ "$$(id -u)" = 0 ]; then tests/e2e/container-setup "$$dir"; fi; \
 	if [ -f "$$dir/env" ]; then . "$$dir/env"; fi; \
 	$(BIN)/pytest -n auto --dist loadgroup -m 'e2e or container' $(ARGS)
+
+cluster: $(READY)
+	@$(BIN)/python -m tests.e2e.cluster $(ARGS)
 
 coverage: $(READY)
 	@$(BIN)/pytest -n auto -m 'not e2e and not container' --quiet --cov --cov-report= $(ARGS)

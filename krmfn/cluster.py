@@ -110,10 +110,12 @@ def _not_listed(status: int, namespace: str) -> ProviderError:
 
 
 def _port(service: bytes) -> str:
-    """The first port's name, as kubeseal takes it, else its number."""
+    """The first port's name, as kubeseal takes it.
+
+    A port without one stays empty: the controller's role names ``http:NAME:``, and no number.
+    """
     try:
-        port = json.loads(service)["spec"]["ports"][0]
-        return quote(str(port.get("name") or port["port"]))
+        return quote(str(json.loads(service)["spec"]["ports"][0].get("name") or ""))
     except (ValueError, LookupError, TypeError, AttributeError):
         raise ProviderError("protocol", "the API server's answer is no Service") from None
 

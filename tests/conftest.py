@@ -12,11 +12,13 @@ import pytest
 
 from tests.support import openbao as server
 from tests.support.command import MEASURED
+from tests.support.table import pytest_runtest_makereport, pytest_terminal_summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
+__all__ = ["openbao", "plugins", "pytest_runtest_makereport", "pytest_terminal_summary"]
 
 
 @pytest.fixture(scope="session")

@@ -195,6 +195,7 @@ class Api(http.server.BaseHTTPRequestHandler):
     """As much of an API server as reaches the controller: one Service and its proxy."""
 
     service = "sealed-secrets"
+    port = "http"
     status = 200
     pem = b""
 
@@ -203,9 +204,9 @@ class Api(http.server.BaseHTTPRequestHandler):
         if self.headers["Authorization"] != "Bearer letmein":
             self.answer(401, b"{}")
         elif self.path == f"{base}{self.service}":
-            port = {"name": "http", "port": 8080}
+            port = {"port": 8080} | ({"name": self.port} if self.port else {})
             self.answer(200, json.dumps({"spec": {"ports": [port]}}).encode())
-        elif self.path == f"{base}http:{self.service}:http/proxy/v1/cert.pem":
+        elif self.path == f"{base}http:{self.service}:{self.port}/proxy/v1/cert.pem":
             self.answer(self.status, self.pem)
         else:
             self.answer(404, b"{}")
@@ -242,13 +243,15 @@ def cluster(tmp_path: Path) -> Iterator[tuple[type[Api], dict[str, str]]]:
     server.server_close()
 
 
-@pytest.mark.parametrize("service", ["sealed-secrets-controller", "sealed-secrets"])
+@pytest.mark.parametrize(
+    ("service", "port"), [("sealed-secrets-controller", ""), ("sealed-secrets", "http")]
+)
 def test_cert_fetch(
-    cluster: tuple[type[Api], dict[str, str]], service: str, tmp_path: Path
+    cluster: tuple[type[Api], dict[str, str]], service: str, port: str, tmp_path: Path
 ) -> None:
-    """The certificate is fetched under both usual Service names and replaces the file."""
+    """The certificate is fetched from both usual Services, by its port's name, and replaces the file."""
     api, environ = cluster
-    api.service = service
+    api.service, api.port = service, port
     target = tmp_path / "production.pem"
     target.write_text("old")
     done = krmfn("cert", "fetch", "-o", target, **environ)

