@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from krmfn.deadline import Deadline
+    from krmfn.plaintext import Plaintext
     from krmfn.spec.base import Model
 
 
@@ -85,6 +86,16 @@ class Store(ABC):
     @abstractmethod
     def read(self, location: Location, version: int | None) -> dict[str, Json]:
         """The secret's fields. ``version`` None is the newest."""
+
+    def create(
+        self,
+        location: Location,  # noqa: ARG002  # for those who can
+        fields: Mapping[str, Plaintext],  # noqa: ARG002
+    ) -> None:
+        """Write a new secret; never in place of another one."""
+        from krmfn.errors import SpecError
+
+        raise SpecError("spec", "this kind of store is not written to")
 
     def hmac(
         self,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from krmfn.errors import KrmfnError, ProviderError, SpecError
-from krmfn.providers import vault_transit
+from krmfn.providers import vault_transit, vault_write
 from krmfn.providers.base import Location, Store
 from krmfn.providers.canonical import canonical_path
 from krmfn.providers.vault_address import choose_origin, variable
@@ -23,7 +23,7 @@ from krmfn.providers.vault_http import Answer, Wire
 from krmfn.providers.vault_tls import tls_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from krmfn.plaintext import Plaintext
     from krmfn.providers.base import Json, Surroundings
@@ -117,6 +117,17 @@ class VaultStore(Store):
         if not isinstance(fields, dict):
             raise ProviderError("protocol", "the answer holds no secret", source=location.text)
         return fields
+
+    def create(self, location: Location, fields: Mapping[str, Plaintext]) -> None:
+        """Write a new secret; KV version 2 alone can promise to replace none."""
+
+        def send(body: dict[str, Any]) -> None:
+            path = self._data_path(location, None)
+            answer = self._send("POST", path, location.source[2], body)
+            if answer.status not in (OK, BAD_REQUEST):
+                raise self._refused(answer, location.text, path, "create")
+
+        vault_write.create(send, lambda: self.read(location, None), location, fields)
 
     def hmac(self, mount: str, key: str, version: int, inputs: Sequence[bytes]) -> list[bytes]:
         """HMAC-SHA-512 under a transit key, which has to be of type ``hmac``."""
