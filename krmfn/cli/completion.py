@@ -56,5 +56,5 @@ def _complete_files(parser: argparse.ArgumentParser, kinds: Mapping[str, object]
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
             for inner in action.choices.values():
                 _complete_files(inner, kinds)
-        elif action.metavar in kinds:
-            action.complete = kinds[action.metavar]  # type: ignore[attr-defined]  # shtab's own
+        elif (kind := kinds.get(str(action.metavar))) is not None:
+            action.complete = kind  # type: ignore[attr-defined]  # shtab's own

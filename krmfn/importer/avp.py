@@ -12,7 +12,7 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
-from itertools import count
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 from krmfn.importer.avp_text import Piece, Ref, Text, compose
@@ -257,7 +257,8 @@ def _name_stores(imported: Imported, mounts: dict[str, str], options: Options) -
     for mount in new:
         wanted = options.store if len(mounts) == 1 else mount.replace("/", "-")
         taken = {*options.stores, *imported.stores}
-        name = next(n for n in (wanted, *map(f"{wanted}-{{}}".format, count(2))) if n not in taken)
+        numbered = (f"{wanted}-{number}" for number in count(2))
+        name = next(name for name in chain([wanted], numbered) if name not in taken)
         imported.stores[name] = {"vault": {"path": mount}}
         names[mounts[mount]] = name
     for entry in imported.entries:
