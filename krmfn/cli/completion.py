@@ -1,8 +1,10 @@
 """Print the script that makes a shell complete krmfn's commands, options and files.
 
-eval "$(krmfn completion bash)"                         # in ~/.bashrc
-krmfn completion zsh > ~/.zfunc/_krmfn                  # where fpath has ~/.zfunc
-krmfn completion tcsh > ~/.krmfn.tcsh                   # source it in ~/.tcshrc
+  eval "$(krmfn completion bash)"                         # in ~/.bashrc
+  krmfn completion zsh > ~/.zfunc/_krmfn                  # where fpath has ~/.zfunc
+  krmfn completion tcsh > ~/.krmfn.tcsh                   # source it in ~/.tcshrc
+
+It is made of the commands' own arguments: make a file of it anew after an upgrade.
 """
 
 from __future__ import annotations
