@@ -82,7 +82,7 @@ def _generated(source: Source, at: Path, options: Options, file: Read, imported:
                 ),
                 name_suffix_hash=True not in flags["disableNameSuffixHash"],
             ),
-            source.where(at).replace(": /", ": "),
+            source.where(at),
         )
     )
 

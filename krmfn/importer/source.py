@@ -64,7 +64,9 @@ class Source:
         """File, line and column of a field, and the object it belongs to."""
         at = self._document.position((*self._root, *path))
         place = f"{self._document.name}:{at.line}:{at.column}"
-        return f"{place}: {self.kind}/{self.name}" if self.kind else place
+        if not self.kind:
+            return place
+        return f"{place}: {self.kind}/{self.name}" if self.name else f"{place}: {self.kind}"
 
     def find(self, path: Path) -> Any:
         """What stands at ``path``; None when nothing does."""
