@@ -172,6 +172,7 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
     "kustomize": (SpecError, "kustomize is not there, or cannot build the directory"),
     "foreign": (SpecError, "a build would run, fetch or inflate what is not krmfn's"),
     "in-place": (SpecError, "a value cannot be changed where it stands in a file"),
+    "no-equivalent": (SpecError, "what is imported has something that krmfn cannot say"),
     # 3: provider
     "extra-missing": (ProviderError, "a store needs a package that is not installed"),
     "credential-missing": (ProviderError, "a credential's variable or file is absent or empty"),
@@ -195,6 +196,7 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
     "protocol": (ProviderError, "the server's answer is not what its API promises"),
     "transit": (ProviderError, "the transit engine's answer cannot be a derivation"),
     "age-identity": (ProviderError, "the identity does not open the encrypted file"),
+    "occupied": (ProviderError, "a value would replace another one, or nobody can tell"),
     "age-document": (ProviderError, "the decrypted file is not a krmfn store"),
     # 4: sealing
     "certificate": (SealingError, "no certificate in the given text can be sealed with"),

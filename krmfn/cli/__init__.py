@@ -39,7 +39,7 @@ environment:
   KRMFN_DEADLINE            seconds that a build may take, default 45
   KRMFN_ROOT                the repository's root, where it is not the nearest .git
 
-`krmfn COMMAND --help` shows each command's options and examples.
+`krmfn help COMMAND` shows each command's options and examples.
 """
 
 
@@ -66,6 +66,8 @@ COMMANDS = {
     "cert": Command("krmfn.cli.cert", "fetch the controller's certificate, or check one"),
     "schema": Command("krmfn.cli.schema", "print the JSON Schema of a kind, or check files"),
     "age": Command("krmfn.cli.age", "keep values in an age-encrypted file in the repository"),
+    "import": Command("krmfn.cli.import_", "make krmfn's files out of what is there"),
+    "completion": Command("krmfn.cli.completion", "print what makes a shell complete commands"),
     "install": Command("krmfn.cli.install", "put krmfn where kustomize looks for legacy plugins"),
 }
 
@@ -95,6 +97,8 @@ def main(arguments: list[str], start: float) -> int:
             os.chdir(options.directory)
         except OSError as error:
             parser.error(f"-C {options.directory}: {(error.strerror or '').lower()}")
+    if options.command == "help":
+        return main([*options.arguments, "--help"], start)
     if options.command not in COMMANDS:
         import difflib
 
@@ -126,7 +130,7 @@ def _run(name: str, module: ModuleType, arguments: list[str], start: float) -> i
 
 
 def _parser() -> Parser:
-    commands = "\n".join(f"  {name:<9} {c.summary}" for name, c in COMMANDS.items())
+    commands = "\n".join(f"  {name:<10} {c.summary}" for name, c in COMMANDS.items())
     parser = Parser(
         prog="krmfn",
         usage="krmfn [-C DIR] COMMAND …   |   krmfn < ResourceList",

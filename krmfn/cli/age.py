@@ -41,7 +41,7 @@ from krmfn.values import canonical_json
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from krmfn.providers.age import AgeFile, Identity
     from krmfn.providers.base import Json
@@ -193,12 +193,12 @@ def _set(arguments: argparse.Namespace) -> int:
         new = _parse_object(_standard_input())
     else:
         new[arguments.property] = _value(arguments)
-    with _alone(Path(arguments.file)):
+    with alone(Path(arguments.file)):
         return _put(arguments, path, new)
 
 
 @contextlib.contextmanager
-def _alone(file: Path) -> Iterator[None]:
+def alone(file: Path) -> Iterator[None]:
     """One writer at a time: what another one has written meanwhile must not be lost."""
     try:
         directory = os.open(file.parent, os.O_RDONLY)
@@ -213,18 +213,25 @@ def _alone(file: Path) -> Iterator[None]:
 
 def _put(arguments: argparse.Namespace, path: str, new: dict[str, Json]) -> int:
     """Write the file anew with these fields at the path."""
-    from krmfn.providers.age import AgeFile, open_file, render_file
-
     identities, file = _opened(arguments)
     fields = new if arguments.json else {**file.secrets.get(path, {}), **new}
-    changed = AgeFile(file.frame, {**file.secrets, path: fields})
+    rewrite(Path(arguments.file), identities, file, {path: fields})
+    return 0
+
+
+def rewrite(
+    path: Path, identities: list[Identity], file: AgeFile, new: Mapping[str, dict[str, Json]]
+) -> None:
+    """Put secrets, by path, into the encrypted file; whoever calls holds `alone`."""
+    from krmfn.providers.age import AgeFile, open_file, render_file
+
+    changed = AgeFile(file.frame, {**file.secrets, **new})
     content = render_file(changed)
     # Whoever writes must be able to read it again, and read what was meant.
-    if open_file(content, identities, name=arguments.file) != changed:
-        raise OutputError("output", f"{arguments.file} would not read back as written")
-    replace_file(Path(arguments.file), content)
-    print(f"{arguments.file}: encrypted to {', '.join(file.frame.encrypted_to)}", file=sys.stderr)
-    return 0
+    if open_file(content, identities, name=str(path)) != changed:
+        raise OutputError("output", f"{path} would not read back as written")
+    replace_file(path, content)
+    print(f"{path}: encrypted to {', '.join(file.frame.encrypted_to)}", file=sys.stderr)
 
 
 def _value(arguments: argparse.Namespace) -> str:

@@ -27,11 +27,11 @@ from krmfn.cli.console import printable
 from krmfn.deadline import Deadline
 from krmfn.errors import Failure, OutputError, SpecError
 from krmfn.kustomize import find_kustomize
+from krmfn.listedit import with_entries
 from krmfn.overlay import read_overlay
 from krmfn.paths import find_root
 from krmfn.providers.base import Surroundings
 from krmfn.repository import Kustomization, kustomizations, overlays
-from krmfn.listedit import with_entries
 
 if TYPE_CHECKING:
     import argparse

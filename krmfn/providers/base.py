@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from krmfn.deadline import Deadline
+    from krmfn.plaintext import Plaintext
     from krmfn.spec.base import Model
 
 
@@ -96,6 +97,16 @@ class Store(ABC):
             source=location.text,
             remedy="remove version",
         )
+
+    def create(
+        self,
+        location: Location,  # noqa: ARG002  # for those who can
+        fields: Mapping[str, Plaintext],  # noqa: ARG002
+    ) -> None:
+        """Write a new secret; never in place of another one."""
+        from krmfn.errors import SpecError
+
+        raise SpecError("spec", "this kind of store is not written to")
 
     def hmac(
         self,

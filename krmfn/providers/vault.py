@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from krmfn.errors import KrmfnError, ProviderError, SpecError
-from krmfn.providers import vault_transit, vault_versions
+from krmfn.providers import vault_transit, vault_versions, vault_write
 from krmfn.providers.base import Location, Store
 from krmfn.providers.canonical import canonical_path
 from krmfn.providers.vault_address import choose_origin, variable
@@ -23,7 +23,7 @@ from krmfn.providers.vault_http import Answer, Wire
 from krmfn.providers.vault_tls import tls_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from krmfn.plaintext import Plaintext
     from krmfn.providers.base import Json, Surroundings
@@ -122,19 +122,27 @@ class VaultStore(Store):
         data = answer.data()
         if answer.status == DENIED:
             self._check_token()
-            self._around.warn(
-                f"{location.text}: its metadata may not be read, so the secret was; a policy with "
-                f'path "{path}" {{ capabilities = ["read"] }} avoids that'
-            )
-            answer = self._get(self._data_path(location, None), location.source[2])
+            self._around.warn(vault_versions.unreadable(location.text, path))
+            path = self._data_path(location, None)
+            answer = self._get(path, location.source[2])
             self._refuse_lease(answer, location, ("lease_id", "lease_duration"))
             data = answer.data().get("metadata") or {}
-            path = self._data_path(location, None)
         if answer.status == NOT_FOUND:
             raise self._missing(answer, location, None)
         if answer.status != OK:
             raise self._refused(answer, location.text, path, "read")
         return vault_versions.newest(data, source=location.text)
+
+    def create(self, location: Location, fields: Mapping[str, Plaintext]) -> None:
+        """Write a new secret; KV version 2 alone can promise to replace none."""
+
+        def send(body: dict[str, Any]) -> None:
+            path = self._data_path(location, None)
+            answer = self._send("POST", path, location.source[2], body)
+            if answer.status not in (OK, BAD_REQUEST):
+                raise self._refused(answer, location.text, path, "create")
+
+        vault_write.create(send, lambda: self.read(location, None), location, fields)
 
     def hmac(self, mount: str, key: str, version: int, inputs: Sequence[bytes]) -> list[bytes]:
         """HMAC-SHA-512 under a transit key, which has to be of type ``hmac``."""
@@ -328,20 +336,7 @@ class VaultStore(Store):
         """Which of the four ways of not being there it is."""
         metadata = answer.data().get("metadata")
         if isinstance(metadata, dict):
-            number = f"version {metadata.get('version')}"
-            if metadata.get("destroyed") is True:
-                return ProviderError(
-                    "version-destroyed",
-                    f"{number} was destroyed",
-                    source=location.text,
-                    remedy="write the value anew",
-                )
-            return ProviderError(
-                "version-deleted",
-                f"{number} was deleted",
-                source=location.text,
-                remedy="undelete it, or write the value anew",
-            )
+            return vault_versions.gone(metadata, source=location.text)
         if version is not None:
             newest = self._get(self._data_path(location, None), location.source[2])
             if newest.status == OK or "metadata" in newest.data():

@@ -18,6 +18,32 @@ def no_versions(source: str) -> ProviderError:
     )
 
 
+def gone(metadata: dict[str, Any], *, source: str) -> ProviderError:
+    """What to raise for a version that the metadata beside the missing value tells of."""
+    number = f"version {metadata.get('version')}"
+    if metadata.get("destroyed") is True:
+        return ProviderError(
+            "version-destroyed",
+            f"{number} was destroyed",
+            source=source,
+            remedy="write the value anew",
+        )
+    return ProviderError(
+        "version-deleted",
+        f"{number} was deleted",
+        source=source,
+        remedy="undelete it, or write the value anew",
+    )
+
+
+def unreadable(source: str, path: str) -> str:
+    """The warning when the whole secret had to be read for its version."""
+    return (
+        f"{source}: its metadata may not be read, so the secret was; a policy with "
+        f'path "{path}" {{ capabilities = ["read"] }} avoids that'
+    )
+
+
 def newest(data: dict[str, Any], *, source: str) -> int:
     """The newest version that is neither deleted nor destroyed.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import http.server
+import importlib
 import json
 import os
 import threading
@@ -16,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from krmfn.cli import COMMANDS
 from krmfn.cli.schema import ALL_KINDS
 from tests.support import command
 
@@ -45,21 +47,33 @@ def test_version() -> None:
 
 def test_help_names_every_command() -> None:
     """The help lists each command and shows how the function is called."""
-    from krmfn.cli import COMMANDS
-
     shown = krmfn("--help").stdout
     assert all(f"  {name} " in shown for name in COMMANDS)
     assert "kustomize build --enable-alpha-plugins --enable-exec" in shown
 
 
-@pytest.mark.parametrize(
-    "command", ["diff", "drift", "rotate", "unseal", "cert", "schema", "age", "install"]
-)
-def test_help_of_each_command(command: str) -> None:
-    """Each command's help shows an example of itself."""
-    done = krmfn(command, "--help")
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_each_command(name: str) -> None:
+    """A sentence, examples of the command itself, then the rest; `help` shows the same."""
+    done = krmfn(name, "--help")
     assert done.returncode == 0
-    assert f"  krmfn {command}" in done.stdout
+    text = importlib.import_module(COMMANDS[name].module).__doc__ or ""
+    assert text.strip() in done.stdout
+    sentence, *rest = text.rstrip().split("\n\n")
+    assert sentence.endswith(".")
+    (examples,) = (part for part in rest if f"\n  krmfn {name}" in f"\n{part}")
+    assert all(line.startswith("  ") for line in examples.splitlines())
+    assert max(map(len, text.splitlines())) <= 108
+    assert krmfn("help", name).stdout == done.stdout
+
+
+def test_help_goes_deeper() -> None:
+    """`help` takes what a command takes, and without any it is the general help."""
+    assert krmfn("help", "age", "set").stdout == krmfn("age", "set", "--help").stdout
+    assert krmfn("help").stdout == krmfn("--help").stdout
+    done = krmfn("help", "agee")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no command agee; did you mean age?" in done.stderr
 
 
 def test_unknown_command() -> None:

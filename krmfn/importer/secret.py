@@ -1,0 +1,119 @@
+"""Plain Secrets. Pure.
+
+Rules enforced here: a value goes to the store and nowhere else; text stays text, other bytes are
+kept as base64 with the entry saying so; a Secret that a controller or Helm owns is refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING
+
+from krmfn.importer.entry import Entry, Imported, place_of, put, remote, shape, template
+from krmfn.plaintext import Plaintext
+from krmfn.sealedsecret import SCOPE_ANNOTATIONS, scope_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from krmfn.importer.entry import Options, Wire
+    from krmfn.importer.source import Path, Source
+
+NEEDS_HASH = "kustomize.config.k8s.io/needs-hash"
+_FIELDS = frozenset({"apiVersion", "kind", "metadata", "type", "immutable", "data", "stringData"})
+_OWNERS = {
+    "kubernetes.io/service-account-token": "the cluster writes it; leave it to the cluster",
+    "bootstrap.kubernetes.io/token": "kubeadm writes it; leave it to the cluster",
+    "helm.sh/release.v1": "Helm writes it; leave it to Helm",
+}
+
+
+def read(found: Iterable[Source], options: Options) -> Imported:
+    """An entry for each Secret, and its values; other objects are left alone."""
+    imported = Imported()
+    for source in found:
+        if (source.group, source.kind) == ("", "Secret"):
+            _read(source, options, imported)
+    return imported
+
+
+def _read(source: Source, options: Options, imported: Imported) -> None:
+    source.only((), _FIELDS)
+    type_ = checked_type(source, ("type",))
+    labels, annotations = source.metadata()
+    name = source.name
+    namespace = source.text(("metadata", "namespace"), options.namespace)
+    imported.entries.append(
+        Entry(
+            name,
+            namespace,
+            shape(
+                store=options.store,
+                scope=scope_of(annotations),
+                data=stored(source, values(source), (name, namespace), options, imported),
+                template=template(
+                    type=type_,
+                    immutable=source.flag(("immutable",)),
+                    metadata=(labels, without_bookkeeping(annotations)),
+                ),
+                name_suffix_hash=annotations.get(NEEDS_HASH) == "true",
+            ),
+            source.where(),
+        )
+    )
+
+
+def checked_type(source: Source, path: Path) -> str:
+    """The Secret's type, unless somebody else writes such Secrets."""
+    type_ = source.text(path)
+    if type_ in _OWNERS:
+        source.refuse(path, f"type {type_} is not for a SealedSecret", _OWNERS[type_])
+    return type_
+
+
+def without_bookkeeping(annotations: Mapping[str, str]) -> dict[str, str]:
+    """The Secret's own annotations, without those that kubeseal and kustomize obey."""
+    obeyed = {*SCOPE_ANNOTATIONS.values(), NEEDS_HASH}
+    return {key: text for key, text in annotations.items() if key not in obeyed}
+
+
+def values(source: Source) -> dict[str, tuple[Path, Plaintext]]:
+    """Key to its field and value; ``stringData`` wins, as in the API server."""
+    found: dict[str, tuple[Path, Plaintext]] = {}
+    for key in source.mapping(("data",)):
+        text = source.text(("data", key)).replace("\r", "").replace("\n", "")  # as Go reads it
+        try:
+            found[key] = (("data", key), Plaintext(base64.b64decode(text.encode(), validate=True)))
+        except (binascii.Error, ValueError):
+            source.wrong(("data", key), "must be base64", "plain text belongs into stringData")
+    for key in source.mapping(("stringData",)):
+        text = source.text(("stringData", key))
+        found[key] = (("stringData", key), Plaintext(text.encode("utf-8", "surrogatepass")))
+    return found
+
+
+def stored(
+    source: Source,
+    found: Mapping[str, tuple[Path, Plaintext]],
+    place: tuple[str, str],
+    options: Options,
+    imported: Imported,
+) -> list[Wire]:
+    """The entries that read these values from the store, where they are noted to go.
+
+    Args:
+        found: key to its field and value.
+        place: the Secret's name and namespace.
+    """
+    path = place_of(source, *place, options)
+    entries = []
+    for key, (field, value) in found.items():
+        content, decoding = value, ""
+        try:
+            value.reveal().decode()
+        except UnicodeDecodeError:
+            content, decoding = Plaintext(base64.b64encode(value.reveal())), "Base64"
+        put(imported, source, field, (path, key), content)
+        entries.append(remote(path, key, secret_key=key, decoding=decoding))
+    return entries
