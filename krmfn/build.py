@@ -29,6 +29,7 @@ from krmfn.certificate_source import load_certificate
 from krmfn.errors import KrmfnError, SpecError, raise_all
 from krmfn.kustomize import Sandbox
 from krmfn.overlay import FILE_NAMES, Overlay
+from krmfn.platform_config import platform_of
 from krmfn.resolve import Stores
 from krmfn.restart import stamped
 from krmfn.sealedsecret import CERTIFICATE, SEALED_FOR
@@ -87,12 +88,13 @@ def build(
     Raises:
         Failure: any; nothing is returned then.
     """
+    platform_of(around)
     with _private() as home:
         key = secrets.token_hex(32)
         names = {str(home / "tree"): str(around.root)}
         sandbox = Sandbox(command, home, key, around.deadline, names)
         sandbox.prepare()
-        shaped = _shape(directory.resolve(), sandbox, flags, around.root)
+        shaped = _shape(directory.resolve(), sandbox, flags, around)
     if claims_only:
         pieces = [_unmarked(item, shaped.key) for item in shaped.items]
     else:
@@ -127,12 +129,16 @@ def references(
         return sandbox.build(place, [f for f in flags if f.startswith("--reorder")], root=place)
 
 
-def _shape(directory: Path, sandbox: Sandbox, flags: Sequence[str], root: Path) -> Shape:
+def _shape(directory: Path, sandbox: Sandbox, flags: Sequence[str], around: Surroundings) -> Shape:
     """Phase 1."""
+    root, platform = around.root, platform_of(around)
+    limit = platform.spec.limits.input_bytes if platform else tree.MAX_BYTES
     reached = tree.reach(directory, root)
     copied = sandbox.home / "tree"
     copied.mkdir()
-    tree.copy(reached, copied)
+    size = tree.copy(reached, copied, limit)
+    if platform is not None:
+        platform.usage.add_input(size)
     validators = tree.plain_functions(reached, copied, lambda d: sandbox.build(d, root=copied))
     output = sandbox.build(copied / directory.relative_to(root), flags, plugins=True, root=copied)
     items = resourcelist.stream(output, "the build")

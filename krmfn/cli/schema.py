@@ -24,18 +24,22 @@ from pydantic.json_schema import GenerateJsonSchema
 from krmfn import spec, strictyaml
 from krmfn.errors import Failure, SpecError, raise_all
 from krmfn.paths import read_file
-from krmfn.spec.base import API_VERSION
+from krmfn.spec.base import API_VERSION, Model
 from krmfn.spec.parse import KINDS, parse
+from krmfn.spec.platform import PlatformConfig
 
 if TYPE_CHECKING:
     import argparse
 
     from krmfn.errors import KrmfnError
 
+# What a repository may hold, and the platform's own.
+ALL_KINDS: dict[str, type[Model]] = {**KINDS, "PlatformConfig": PlatformConfig}
+
 
 def register(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("kind", nargs="?", help=f"one of {', '.join(KINDS)}")
+    parser.add_argument("kind", nargs="?", help=f"one of {', '.join(ALL_KINDS)}")
     parser.add_argument("--check", nargs="+", metavar="FILE", help="check these files instead")
 
 
@@ -44,10 +48,10 @@ def run(options: argparse.Namespace) -> int:
     if options.check:
         return _check(options.check)
     if options.kind is None:
-        print("\n".join(KINDS))
+        print("\n".join(ALL_KINDS))
         return 0
-    if options.kind not in KINDS:
-        raise SpecError("usage", f"no kind {options.kind}", expected=" or ".join(KINDS))
+    if options.kind not in ALL_KINDS:
+        raise SpecError("usage", f"no kind {options.kind}", expected=" or ".join(ALL_KINDS))
     print(schema_text(options.kind))
     return 0
 
@@ -59,7 +63,7 @@ def schema_text(kind: str) -> str:
 
 def schema_of(kind: str) -> dict[str, Any]:
     """The JSON Schema of a kind, draft 2020-12."""
-    schema = KINDS[kind].model_json_schema(by_alias=True, schema_generator=_Untitled)
+    schema = ALL_KINDS[kind].model_json_schema(by_alias=True, schema_generator=_Untitled)
     _describe(kind, schema)
     for name, definition in schema.get("$defs", {}).items():
         _describe(name, definition)
@@ -124,7 +128,7 @@ def _check(files: list[str]) -> int:
                     "krmfn.dev/"
                 ):
                     checked += 1
-                    parse(value, where=file, position=document.position)
+                    parse(value, where=file, position=document.position, kinds=ALL_KINDS)
         except Failure as failure:
             errors.extend(failure.errors)
     raise_all(errors)

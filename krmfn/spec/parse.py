@@ -59,11 +59,13 @@ def parse(
     *,
     where: str = "",
     position: Callable[[Sequence[str | int]], Position] | None = None,
+    kinds: dict[str, type[Model]] = KINDS,
 ) -> Model:
     """The model of a configuration object, chosen by its kind.
 
     Args:
         value: the document as plain values.
+        kinds: what it may be: by default what a repository may hold.
         where: the file's name, when it is known.
         position: finds line and column of a path in that file.
 
@@ -74,16 +76,16 @@ def parse(
     if not isinstance(value, dict):
         raise SpecError("spec", "the configuration is not an object", where=where)
     kind, version = value.get("kind"), value.get("apiVersion")
-    if not isinstance(kind, str) or kind not in KINDS or version != API_VERSION:
-        near = _near(str(kind), KINDS)
+    if not isinstance(kind, str) or kind not in kinds or version != API_VERSION:
+        near = _near(str(kind), kinds)
         raise SpecError(
             "spec",
             "apiVersion and kind name nothing of krmfn's",
             where=where,
-            expected=f"{API_VERSION} and {' or '.join(KINDS)}",
+            expected=f"{API_VERSION} and {' or '.join(kinds)}",
             remedy=f"did you mean {near[0]}?" if near and near[0] != kind else "",
         )
-    return check(KINDS[kind], value, name=name_of(value), where=where, position=position)
+    return check(kinds[kind], value, name=name_of(value), where=where, position=position)
 
 
 def check(

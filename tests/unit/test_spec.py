@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from krmfn import strictyaml
-from krmfn.cli.schema import schema_of
+from krmfn.cli.schema import ALL_KINDS, schema_of
 from krmfn.errors import Failure
 from krmfn.spec.base import Model
 from krmfn.spec.generator import SealedSecretGenerator, stores_of_secret
-from krmfn.spec.parse import KINDS, PATTERNS, name_of, parse
+from krmfn.spec.parse import PATTERNS, name_of, parse
 from krmfn.spec.stores import AgeDocument
 from krmfn.spec.validator import SealedSecretValidator
 from tests.support.specs import GONE, at, changed, generator, paths
@@ -184,22 +184,22 @@ def test_a_validator_needs_nothing() -> None:
         (
             ("spec", "sealing", "certificate"),
             {},
-            "spec.sealing.certificate: one of file, pem, url, store: required",
+            "spec.sealing.certificate: one of file, pem, url, store, platform: required",
         ),
         (
             ("spec", "sealing", "certificate"),
             CANARY,
-            "spec.sealing.certificate: one of file, pem, url, store: required",
+            "spec.sealing.certificate: one of file, pem, url, store, platform: required",
         ),
         (
             ("spec", "sealing", "derivationKey"),
             {},
-            "spec.sealing.derivationKey: one of transit, store: required",
+            "spec.sealing.derivationKey: one of transit, store, platform: required",
         ),
         (
             ("spec", "stores", "local"),
             {"aeg": {}},
-            "spec.stores.local: one of vault, age: required",
+            "spec.stores.local: one of vault, age, platform: required",
         ),
         (
             ("spec", "stores", "main", "vault", "auth"),
@@ -366,7 +366,7 @@ def test_every_pattern_has_words() -> None:
             for value in schema:
                 collect(value)
 
-    for schema in (*map(schema_of, KINDS), AgeDocument.model_json_schema(by_alias=True)):
+    for schema in (*map(schema_of, ALL_KINDS), AgeDocument.model_json_schema(by_alias=True)):
         collect(schema)
     assert len(used) == 9
     for pattern in used:
