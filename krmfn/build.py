@@ -4,7 +4,7 @@ Rules enforced here:
 1. Shape: kustomize builds a copy in which nothing can run but krmfn, which reads no store there and
    leaves each claim with the configuration to seal it with.
 2. Power: what this run did not mark is refused; the claims of that stream are sealed here, in the
-   one process that has the credential.
+   one process that has the credential, once the platform's policy allows all of them.
 3. References: stream, SealedSecrets and name companions go through kustomize once more, without any
    plugin, for order, style and references to names that depend on values. Then the whole is checked.
 
@@ -22,13 +22,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from krmfn import resourcelist, shape, tree
 from krmfn.certificate_source import load_certificate
 from krmfn.errors import KrmfnError, SpecError, raise_all
 from krmfn.kustomize import Sandbox
 from krmfn.overlay import FILE_NAMES, Overlay
+from krmfn.pipeline import permit
+from krmfn.plan import plan_claims
 from krmfn.platform_config import platform_of
 from krmfn.resolve import Stores
 from krmfn.restart import stamped
@@ -36,16 +38,18 @@ from krmfn.sealedsecret import CERTIFICATE, SEALED_FOR
 from krmfn.spec.base import API_VERSION
 from krmfn.spec.parse import parse
 from krmfn.spec.validator import SealedSecretValidator
-from krmfn.transform import transform
+from krmfn.transform import claims_of, transform
 from krmfn.validate import validate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from krmfn.plan import Plan
     from krmfn.providers.base import Surroundings
     from krmfn.resourcelist import Item
     from krmfn.restart import Stamp
     from krmfn.sealedsecret import Object
+    from krmfn.spec.transformer import SealedSecretTransformer
 
 # Annotations that only krmfn writes, and that say something of what it did in this run.
 OURS = (shape.PLAN, SEALED_FOR, CERTIFICATE)
@@ -70,6 +74,35 @@ class Shape:
     key: str
 
 
+# The claim's place in the stream, its former names, and itself.
+Member: TypeAlias = tuple[int, str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Claims that one configuration seals, with what that may use of the world.
+
+    Attributes:
+        kind: of the configuration in the repository.
+        config: the same as a transformer.
+    """
+
+    kind: str
+    config: SealedSecretTransformer
+    around: Surroundings
+    members: tuple[Member, ...]
+
+    def items(self) -> tuple[Item, ...]:
+        """The claims as a stream."""
+        stream = resourcelist.rewrite_stream((), [claim for _, _, claim in self.members])
+        return resourcelist.stream(stream, "the build")
+
+    def plan(self) -> Plan:
+        """What sealing them reads and makes."""
+        _, claims = claims_of(self.items(), self.config, Overlay(), self.around)
+        return plan_claims(self.config, claims)
+
+
 def build(
     directory: Path,
     command: tuple[str, ...],
@@ -88,13 +121,7 @@ def build(
     Raises:
         Failure: any; nothing is returned then.
     """
-    platform_of(around)
-    with _private() as home:
-        key = secrets.token_hex(32)
-        names = {str(home / "tree"): str(around.root)}
-        sandbox = Sandbox(command, home, key, around.deadline, names)
-        sandbox.prepare()
-        shaped = _shape(directory.resolve(), sandbox, flags, around)
+    shaped = _shaped(directory, command, flags, around)
     if claims_only:
         pieces = [_unmarked(item, shaped.key) for item in shaped.items]
     else:
@@ -103,6 +130,18 @@ def build(
     output = references(pieces, shaped.sort, command, flags, around)
     _check(output, shaped, directory, around, claims_only=claims_only)
     return output
+
+
+def plans(
+    directory: Path, command: tuple[str, ...], flags: Sequence[str], around: Surroundings
+) -> list[tuple[Plan, Surroundings]]:
+    """What building an overlay would read and seal, with what each configuration may use.
+
+    Raises:
+        Failure: any that is known before something is read.
+    """
+    groups, _ = _groups(_shaped(directory, command, flags, around), around)
+    return [(group.plan(), group.around) for group in groups]
 
 
 def references(
@@ -127,6 +166,19 @@ def references(
         value = {"resources": ["stream.yaml"]} | ({"sortOptions": sort} if sort else {})
         (place / FILE_NAMES[0]).write_text(json.dumps(value))
         return sandbox.build(place, [f for f in flags if f.startswith("--reorder")], root=place)
+
+
+def _shaped(
+    directory: Path, command: tuple[str, ...], flags: Sequence[str], around: Surroundings
+) -> Shape:
+    """Phase 1, in a folder of its own."""
+    platform_of(around)
+    with _private() as home:
+        key = secrets.token_hex(32)
+        names = {str(home / "tree"): str(around.root)}
+        sandbox = Sandbox(command, home, key, around.deadline, names)
+        sandbox.prepare()
+        return _shape(directory.resolve(), sandbox, flags, around)
 
 
 def _shape(directory: Path, sandbox: Sandbox, flags: Sequence[str], around: Surroundings) -> Shape:
@@ -155,35 +207,20 @@ def _power(shaped: Shape, around: Surroundings) -> tuple[list[str], list[Object]
     A generator's stand where its claims stood, a transformer's behind everything, as the functions
     themselves put them.
     """
-    groups: dict[str, list[tuple[int, str, dict[str, Any]]]] = {}
-    kept: dict[int, Item] = {}
-    errors: list[KrmfnError] = []
-    for number, item in enumerate(shaped.items):
-        try:
-            if _is_claim(item):
-                plan, claim = _claim(item, shaped.key)
-                former = plan.pop("former", "")
-                groups.setdefault(json.dumps(plan), []).append((number, former, claim))
-            else:
-                _refuse_marks(item)
-                kept[number] = item
-        except KrmfnError as error:
-            errors.append(error)
-    raise_all(errors)
+    groups, kept = _groups(shaped, around)
+    # All are judged before one is read, so that nothing is sent for a build that is refused.
+    for group in groups:
+        permit(group.plan(), group.around, now=datetime.now(UTC))
     pieces: dict[int, str] = {}
     behind: list[str] = []
     companions: list[Object] = []
     stamps: list[Stamp] = []
-    for text, claims in groups.items():
-        plan = json.loads(text)
-        stream = resourcelist.rewrite_stream((), [claim for _, _, claim in claims])
-        inside = replace(around, base=around.root / plan["directory"])
-        items = resourcelist.stream(stream, "the build")
-        done = transform(items, shape.config_of(plan), Overlay(), inside)
+    for group in groups:
+        done = transform(group.items(), group.config, Overlay(), group.around)
         companions += done.companions
-        stamps += _known_by(done.stamps, claims)
-        for (number, _, _), one in zip(claims, done.sealed, strict=True):
-            if plan["kind"] == shape.GENERATOR:
+        stamps += _known_by(done.stamps, group.members)
+        for (number, _, _), one in zip(group.members, done.sealed, strict=True):
+            if group.kind == shape.GENERATOR:
                 pieces[number] = _text(one)
             else:
                 behind.append(_text(one))
@@ -191,9 +228,36 @@ def _power(shaped: Shape, around: Surroundings) -> tuple[list[str], list[Object]
     return [*(pieces[number] for number in sorted(pieces)), *behind], companions
 
 
-def _known_by(
-    stamps: Sequence[Stamp], claims: Sequence[tuple[int, str, dict[str, Any]]]
-) -> Iterator[Stamp]:
+def _groups(shaped: Shape, around: Surroundings) -> tuple[list[Group], dict[int, Item]]:
+    """The claims by the configuration that seals them, and what is no claim by its place.
+
+    Raises:
+        KrmfnError, ErrorList: something in the stream is not of this run.
+    """
+    found: dict[str, list[Member]] = {}
+    kept: dict[int, Item] = {}
+    errors: list[KrmfnError] = []
+    for number, item in enumerate(shaped.items):
+        try:
+            if _is_claim(item):
+                plan, claim = _claim(item, shaped.key)
+                former = plan.pop("former", "")
+                found.setdefault(json.dumps(plan), []).append((number, former, claim))
+            else:
+                _refuse_marks(item)
+                kept[number] = item
+        except KrmfnError as error:
+            errors.append(error)
+    raise_all(errors)
+    groups = []
+    for text, members in found.items():
+        plan = json.loads(text)
+        inside = replace(around, base=around.root / plan["directory"])
+        groups.append(Group(plan["kind"], shape.config_of(plan), inside, tuple(members)))
+    return groups, kept
+
+
+def _known_by(stamps: Sequence[Stamp], claims: Sequence[Member]) -> Iterator[Stamp]:
     """The stamps with the names that each claim had when the transformer saw it, as that has them."""
     asking = [former for _, former, claim in claims if claim["spec"].get("checksumAnnotation")]
     for stamp, former in zip(stamps, asking, strict=True):

@@ -112,6 +112,22 @@ def generate(
     return sealed
 
 
+def permit(plan: Plan, around: Surroundings, *, now: datetime) -> None:
+    """Raise what the platform's policy says against a plan, if it says anything; nothing is sent.
+
+    Raises:
+        PolicyError, ErrorList: it does.
+    """
+    platform = platform_of(around)
+    if platform is None:
+        return
+    from krmfn.govern import allow
+
+    plan, key_name = under(platform, plan)
+    certificate = load_certificate(plan.sealing.certificate, Stores({}, around), around, now)
+    allow(plan, key_name, certificate.fingerprint, platform.application, platform.spec)
+
+
 def under(platform: Platform | None, plan: Plan) -> tuple[Plan, str]:
     """The plan with what the platform defines, and the name of its derivation key there."""
     if platform is None:

@@ -125,11 +125,14 @@ def _check_place(path: Path, root: Path) -> None:
 
 
 def _chain(path: Path) -> Iterator[Path]:
-    """A file, and the directories above it in which it could be replaced: up to a mount point."""
+    """A file, and the directories above it in which it could be replaced.
+
+    They end at a mount: what is mounted read-only cannot be moved away, nor can a mount point.
+    """
     yield path
     for directory in path.parents:
         yield directory
-        if directory.is_mount():
+        if directory.is_mount() or _read_only(directory):
             return
 
 
@@ -137,8 +140,11 @@ def _writable(path: Path) -> bool:
     """Whether this process can write here, or make it so: root can everywhere but on read-only mounts."""
     if os.access(path, os.W_OK):
         return True
-    read_only = os.statvfs(path).f_flag & os.ST_RDONLY
-    return path.stat().st_uid == os.geteuid() and not read_only
+    return path.stat().st_uid == os.geteuid() and not _read_only(path)
+
+
+def _read_only(path: Path) -> bool:
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
 def _unusable(problem: str, remedy: str = "") -> PolicyError:
