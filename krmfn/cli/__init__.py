@@ -36,6 +36,7 @@ EPILOGUE = """\
 environment:
   VAULT_ADDR, VAULT_TOKEN   the vault, and a token for it (BAO_ADDR, BAO_TOKEN likewise)
   KRMFN_AGE_IDENTITY        the identity that opens an age store
+  KRMFN_CONFIG              the platform's policy, a PlatformConfig
   KRMFN_DEADLINE            seconds that a build may take, default 45
   KRMFN_ROOT                the repository's root, where it is not the nearest .git
 
@@ -54,6 +55,9 @@ class Command:
 COMMANDS = {
     "build": Command("krmfn.cli.build", "build overlays, run nothing of theirs, seal the claims"),
     "seal": Command("krmfn.cli.seal", "seal the claims of a finished stream"),
+    "plan": Command(
+        "krmfn.cli.plan", "show what a build would read and seal, and the policy's word"
+    ),
     "unseal": Command("krmfn.cli.unseal", "open SealedSecrets with the controller's private key"),
     "cert": Command("krmfn.cli.cert", "fetch the controller's certificate, or check one"),
     "schema": Command("krmfn.cli.schema", "print the JSON Schema of a kind, or check files"),
