@@ -164,11 +164,8 @@ MOUNTED = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && e
 
 def mounted(directory: Path, *command: str | Path, **environ: str) -> Any:
     """A process that sees the directory mounted read-only, as Kubernetes mounts a ConfigMap."""
-    unshare = shutil.which("unshare")
-    if unshare is None or subprocess.run([unshare, "-Urm", "true"], check=False).returncode:
-        pytest.skip("this machine gives no mount namespace")
     return subprocess.run(
-        [unshare, "-Urm", "sh", "-c", MOUNTED, "sh", directory, *command],
+        ["unshare", "-Urm", "sh", "-c", MOUNTED, "sh", directory, *command],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environ},
         text=True,
         capture_output=True,
@@ -187,8 +184,58 @@ print(len(platform_of(Surroundings(os.environ, Deadline(30), root, root)).spec.r
 """
 
 
+def can_mount() -> bool:
+    unshare = shutil.which("unshare")
+    test = [unshare or "", "-Urm", "sh", "-c", "mount --bind /usr /usr"]
+    return unshare is not None and not subprocess.run(test, check=False).returncode
+
+
+def as_nobody(jail: Path, environ: dict[str, str]) -> str:
+    """What a user without rights says of a file of root's, in a root directory of root's."""
+    around = Surroundings(environ, Deadline(30), Path("/repository"), Path("/repository"))
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.chroot(jail)
+            os.chdir("/")
+            os.setgroups([])
+            os.setresgid(65534, 65534, 65534)
+            os.setresuid(65534, 65534, 65534)
+            found = platform_of(around)
+            os.write(write, f"{len(found.spec.rules) if found else None}".encode())
+        except BaseException as error:  # told to the parent
+            os.write(write, str(error).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        return pipe.read()
+
+
+def test_a_file_that_others_keep_is_trusted(tmp_path: Path) -> None:
+    """A file of root's, for a process that is not root."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    jail = tmp_path / "jail"
+    environ = write_platform(jail / "etc/p.yaml") | ARGO | {"KRMFN_CONFIG": "/etc/p.yaml"}
+    # Everything is imported before the door closes.
+    load({"KRMFN_CONFIG": str(jail / "etc/p.yaml")}, tmp_path)
+    jail.chmod(0o755)
+    assert as_nobody(jail, environ) == "1"
+    (jail / "etc").chmod(0o777)
+    assert "/etc is writable" in as_nobody(jail, environ)
+    (jail / "etc").chmod(0o755)
+    os.chown(jail / "etc/p.yaml", 65534, 65534)
+    (jail / "etc/p.yaml").chmod(0o444)
+    assert "/etc/p.yaml is writable" in as_nobody(jail, environ)
+
+
 def test_a_read_only_mount_is_trusted(repository: Path, tmp_path: Path) -> None:
     """Through the links that Kubernetes makes, and even for root."""
+    if not can_mount():
+        pytest.skip("this machine gives no mount namespace")
     environ = write_platform(tmp_path / "c/..data_1/p.yaml") | ARGO
     (tmp_path / "c/..data").symlink_to("..data_1")
     (tmp_path / "c/p.yaml").symlink_to("..data/p.yaml")
