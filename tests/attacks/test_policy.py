@@ -180,8 +180,9 @@ def test_a_certificate_brought_in_by_kustomize(
     nothing(build(overlay, environ), 6, "policy-denied", vault)
 
 
+@pytest.mark.parametrize("command", ["build", "plan"])
 def test_one_right_and_one_wrong_transformer(
-    tmp_path: Path, environ: dict[str, str], vault: Trap
+    command: str, tmp_path: Path, environ: dict[str, str], vault: Trap
 ) -> None:
     """Nothing is read for the one when the other is denied."""
     repo.repository(tmp_path / "r")
@@ -204,7 +205,9 @@ def test_one_right_and_one_wrong_transformer(
         "transformers": ["wrong.yaml", "marker.yaml"],
     }
     repo.write(outer / "kustomization.yaml", fields)
-    nothing(build(outer, environ), 6, "policy-denied", vault)
+    done = krmfn(command, outer, **environ)
+    output = "" if command == "plan" else done.stdout
+    nothing((done.returncode, output, done.stderr), 6, "policy-denied", vault)
 
 
 @pytest.mark.parametrize("fact", ["ARGOCD_APP_PROJECT_NAME", "ARGOCD_APP_SOURCE_REPO_URL"])
