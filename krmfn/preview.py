@@ -17,7 +17,7 @@ from krmfn.pipeline import under
 from krmfn.plan import read_of
 from krmfn.platform_config import platform_of
 from krmfn.resolve import Stores, at_once, derivation
-from krmfn.spec.generator import StoredKey, TransitKey, UrlCertificate
+from krmfn.spec.generator import TransitKey, UrlCertificate
 from krmfn.spec.stores import StoreProperty
 from krmfn.values import components, pick, to_bytes
 
@@ -161,7 +161,7 @@ def _checked(
     outlooks: list[Outlook], plan: Plan, stores: Stores, around: Surroundings
 ) -> list[Outlook]:
     """The same, with what could not be read of it."""
-    key_problem = [None if not plan.deterministic else _try(partial(_ask_key, plan, stores))]
+    key_problem = _try(partial(_ask_key, plan, stores)) if plan.deterministic else None
     places = [(o, r) for o in outlooks for r in o.references]
     tasks = [partial(_try, partial(_look_up, outlook, r, stores)) for outlook, r in places]
     found = dict(zip(map(id, (r for _, r in places)), at_once(tasks, around.deadline), strict=True))
@@ -171,7 +171,7 @@ def _checked(
             references=tuple(
                 replace(r, problem=found[id(r)], checked=True) for r in outlook.references
             ),
-            problem=key_problem[0] if outlook.target.mode == "deterministic" else None,
+            problem=key_problem if outlook.target.mode == "deterministic" else None,
         )
         for outlook in outlooks
     ]
@@ -188,31 +188,27 @@ def _try(task: Callable[[], None]) -> KrmfnError | None:
 def _ask_key(plan: Plan, stores: Stores) -> None:
     """See that the derivation key is there and can be one."""
     key = plan.derivation_key
-    if isinstance(key, TransitKey | StoredKey):
+    if key is not None:
         derivation(key, stores).ask(())
 
 
 def _look_up(outlook: Outlook, reference: Reference, stores: Stores) -> None:
     """Read one secret, and see that what is used of it can be."""
     target, read = outlook.target, reference.read
+    key = ""
     try:
         store = stores.get(read.store)
         if outlook.certificate is not None:
             store.bind(target.bound_namespace, outlook.certificate.fingerprint)
         secret = store.read(store.locate(read.key), read.version)
-    except KrmfnError as error:
-        raise error.at(secret=target.name, source=f"{read.store}:{read.key}") from None
-    for entry in target.secret.data:
-        ref = entry.remote_ref
-        if ref is not None and read_of(target.secret, entry) == read:
-            try:
+        for source in target.secret.data_from:
+            if read_of(target.secret, source) == read:
+                pick(secret, components(source.extract.property))
+        for entry in target.secret.data:
+            ref = entry.remote_ref
+            if ref is not None and read_of(target.secret, entry) == read:
+                key = entry.secret_key
                 to_bytes(pick(secret, components(ref.property)), as_json=ref.as_ == "json")
-            except KrmfnError as error:
-                source = f"{read.store}:{read.key}"
-                raise error.at(secret=target.name, key=entry.secret_key, source=source) from None
-    for source_ in target.secret.data_from:
-        if read_of(target.secret, source_) == read:
-            try:
-                pick(secret, components(source_.extract.property))
-            except KrmfnError as error:
-                raise error.at(secret=target.name, source=f"{read.store}:{read.key}") from None
+    except KrmfnError as error:
+        source_text = f"{read.store}:{read.key}"
+        raise error.at(secret=target.name, key=key, source=source_text) from None

@@ -200,6 +200,12 @@ ATTACKS: dict[str, tuple[Attack, int, str]] = {
         6,
         "policy-denied",
     ),
+    "a template that hashes a value": (
+        _template(data={"x": "{{ .password | sha256sum }}"}),
+        6,
+        "policy-denied",
+    ),
+    "a template that counts a value": (_template(data={"x": "{{ len .password }}"}), 2, "template"),
     "a decoded value": (
         _secret(data=[{"secretKey": "password", "remoteRef": DECODED}]),
         6,

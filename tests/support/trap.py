@@ -1,4 +1,4 @@
-"""A server that nobody may speak to: it counts who connects, and answers nothing."""
+"""A server that nobody may speak to: it counts who connects, and refuses whatever is asked."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+REFUSAL = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
 
 
 @dataclass
@@ -42,6 +44,7 @@ def trap() -> Iterator[Trap]:
                     came = b""
                     with contextlib.suppress(OSError):
                         came = connection.recv(4096)
+                        connection.sendall(REFUSAL)
                     found.came.append(came)
 
         thread = threading.Thread(target=serve, daemon=True)
