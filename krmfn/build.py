@@ -4,7 +4,7 @@ Rules enforced here:
 1. Shape: kustomize builds a copy in which nothing can run but krmfn, which reads no store there and
    leaves each claim with the configuration to seal it with.
 2. Power: what this run did not mark is refused; the claims of that stream are sealed here, in the
-   one process that has the credential.
+   one process that has the credential, once the platform's policy allows all of them.
 3. References: stream, SealedSecrets and name companions go through kustomize once more, without any
    plugin, for order, style and references to names that depend on values. Then the whole is checked.
 
@@ -27,16 +27,15 @@ from typing import TYPE_CHECKING, Any
 from krmfn import resourcelist, shape, tree
 from krmfn.auditing import enforce, refuse_owned
 from krmfn.certificate_source import load_certificate
-from krmfn.errors import Failure, KrmfnError, SpecError, raise_all
-from krmfn.kustomize import Sandbox, find_kustomize
+from krmfn.errors import SpecError, raise_all
+from krmfn.kustomize import Sandbox
+from krmfn.marks import groups_of, known_by, text_of, unmarked
 from krmfn.overlay import FILE_NAMES, Overlay
-from krmfn.paths import find_root
+from krmfn.pipeline import permit
+from krmfn.platform_config import platform_of
 from krmfn.providers.base import Surroundings
-from krmfn.providers.shared import StorePool
 from krmfn.resolve import Stores
 from krmfn.restart import stamped
-from krmfn.sealedsecret import CERTIFICATE, SEALED_FOR
-from krmfn.spec.base import API_VERSION
 from krmfn.spec.parse import parse
 from krmfn.spec.validator import SealedSecretValidator
 from krmfn.transform import transform
@@ -45,13 +44,12 @@ from krmfn.validate import validate
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from krmfn.deadline import Deadline
+    from krmfn.plan import Plan
+    from krmfn.providers.base import Surroundings
     from krmfn.resourcelist import Item
     from krmfn.restart import Stamp
     from krmfn.sealedsecret import Object
 
-# Annotations that only krmfn writes, and that say something of what it did in this run.
-OURS = (shape.PLAN, SEALED_FOR, CERTIFICATE)
 _MEMORY = Path("/dev/shm")  # noqa: S108  # a private folder is made in it
 _LIST_PLACE = 0o700
 
@@ -106,66 +104,14 @@ def build(
     shaped = _shaped(directory, command, flags, around)
     random: set[tuple[str, str]] = set()
     if claims_only:
-        pieces = [_unmarked(item, shaped.key) for item in shaped.items]
+        pieces = [unmarked(item, shaped.key) for item in shaped.items]
     else:
         refuse_owned(shaped.items)
         pieces, companions, random = _power(shaped, around)
-        pieces += [_text(one) for one in companions]
+        pieces += [text_of(one) for one in companions]
     output = references(pieces, shaped.sort, command, flags, around)
     _check(output, shaped, directory, around, claims_only=claims_only)
     return Built(output, frozenset(random))
-
-
-def build_all(
-    directories: Sequence[Path],
-    flags: Sequence[str],
-    deadline: Deadline,
-    *,
-    claims_only: bool = False,
-    root: Path | None = None,
-) -> tuple[dict[Path, Built], list[str]]:
-    """Several overlays, with one login and each secret read once.
-
-    Args:
-        root: the repository's root, where it is not found as usual.
-
-    Returns:
-        Each under the path that `krmfn build --output` writes it to; and the warnings.
-
-    Raises:
-        Failure: any; nothing is returned then.
-    """
-    command = tuple(find_kustomize(os.environ))
-    pool = StorePool()
-    built: dict[Path, Built] = {}
-    warnings: list[str] = []
-    try:
-        for directory in directories:
-            top = root or find_root(directory, os.environ)
-            around = Surroundings(os.environ, deadline, directory, top, opener=pool.open)
-            if not directory.is_dir():
-                raise SpecError("file", f"{directory} is not a directory")
-            try:
-                one = build(directory, command, flags, around, claims_only=claims_only)
-            except Failure as failure:
-                for error in failure.errors:
-                    error.at(where=str(directory))
-                raise
-            place = _rendered_as(directory.resolve(), top)
-            if place in built:
-                raise SpecError("usage", f"two directories would be written to {place}")
-            built[place] = one
-            warnings += [f"{directory}: {warning}" for warning in around.warnings]
-    finally:
-        pool.close()
-    return built, warnings
-
-
-def _rendered_as(directory: Path, root: Path) -> Path:
-    """Where a directory's output goes, relative to --output."""
-    inside = directory.relative_to(root)
-    name = inside.name or "build"
-    return inside.parent / f"{name}.yaml"
 
 
 def shaped_stream(
@@ -177,20 +123,22 @@ def shaped_stream(
         Failure: kustomize or one of krmfn's functions fails.
     """
     shaped = _shaped(directory, command, (), around)
-    pieces = [_unmarked(item, shaped.key) for item in shaped.items]
+    pieces = [unmarked(item, shaped.key) for item in shaped.items]
     validators = [c for c in map(parse, shaped.validators) if isinstance(c, SealedSecretValidator)]
     return references(pieces, shaped.sort, command, (), around), validators
 
 
-def _shaped(
+def plans(
     directory: Path, command: tuple[str, ...], flags: Sequence[str], around: Surroundings
-) -> Shape:
-    """Phase 1, in a private folder."""
-    with _private() as home:
-        names = {str(home / "tree"): str(around.root)}
-        sandbox = Sandbox(command, home, secrets.token_hex(32), around.deadline, names)
-        sandbox.prepare()
-        return _shape(directory.resolve(), sandbox, flags, around.root)
+) -> list[tuple[Plan, Surroundings]]:
+    """What building an overlay would read and seal, with what each configuration may use.
+
+    Raises:
+        Failure: any that is known before something is read.
+    """
+    shaped = _shaped(directory, command, flags, around)
+    groups, _ = groups_of(shaped.items, shaped.key, around)
+    return [(group.plan(), group.around) for group in groups]
 
 
 def references(
@@ -217,12 +165,29 @@ def references(
         return sandbox.build(place, [f for f in flags if f.startswith("--reorder")], root=place)
 
 
-def _shape(directory: Path, sandbox: Sandbox, flags: Sequence[str], root: Path) -> Shape:
+def _shaped(
+    directory: Path, command: tuple[str, ...], flags: Sequence[str], around: Surroundings
+) -> Shape:
+    """Phase 1, in a folder of its own."""
+    platform_of(around)
+    with _private() as home:
+        key = secrets.token_hex(32)
+        names = {str(home / "tree"): str(around.root)}
+        sandbox = Sandbox(command, home, key, around.deadline, names)
+        sandbox.prepare()
+        return _shape(directory.resolve(), sandbox, flags, around)
+
+
+def _shape(directory: Path, sandbox: Sandbox, flags: Sequence[str], around: Surroundings) -> Shape:
     """Phase 1."""
+    root, platform = around.root, platform_of(around)
+    limit = platform.spec.limits.input_bytes if platform else tree.MAX_BYTES
     reached = tree.reach(directory, root)
     copied = sandbox.home / "tree"
     copied.mkdir()
-    tree.copy(reached, copied)
+    size = tree.copy(reached, copied, limit)
+    if platform is not None:
+        platform.usage.add_input(size)
     validators = tree.plain_functions(reached, copied, lambda d: sandbox.build(d, root=copied))
     output = sandbox.build(copied / directory.relative_to(root), flags, plugins=True, root=copied)
     items = resourcelist.stream(output, "the build")
@@ -241,99 +206,29 @@ def _power(
     A generator's stand where its claims stood, a transformer's behind everything, as the functions
     themselves put them. The third is what is sealed at random, by namespace and name.
     """
-    groups: dict[str, list[tuple[int, str, dict[str, Any]]]] = {}
-    kept: dict[int, Item] = {}
-    errors: list[KrmfnError] = []
-    for number, item in enumerate(shaped.items):
-        try:
-            if _is_claim(item):
-                plan, claim = _claim(item, shaped.key)
-                former = plan.pop("former", "")
-                groups.setdefault(json.dumps(plan), []).append((number, former, claim))
-            else:
-                _refuse_marks(item)
-                kept[number] = item
-        except KrmfnError as error:
-            errors.append(error)
-    raise_all(errors)
+    groups, kept = groups_of(shaped.items, shaped.key, around)
+    # All are judged before one is read, so that nothing is sent for a build that is refused.
+    for group in groups:
+        permit(group.plan(), group.around, now=datetime.now(UTC))
     pieces: dict[int, str] = {}
     behind: list[str] = []
     companions: list[Object] = []
     stamps: list[Stamp] = []
     random: set[tuple[str, str]] = set()
-    for text, claims in groups.items():
-        plan = json.loads(text)
-        config = shape.config_of(plan)
-        stream = resourcelist.rewrite_stream((), [claim for _, _, claim in claims])
-        inside = replace(around, base=around.root / plan["directory"])
-        items = resourcelist.stream(stream, "the build")
-        done = transform(items, config, Overlay(), inside)
+    for group in groups:
+        done = transform(group.items(), group.config, Overlay(), group.around)
         companions += done.companions
-        stamps += _known_by(done.stamps, claims)
-        usual = config.spec.sealing.mode if config.spec.sealing else ""
-        for (number, _, claim), one in zip(claims, done.sealed, strict=True):
+        stamps += known_by(done.stamps, group.members)
+        usual = group.config.spec.sealing.mode if group.config.spec.sealing else ""
+        for (number, _, claim), one in zip(group.members, done.sealed, strict=True):
             if (claim["spec"].get("mode") or usual) == "random":
                 random.add((one["metadata"].get("namespace", ""), one["metadata"]["name"]))
-            if plan["kind"] == shape.GENERATOR:
-                pieces[number] = _text(one)
+            if group.kind == shape.GENERATOR:
+                pieces[number] = text_of(one)
             else:
-                behind.append(_text(one))
+                behind.append(text_of(one))
     pieces |= {number: stamped(item, stamps).raw for number, item in kept.items()}
     return [*(pieces[number] for number in sorted(pieces)), *behind], companions, random
-
-
-def _known_by(
-    stamps: Sequence[Stamp], claims: Sequence[tuple[int, str, dict[str, Any]]]
-) -> Iterator[Stamp]:
-    """The stamps with the names that each claim had when the transformer saw it, as that has them."""
-    asking = [former for _, former, claim in claims if claim["spec"].get("checksumAnnotation")]
-    for stamp, former in zip(stamps, asking, strict=True):
-        yield replace(stamp, names=stamp.names | frozenset(former.split(",")) - {""})
-
-
-def _claim(item: Item, key: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A claim's plan, and the claim without it."""
-    value = item.document.value()
-    metadata = value["metadata"]
-    annotations = dict(metadata.get("annotations") or {})
-    where = f"{item.kind}/{metadata.get('name')}"
-    if shape.PLAN not in annotations:
-        raise SpecError(
-            "wrong-list",
-            "no SealedSecretTransformer has seen the claim",
-            where=where,
-            remedy="list one under transformers: of the outermost kustomization",
-        )
-    try:
-        plan = shape.read_mark(annotations.pop(shape.PLAN), key)
-    except KrmfnError as error:
-        raise error.at(where=where) from None
-    value["metadata"] = metadata | {"annotations": annotations}
-    if not annotations:
-        del value["metadata"]["annotations"]
-    return plan, value
-
-
-def _unmarked(item: Item, key: str) -> str:
-    """A document of --claims-only: a claim without its plan, anything else as it came."""
-    if not _is_claim(item):
-        _refuse_marks(item)
-        return item.raw
-    return _text(_claim(item, key)[1])
-
-
-def _refuse_marks(item: Item) -> None:
-    """Nothing that krmfn did not make in this run may say that it did."""
-    metadata = item.header().get("metadata") or {}
-    annotations = metadata.get("annotations") or {}
-    for name in OURS:
-        if name in annotations:
-            raise SpecError(
-                "annotation",
-                f"{name} is krmfn's to write, and was not written in this build",
-                where=f"{item.kind}/{metadata.get('name')}",
-                remedy="remove the annotation, or declare a claim instead of what was sealed before",
-            )
 
 
 def _check(
@@ -357,14 +252,6 @@ def _check(
         raise_all([f for f in verdict.findings if not (claims_only and f.id == "claim-left")])
         for warning in verdict.warnings:
             around.warn(warning)
-
-
-def _is_claim(item: Item) -> bool:
-    return item.api_version == API_VERSION and item.kind == shape.CLAIM
-
-
-def _text(one: Object) -> str:
-    return json.dumps(one, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
 @contextmanager

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn.certificate import SealingCertificate, choose
+from krmfn.certificate import SealingCertificate, choose, parse, pem_blocks
 from krmfn.errors import KrmfnError, ProviderError, SealingError, SpecError
-from krmfn.paths import read_repository_file
+from krmfn.paths import read_file, read_repository_file
 from krmfn.spec.generator import FileCertificate, PemCertificate, UrlCertificate
+from krmfn.spec.stores import StoreProperty
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -15,7 +17,8 @@ if TYPE_CHECKING:
     from krmfn.deadline import Deadline
     from krmfn.providers.base import Surroundings
     from krmfn.resolve import Stores
-    from krmfn.spec.generator import Certificate
+    from krmfn.spec.generator import Certificate, PlatformCertificate
+    from krmfn.spec.platform import Recipient
 
 FIELD = "spec.sealing.certificate"
 MAX_RESPONSE = 64 * 1024
@@ -23,7 +26,7 @@ MAX_SECONDS = 10.0
 
 
 def load_certificate(
-    spec: Certificate, stores: Stores, around: Surroundings, now: datetime
+    spec: Certificate | Recipient, stores: Stores, around: Surroundings, now: datetime
 ) -> SealingCertificate:
     """The certificate to seal for.
 
@@ -39,15 +42,52 @@ def load_certificate(
     elif isinstance(spec, UrlCertificate):
         name, pin = spec.url.partition("?")[0], spec.sha256
         pem = fetch_url(spec.url, around.deadline)
-    else:
+    elif isinstance(spec, StoreProperty):
         from krmfn.resolve import read_property
 
         name = f"{spec.store}:{spec.key}"
         pem = read_property(stores, spec, FIELD)
+    else:
+        name, pem = _recipient(spec)
     try:
         return choose(pem, now, pin=pin)
     except SealingError as error:
         raise error.at(key=FIELD, source=name) from None
+
+
+def _recipient(spec: PlatformCertificate | Recipient) -> tuple[str, bytes]:
+    """What to call a recipient of the platform's, and its certificates whose keys are pinned.
+
+    Raises:
+        SpecError: its file cannot be read.
+        SealingError: none of them is pinned.
+    """
+    from krmfn.spec.platform import (  # lazy: 4 ms, for those who have one
+        FileRecipient,
+        PemRecipient,
+    )
+
+    if isinstance(spec, FileRecipient):
+        name, text = spec.file, read_file(Path(spec.file), name=spec.file, key=FIELD)
+    elif isinstance(spec, PemRecipient):
+        name, text = "pem", spec.pem.encode()
+    else:
+        raise AssertionError("no recipient of the platform without it")  # noqa: TRY004
+    kept: list[bytes] = []
+    for block in pem_blocks(text, b"CERTIFICATE"):
+        try:
+            if parse(block).fingerprint in spec.sha256:
+                kept.append(block)
+        except SealingError:
+            continue
+    if not kept:
+        raise SealingError(
+            "certificate-pin",
+            "no certificate of the platform's has a pinned key",
+            key=FIELD,
+            source=name,
+        )
+    return name, b"\n".join(kept)
 
 
 def fetch_url(url: str, deadline: Deadline) -> bytes:

@@ -38,6 +38,12 @@ class Deadline:
             raise SpecError("usage", f"{VARIABLE} is not a number of seconds", expected="45 or 45s")
         return cls(float(text.rstrip("s")), start=start)
 
+    def shorten(self, seconds: float | None) -> None:
+        """Let the run take no longer than so many seconds in all; None changes nothing."""
+        if seconds is not None and seconds < self.seconds:
+            self.end -= self.seconds - seconds
+            self.seconds = seconds
+
     def left(self) -> float:
         """Seconds left.
 

@@ -215,6 +215,10 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
     # 6: policy
     "credential-origin": (PolicyError, "a credential would go to a server it was not meant for"),
     "store-bound": (PolicyError, "the store is bound to other namespaces or certificates"),
+    "policy-file": (PolicyError, "a policy is required, and KRMFN_CONFIG is none to rely on"),
+    "policy-denied": (PolicyError, "no single rule of the platform allows it"),
+    "policy-override": (PolicyError, "a configuration defines what is the platform's to define"),
+    "policy-limit": (PolicyError, "a build asks for more than the platform's limits"),
     # 124: deadline
     "deadline": (DeadlineError, "the time was up before everything was read"),
     # 1: findings

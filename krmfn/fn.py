@@ -22,6 +22,7 @@ from krmfn.overlay import Overlay, choose_namespace, read_overlay
 from krmfn.paths import find_root, read_file
 from krmfn.pipeline import generate
 from krmfn.plan import make_plan
+from krmfn.platform_config import platform_of
 from krmfn.providers.base import Surroundings
 from krmfn.resolve import Stores
 from krmfn.sealedsecret import claim_companion, name_companion, skip_marker
@@ -34,6 +35,7 @@ from krmfn.validate import validate
 
 if TYPE_CHECKING:
     from krmfn.deadline import Deadline
+    from krmfn.platform_config import Platform
     from krmfn.resourcelist import Item
 
 GENERATOR, VALIDATOR = "SealedSecretGenerator", "SealedSecretValidator"
@@ -59,11 +61,12 @@ def main(arguments: list[str], deadline: Deadline) -> int:
     warnings: list[str] = []
     watch = deadline.watch(where)
     try:
-        call = _receive(arguments)
-        if isinstance(call.config, dict) and call.config.get("kind"):
-            where = name_of(call.config)
         base = Path.cwd()
         around = Surroundings(os.environ, deadline, base, find_root(base, os.environ), warnings)
+        platform = platform_of(around)
+        call = _receive(arguments, platform)
+        if isinstance(call.config, dict) and call.config.get("kind"):
+            where = name_of(call.config)
         overlay = read_overlay(base, around.root)
         where = _place(where, overlay)
         output = _serve(call, overlay, around)
@@ -81,15 +84,15 @@ def main(arguments: list[str], deadline: Deadline) -> int:
     return 0
 
 
-def _receive(arguments: list[str]) -> Call:
+def _receive(arguments: list[str], platform: Platform | None) -> Call:
     """The call, from a ResourceList, or from a legacy plugin's config file and stream."""
     if not arguments:
-        found = resourcelist.read(_stdin())
+        found = resourcelist.read(_stdin(platform))
         return Call(found.config, found.items, found.indent)
     config = strictyaml.load(read_file(Path(arguments[0]), name="the config", key=""), "config")
     kind = config.get("kind") if isinstance(config, dict) else None
     # A legacy generator is given nothing; its standard input may be anybody's.
-    return Call(config, () if kind == GENERATOR else resourcelist.stream(_stdin()))
+    return Call(config, () if kind == GENERATOR else resourcelist.stream(_stdin(platform)))
 
 
 def _serve(call: Call, overlay: Overlay, around: Surroundings) -> str:
@@ -202,13 +205,16 @@ def _fail(failure: Failure, where: str, warnings: list[str]) -> int:
     return failure.errors[0].exit_code
 
 
-def _stdin() -> bytes:
-    """All of standard input, up to a size that no build has.
+def _stdin(platform: Platform | None) -> bytes:
+    """All of standard input, up to a size that no build has, or that the platform allows.
 
     Raises:
-        SpecError: more than that.
+        SpecError, PolicyError: more than that.
     """
-    content = sys.stdin.buffer.read(MAX_INPUT + 1)
+    limit = platform.spec.limits.input_bytes if platform else MAX_INPUT
+    content = sys.stdin.buffer.read(min(limit, MAX_INPUT) + 1)
     if len(content) > MAX_INPUT:
         raise SpecError("input", "standard input is over 256 MiB")
+    if platform is not None:
+        platform.usage.add_input(len(content))
     return content

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from krmfn import strictyaml
+from krmfn.application import DESTINATION, policy_required
 from krmfn.errors import KrmfnError, SpecError
 from krmfn.paths import read_repository_file
 from krmfn.spec.base import API_VERSION
@@ -26,7 +27,7 @@ MAX_DEPTH = 8  # of directories that list directories
 LISTS = ("generators", "transformers", "validators")
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 # In this order; Argo CD exports the destination namespace of the application.
-NAMESPACE_VARIABLES = ("KRMFN_NAMESPACE", "ARGOCD_APP_NAMESPACE")
+NAMESPACE_VARIABLES = ("KRMFN_NAMESPACE", DESTINATION)
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def choose_namespace(
         )
     if known:
         return next(iter(known.values())), ""
-    for variable in NAMESPACE_VARIABLES:
+    for variable in (DESTINATION,) if policy_required(environ) else NAMESPACE_VARIABLES:
         if value := environ.get(variable):
             if not _NAMESPACE.fullmatch(value):
                 raise SpecError("usage", f"{variable} is not a namespace's name")

@@ -1,4 +1,8 @@
-"""The whole program on one screen: config → plan → resolve → render → seal → emit."""
+"""The whole program on one screen: config → plan → policy → resolve → render → seal → emit.
+
+Rules enforced here: whoever seals, by whatever route, passes the platform's policy first. Before it
+has passed, no store is opened and no credential is looked at.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ from krmfn.certificate_source import load_certificate
 from krmfn.derive import ItemContext, second_step
 from krmfn.errors import Failure, KrmfnError, raise_all
 from krmfn.lint import check_size
+from krmfn.plan import ungoverned
+from krmfn.platform_config import platform_of
 from krmfn.render import Rendered, known_sources, render
 from krmfn.resolve import Derivation, Stores, derivation, locate, read_all, refuse_key
 from krmfn.seal import RANDOM_BYTES, hybrid_encrypt
@@ -21,6 +27,7 @@ if TYPE_CHECKING:
 
     from krmfn.certificate import SealingCertificate
     from krmfn.plan import Plan, Read, SealTarget
+    from krmfn.platform_config import Platform
     from krmfn.providers.base import Json, Location, Surroundings
     from krmfn.sealedsecret import Object
 
@@ -62,11 +69,14 @@ def generate(
     Raises:
         KrmfnError, ErrorList: any failure; nothing is returned then.
     """
+    platform = platform_of(around)
+    plan, key_name = under(platform, plan)
     stores = Stores(plan.stores, around)
     try:
         certificate = load_certificate(plan.sealing.certificate, stores, around, now)
+        _pass(platform, plan, key_name, certificate.fingerprint)
         locations = locate(plan, stores, certificate.fingerprint, around.deadline)
-        key = plan.sealing.derivation_key
+        key = plan.derivation_key
         prf = derivation(key, stores) if key is not None and plan.deterministic else None
         sealer = Sealer(certificate, plan.sealing.epoch, prf, entropy)
 
@@ -79,6 +89,8 @@ def generate(
         if prf is not None:
             refuse_key(prf, secrets, locations)
         rendered = _render_all(plan, secrets, locations)
+        if platform is not None:
+            platform.usage.add_values(rendered)
         checksums: dict[tuple[str, str], str] = {}
         if prf is not None:
             rendered, checksums = _digested(rendered, prf)
@@ -98,6 +110,40 @@ def generate(
         if warning := check_size(each.object):
             around.warn(warning)
     return sealed
+
+
+def permit(plan: Plan, around: Surroundings, *, now: datetime) -> None:
+    """Raise what the platform's policy says against a plan, if it says anything; nothing is sent.
+
+    Raises:
+        PolicyError, ErrorList: it does.
+    """
+    platform = platform_of(around)
+    if platform is None:
+        return
+    from krmfn.govern import allow
+
+    plan, key_name = under(platform, plan)
+    certificate = load_certificate(plan.sealing.certificate, Stores({}, around), around, now)
+    allow(plan, key_name, certificate.fingerprint, platform.application, platform.spec)
+
+
+def under(platform: Platform | None, plan: Plan) -> tuple[Plan, str]:
+    """The plan with what the platform defines, and the name of its derivation key there."""
+    if platform is None:
+        return ungoverned(plan), ""
+    from krmfn.govern import governed  # lazy: only those who have a policy pay for it
+
+    return governed(plan, platform.spec)
+
+
+def _pass(platform: Platform | None, plan: Plan, key_name: str, recipient: str) -> None:
+    """Go on only if the platform's rules allow all of the plan, within its limits."""
+    if platform is not None:
+        from krmfn.govern import allow
+
+        allow(plan, key_name, recipient, platform.application, platform.spec)
+        platform.usage.add_plan(plan, recipient)
 
 
 def _digested(

@@ -8,20 +8,23 @@ from typing import TYPE_CHECKING
 from krmfn.errors import KrmfnError, SpecError, raise_all
 from krmfn.lint import check_annotations
 from krmfn.sealedsecret import label_for
-from krmfn.spec.generator import ItemMetadata, stores_of_secret
+from krmfn.spec.generator import ItemMetadata, PlatformCertificate, PlatformKey, stores_of_secret
+from krmfn.spec.stores import PlatformStore
 from krmfn.template import Template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from krmfn.overlay import Overlay
     from krmfn.spec.generator import (
         DataEntry,
         DataFrom,
+        DefinedKey,
         SealedSecretGenerator,
         Sealing,
         SecretShape,
     )
+    from krmfn.spec.platform import AnyPlatformStore
     from krmfn.spec.stores import Store
     from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
 
@@ -102,8 +105,16 @@ class Plan:
     """Everything that a build will do."""
 
     sealing: Sealing
-    stores: dict[str, Store]
+    stores: Mapping[str, Store | AnyPlatformStore]
     targets: tuple[SealTarget, ...]
+
+    @property
+    def derivation_key(self) -> DefinedKey | None:
+        """The key, defined in full by now."""
+        key = self.sealing.derivation_key
+        if isinstance(key, PlatformKey):
+            raise AssertionError("no key of the platform's without the platform")  # noqa: TRY004
+        return key
 
     @property
     def deterministic(self) -> bool:
@@ -115,6 +126,28 @@ def read_of(secret: SecretShape, entry: DataEntry | DataFrom) -> Read:
     """The read behind one reference."""
     ref = getattr(entry, "remote_ref", None) or getattr(entry, "extract")  # noqa: B009  # either one
     return Read(entry.store or secret.store or "", ref.key, ref.version)
+
+
+def ungoverned(plan: Plan) -> Plan:
+    """The plan itself, where there is no policy.
+
+    Raises:
+        SpecError: it names what only a platform defines.
+    """
+    named = {
+        "spec.sealing.certificate": isinstance(plan.sealing.certificate, PlatformCertificate),
+        "spec.sealing.derivationKey": isinstance(plan.sealing.derivation_key, PlatformKey),
+    }
+    named |= {f"stores.{n}": isinstance(s, PlatformStore) for n, s in plan.stores.items()}
+    for place, is_platforms in named.items():
+        if is_platforms:
+            raise SpecError(
+                "spec",
+                "it is the platform's to define, and there is no policy",
+                key=place,
+                remedy="name a PlatformConfig in KRMFN_CONFIG",
+            )
+    return plan
 
 
 def make_plan(config: SealedSecretGenerator, *, namespace: str, overlay: Overlay) -> Plan:

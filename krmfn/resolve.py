@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from krmfn.deadline import Deadline
     from krmfn.plan import Plan, Read
     from krmfn.providers.base import Json, Location, Store, Surroundings
-    from krmfn.spec.generator import DerivationKey
+    from krmfn.spec.generator import DefinedKey
     from krmfn.spec.stores import StoreProperty
 
 T = TypeVar("T")
@@ -84,7 +84,7 @@ def _raise_failures(errors: Sequence[BaseException]) -> None:
 class Stores:
     """The stores of one run, opened when first used and closed together."""
 
-    def __init__(self, specs: dict[str, Any], around: Surroundings) -> None:
+    def __init__(self, specs: Mapping[str, Any], around: Surroundings) -> None:
         self._specs = specs
         self._around = around
         self._open: dict[str, Store] = {}
@@ -215,7 +215,7 @@ def locate(plan: Plan, stores: Stores, recipient: str, deadline: Deadline) -> di
         SpecError: a reference points at the derivation key.
         PolicyError: a store may not be used for this.
     """
-    key = plan.sealing.derivation_key
+    key = plan.derivation_key
     for target in plan.targets:
         used = {read.store for read in target.reads()}
         if key is not None and target.mode == "deterministic":
@@ -293,7 +293,7 @@ def read_all(
     return {r: by_place[(location.source, r.version)] for r, location in locations.items()}
 
 
-def derivation(key: DerivationKey, stores: Stores) -> Derivation:
+def derivation(key: DefinedKey, stores: Stores) -> Derivation:
     """The derivation key, ready to be asked; nothing is read before that."""
     if isinstance(key, TransitKey):
         transit = key.transit

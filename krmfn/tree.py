@@ -73,8 +73,14 @@ def reach(directory: Path, root: Path) -> Tree:
     return tree
 
 
-def copy(tree: Tree, to: Path) -> None:
+def copy(tree: Tree, to: Path, enough: int = MAX_BYTES) -> int:
     """Put the files of ``tree`` below ``to``, each where it is below the root.
+
+    Args:
+        enough: stop when more than so many bytes were read.
+
+    Returns:
+        How many bytes were.
 
     Raises:
         SpecError: too many, too large, or gone by now.
@@ -88,6 +94,8 @@ def copy(tree: Tree, to: Path) -> None:
         total += len(content)
         if total > MAX_BYTES:
             raise SpecError("file", "the build needs more than 256 MiB of files")
+        if total > enough:
+            return total
         target = to / source.relative_to(tree.root)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
@@ -96,6 +104,7 @@ def copy(tree: Tree, to: Path) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         if not place.exists():
             place.symlink_to(to / target.relative_to(tree.root), target_is_directory=True)
+    return total
 
 
 def plain_functions(

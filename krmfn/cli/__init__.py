@@ -36,6 +36,7 @@ EPILOGUE = """\
 environment:
   VAULT_ADDR, VAULT_TOKEN   the vault, and a token for it (BAO_ADDR, BAO_TOKEN likewise)
   KRMFN_AGE_IDENTITY        the identity that opens an age store
+  KRMFN_CONFIG              the platform's policy, a PlatformConfig
   KRMFN_DEADLINE            seconds that a build may take, default 45
   KRMFN_ROOT                the repository's root, where it is not the nearest .git
 
@@ -59,6 +60,9 @@ COMMANDS = {
     "drift": Command("krmfn.cli.drift", "say whether the vault still holds what was deployed"),
     "rotate": Command(
         "krmfn.cli.rotate", "another certificate, epoch or newer versions, as a diff"
+    ),
+    "plan": Command(
+        "krmfn.cli.plan", "show what a build would read and seal, and the policy's word"
     ),
     "unseal": Command("krmfn.cli.unseal", "open SealedSecrets with the controller's private key"),
     "audit": Command("krmfn.cli.audit", "prove that every Secret a build refers to will exist"),

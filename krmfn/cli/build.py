@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from krmfn.atomic import replace_file
-from krmfn.build import build_all
+from krmfn.builds import build_all
 from krmfn.deadline import Deadline
 from krmfn.errors import OutputError, SpecError
 from krmfn.kustomize import check_flags

@@ -27,14 +27,19 @@ from krmfn.paths import read_file
 from krmfn.spec.base import API_VERSION, Model
 from krmfn.spec.catalogue import SecretCatalogue
 from krmfn.spec.parse import KINDS, parse
+from krmfn.spec.platform import PlatformConfig
 
 if TYPE_CHECKING:
     import argparse
 
     from krmfn.errors import KrmfnError
 
-# What kustomize may hold, and what stands in files beside it.
-ALL_KINDS: dict[str, type[Model]] = {**KINDS, "SecretCatalogue": SecretCatalogue}
+# What kustomize may hold, what stands in files beside it, and the platform's own.
+ALL_KINDS: dict[str, type[Model]] = {
+    **KINDS,
+    "SecretCatalogue": SecretCatalogue,
+    "PlatformConfig": PlatformConfig,
+}
 
 
 def register(parser: argparse.ArgumentParser) -> None:

@@ -22,6 +22,7 @@ from krmfn.deadline import Deadline
 from krmfn.errors import SpecError, raise_all
 from krmfn.overlay import Overlay
 from krmfn.paths import find_root
+from krmfn.platform_config import platform_of
 from krmfn.providers.base import Surroundings
 from krmfn.restart import pod_specs, references
 from krmfn.sealedsecret import IDENTITY
@@ -54,11 +55,12 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Seal and check everything, then print; nothing is printed when anything fails."""
     config_file = Path(options.config)
-    config = read_config(config_file, SealedSecretTransformer)
     base = config_file.resolve().parent
     around = Surroundings(
         os.environ, Deadline.from_environment(options.start), base, find_root(base, os.environ)
     )
+    platform_of(around)
+    config = read_config(config_file, SealedSecretTransformer)
     items = resourcelist.stream(read_input(options.file), options.file)
     if not items:
         raise SpecError(

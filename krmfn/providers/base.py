@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from krmfn.deadline import Deadline
     from krmfn.plaintext import Plaintext
+    from krmfn.platform_config import Platform
     from krmfn.spec.base import Model
 
 
@@ -57,6 +58,7 @@ class Surroundings:
         root: the repository's root; paths from a configuration stay below it.
         warnings: receives warnings, one line each, without values.
         opener: opens a store where several builds of one process share it.
+        platform: the platform's policy, once `platform_of` has looked for it.
     """
 
     environ: Mapping[str, str]
@@ -65,6 +67,8 @@ class Surroundings:
     root: Path = field(default_factory=Path)
     warnings: list[str] = field(default_factory=list)
     opener: Callable[[str, Model, Surroundings], Store] | None = None
+    platform: Platform | None = None
+    looked: bool = False
 
     def warn(self, text: str) -> None:
         """Warn once."""

@@ -1,7 +1,8 @@
 """Where a vault is, and where credentials may go.
 
 Rules enforced here: an address is scheme, host and port and nothing more; plain http is for
-loopback; credentials go to the address in ``VAULT_ADDR`` or ``BAO_ADDR`` and to no other.
+loopback; credentials go to the address in ``VAULT_ADDR`` or ``BAO_ADDR`` and to no other, but for
+a store of the platform's, whose own credentials go to that store's own address.
 """
 
 from __future__ import annotations
@@ -77,12 +78,15 @@ def choose_origin(spec: Vault, around: Surroundings, name: str) -> Origin:
     """Where the store is: ``VAULT_ADDR`` or ``BAO_ADDR``, and `server` if it is the same.
 
     Whoever may change a configuration must not be able to have a credential sent elsewhere, so an
-    address in it can only confirm what the environment says.
+    address in it can only confirm what the environment says. The platform's own names address and
+    credential together; without ``auth`` it is the environment's token, and bound like any other.
 
     Raises:
         SpecError: no address, or one that is none.
         PolicyError: the configuration names another server.
     """
+    if spec.is_platforms and spec.server is not None and spec.auth is not None:
+        return parse_origin(spec.server, name=f"stores.{name}.vault.server")
     address = variable(ADDRESSES, around, name)
     allowed = parse_origin(address, name="VAULT_ADDR") if address else None
     if spec.server is None:

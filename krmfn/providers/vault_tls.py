@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import ssl
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krmfn.errors import ProviderError, SpecError
-from krmfn.paths import read_repository_file
+from krmfn.paths import read_file, read_repository_file
 from krmfn.spec.stores import CertAuth
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ def tls_of(spec: Vault, around: Surroundings, name: str) -> ssl.SSLContext:
     """
     field = f"stores.{name}.vault"
     ca = None
-    if spec.ca_file is not None:
+    if spec.ca_file is not None and spec.is_platforms:
+        ca = read_file(Path(spec.ca_file), name=spec.ca_file, key=f"{field}.caFile")
+    elif spec.ca_file is not None:
         ca = read_repository_file(
             spec.ca_file,
             base=around.base,

@@ -44,12 +44,20 @@ class UrlCertificate(Model):
     """SHA-256 of the certificate's public key, as `krmfn.dev/certificate` says it."""
 
 
+class PlatformCertificate(Model):
+    """A recipient that the platform's configuration names."""
+
+    platform: StoreName
+    """The recipient's name."""
+
+
 Certificate: TypeAlias = Annotated[
     Annotated[FileCertificate, Tag("<file>")]
     | Annotated[PemCertificate, Tag("<pem>")]
     | Annotated[UrlCertificate, Tag("<url>")]
-    | Annotated[StoreProperty, Tag("<store>")],
-    one_of("file", "pem", "url", "store"),
+    | Annotated[StoreProperty, Tag("<store>")]
+    | Annotated[PlatformCertificate, Tag("<platform>")],
+    one_of("file", "pem", "url", "store", "platform"),
 ]
 
 
@@ -77,9 +85,24 @@ class StoredKey(StoreProperty):
     """Pin: the first 16 hex digits of the key's own digest."""
 
 
-DerivationKey: TypeAlias = Annotated[
+class PlatformKey(Model):
+    """A derivation key that the platform's configuration defines."""
+
+    platform: StoreName
+    """The key's name."""
+    id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")] | None = None
+    """Pin: the first 16 hex digits of the key's own digest."""
+
+
+DefinedKey: TypeAlias = Annotated[
     Annotated[TransitKey, Tag("<transit>")] | Annotated[StoredKey, Tag("<store>")],
     one_of("transit", "store"),
+]
+DerivationKey: TypeAlias = Annotated[
+    Annotated[TransitKey, Tag("<transit>")]
+    | Annotated[StoredKey, Tag("<store>")]
+    | Annotated[PlatformKey, Tag("<platform>")],
+    one_of("transit", "store", "platform"),
 ]
 
 
@@ -210,7 +233,7 @@ def stores_of_sealing(sealing: Sealing) -> set[str]:
     key, certificate = sealing.derivation_key, sealing.certificate
     if isinstance(key, TransitKey):
         names.add(key.transit.store)
-    elif key is not None:
+    elif isinstance(key, StoredKey):
         names.add(key.store)
     if isinstance(certificate, StoreProperty):
         names.add(certificate.store)

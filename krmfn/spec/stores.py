@@ -5,7 +5,7 @@ Names follow External Secrets; what differs, and why, is in docs/adr/0004-store-
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, StringConstraints, Tag, model_validator
 
@@ -158,6 +158,8 @@ class ClientTls(Model):
 class Vault(Model):
     """HashiCorp Vault or OpenBao, KV version 1 or 2."""
 
+    is_platforms: ClassVar[bool] = False
+
     server: Text | None = None
     """Base URL. Left out: `VAULT_ADDR` or `BAO_ADDR`."""
     path: Text
@@ -205,9 +207,17 @@ class AgeStore(Model):
     age: Age
 
 
+class PlatformStore(Model):
+    """A store that the platform's configuration defines under the same name."""
+
+    platform: Literal[True]
+
+
 Store: TypeAlias = Annotated[
-    Annotated[VaultStore, Tag("<vault>")] | Annotated[AgeStore, Tag("<age>")],
-    one_of("vault", "age"),
+    Annotated[VaultStore, Tag("<vault>")]
+    | Annotated[AgeStore, Tag("<age>")]
+    | Annotated[PlatformStore, Tag("<platform>")],
+    one_of("vault", "age", "platform"),
 ]
 
 

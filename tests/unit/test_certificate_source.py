@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import TypeAdapter
 
+from krmfn.certificate import choose
 from krmfn.certificate_source import fetch_url, load_certificate
 from krmfn.deadline import Deadline
 from krmfn.errors import KrmfnError
 from krmfn.providers.base import Surroundings
 from krmfn.resolve import Stores
 from krmfn.spec.generator import Certificate
+from krmfn.spec.platform import Recipient
 from tests.support.function import KEYS
 from tests.support.memory_store import MemorySpec, registered
 
@@ -188,3 +190,30 @@ def test_nobody_is_there() -> None:
         caught.value.line()
         == f"{FIELD}.url: https://127.0.0.1:1/x: the server cannot be reached [unavailable]"
     )
+
+
+PREVIOUS = (KEYS / "previous.crt").read_bytes()
+
+
+def recipient(root: Path, **spec: Any) -> str:
+    """A recipient of the platform's, whose path is absolute."""
+    around = Surroundings({}, Deadline(30), root, root)
+    parsed: Any = TypeAdapter(Recipient).validate_python(spec)
+    return load_certificate(parsed, Stores({}, around), around, NOW).fingerprint
+
+
+def test_of_a_recipients_bundle_only_pinned_keys_count(tmp_path: Path) -> None:
+    """Another certificate in the platform's own bundle is nobody's until its key is pinned."""
+    other = choose(PREVIOUS, NOW).fingerprint
+    bundle = PREVIOUS + PEM
+    (tmp_path / "c.pem").write_bytes(bundle)
+    for pin in (other, FINGERPRINT):
+        assert recipient(tmp_path, file=str(tmp_path / "c.pem"), sha256=[pin]) == pin
+        assert recipient(tmp_path, pem=bundle.decode(), sha256=[pin]) == pin
+    newest = choose(bundle, NOW).fingerprint
+    assert recipient(tmp_path, pem=bundle.decode(), sha256=[other, FINGERPRINT]) == newest
+    damaged = (bundle + (KEYS / "ec.crt").read_bytes()).decode()
+    assert recipient(tmp_path, pem=damaged, sha256=[other]) == other
+    with pytest.raises(KrmfnError) as caught:
+        recipient(tmp_path, pem=bundle.decode(), sha256=["0" * 64])
+    assert caught.value.id == "certificate-pin"

@@ -232,3 +232,16 @@ def test_the_environment_is_the_last_resort() -> None:
         found = choose_namespace(explicit=None, overlay=Overlay(), environ=environ)
         assert found == (value, f"the namespace {value} comes from {name}")
     assert choose_namespace(explicit=None, overlay=Overlay(), environ={}) == ("", "")
+
+
+@pytest.mark.parametrize("variable", ["ARGOCD_APP_NAME", "KRMFN_REQUIRE_POLICY"])
+def test_where_a_policy_is_required_the_destination_counts(variable: str) -> None:
+    """KRMFN_NAMESPACE is ignored there: only Argo CD's own word is a fallback."""
+    environ = {variable: "1", "KRMFN_NAMESPACE": "other", "ARGOCD_APP_NAMESPACE": "production"}
+    found, note = choose_namespace(explicit=None, overlay=Overlay(), environ=environ)
+    assert (found, note) == (
+        "production",
+        "the namespace production comes from ARGOCD_APP_NAMESPACE",
+    )
+    del environ["ARGOCD_APP_NAMESPACE"]
+    assert choose_namespace(explicit=None, overlay=Overlay(), environ=environ) == ("", "")

@@ -184,22 +184,22 @@ def test_a_validator_needs_nothing() -> None:
         (
             ("spec", "sealing", "certificate"),
             {},
-            "spec.sealing.certificate: one of file, pem, url, store: required",
+            "spec.sealing.certificate: one of file, pem, url, store, platform: required",
         ),
         (
             ("spec", "sealing", "certificate"),
             CANARY,
-            "spec.sealing.certificate: one of file, pem, url, store: required",
+            "spec.sealing.certificate: one of file, pem, url, store, platform: required",
         ),
         (
             ("spec", "sealing", "derivationKey"),
             {},
-            "spec.sealing.derivationKey: one of transit, store: required",
+            "spec.sealing.derivationKey: one of transit, store, platform: required",
         ),
         (
             ("spec", "stores", "local"),
             {"aeg": {}},
-            "spec.stores.local: one of vault, age: required",
+            "spec.stores.local: one of vault, age, platform: required",
         ),
         (
             ("spec", "stores", "main", "vault", "auth"),

@@ -19,6 +19,8 @@ PEM = (ROOT / "examples/logto/overlays/prod/certs/production.pem").read_text()
 # Imported by nobody who only builds.
 NEVER = {"argparse", "asyncio", "click", "jinja2", "kubernetes", "logging", "requests"}
 NEVER |= {"rich", "subprocess", "krmfn.cli", "krmfn.cluster", "krmfn.unseal"}
+# Imported by those whom a policy governs.
+NEVER |= {"krmfn.govern", "krmfn.policy", "krmfn.spec.platform"}
 # Imported by those who ask a server (`socket` comes with every X.509 certificate).
 NETWORK = {"http.client", "hvac", "ssl", "urllib.request", "urllib3"}
 STORES = {"krmfn.providers.age", "krmfn.providers.vault", "pyrage"}

@@ -1,0 +1,71 @@
+"""Several builds by one process, which share a login and read each secret once."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from krmfn.build import Built, build
+from krmfn.errors import Failure, SpecError
+from krmfn.kustomize import find_kustomize
+from krmfn.paths import find_root
+from krmfn.providers.base import Surroundings
+from krmfn.providers.shared import StorePool
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from krmfn.deadline import Deadline
+
+
+def build_all(
+    directories: Sequence[Path],
+    flags: Sequence[str],
+    deadline: Deadline,
+    *,
+    claims_only: bool = False,
+    root: Path | None = None,
+) -> tuple[dict[Path, Built], list[str]]:
+    """Several overlays, with one login and each secret read once.
+
+    Args:
+        root: the repository's root, where it is not found as usual.
+
+    Returns:
+        Each under the path that `krmfn build --output` writes it to; and the warnings.
+
+    Raises:
+        Failure: any; nothing is returned then.
+    """
+    command = tuple(find_kustomize(os.environ))
+    pool = StorePool()
+    built: dict[Path, Built] = {}
+    warnings: list[str] = []
+    try:
+        for directory in directories:
+            top = root or find_root(directory, os.environ)
+            around = Surroundings(os.environ, deadline, directory, top, opener=pool.open)
+            if not directory.is_dir():
+                raise SpecError("file", f"{directory} is not a directory")
+            try:
+                one = build(directory, command, flags, around, claims_only=claims_only)
+            except Failure as failure:
+                for error in failure.errors:
+                    error.at(where=str(directory))
+                raise
+            place = _rendered_as(directory.resolve(), top)
+            if place in built:
+                raise SpecError("usage", f"two directories would be written to {place}")
+            built[place] = one
+            warnings += [f"{directory}: {warning}" for warning in around.warnings]
+    finally:
+        pool.close()
+    return built, warnings
+
+
+def _rendered_as(directory: Path, root: Path) -> Path:
+    """Where a directory's output goes, relative to --output."""
+    inside = directory.relative_to(root)
+    name = inside.name or "build"
+    return inside.parent / f"{name}.yaml"

@@ -1,0 +1,236 @@
+"""Show what building overlays would read and seal, and what the platform's policy says of it.
+
+  krmfn plan overlays/prod                      # and whether all of it is there
+  krmfn plan --offline overlays/*               # from git alone: no vault, no credential
+  krmfn plan --offline --explain overlays/prod  # which rule allows each reference, or comes nearest
+  krmfn plan --offline --explain --project shop --repository https://git.example/shop.git overlays/prod
+  krmfn plan --json overlays/prod | jq '.overlays[].secrets[].name'
+
+Never a value, and never the length of one. Exit code 6 when something is denied, 3 when something is
+missing. The policy is the PlatformConfig in KRMFN_CONFIG; docs/plan.md tells the JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from krmfn.build import plans
+from krmfn.deadline import Deadline
+from krmfn.errors import Failure, PolicyError, ProviderError, SpecError
+from krmfn.kustomize import find_kustomize
+from krmfn.paths import find_root
+from krmfn.platform_config import platform_of
+from krmfn.preview import look
+from krmfn.providers.base import Surroundings
+from krmfn.providers.shared import StorePool
+
+if TYPE_CHECKING:
+    import argparse
+
+    from rich.tree import Tree
+
+    from krmfn.errors import KrmfnError
+    from krmfn.preview import Outlook, Reference
+
+WIDE = 240  # of what is no terminal
+FACTS = {
+    "project": "ARGOCD_APP_PROJECT_NAME",
+    "repository": "ARGOCD_APP_SOURCE_REPO_URL",
+    "destination": "ARGOCD_APP_NAMESPACE",
+}
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("directories", nargs="+", metavar="DIR", help="a kustomization's directory")
+    parser.add_argument("--offline", action="store_true", help="ask no server")
+    parser.add_argument("--explain", action="store_true", help="show what the policy says")
+    parser.add_argument("--json", action="store_true", help="the same as JSON")
+    parser.add_argument("--project", metavar="NAME", help="of Argo CD, that the policy judges")
+    parser.add_argument("--repository", metavar="URL", help="as Argo CD knows it")
+    parser.add_argument("--destination", metavar="NAMESPACE", help="of the application")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Look at everything, then print it; what is wrong is told on standard error."""
+    told = {FACTS[name]: value for name in FACTS if (value := getattr(options, name)) is not None}
+    environ = {**os.environ, **told}
+    signal.signal(signal.SIGTERM, _terminated)  # so that private folders go
+    deadline = Deadline.from_environment(options.start)
+    pool = StorePool()
+    overlays: list[tuple[str, bool, list[Outlook]]] = []
+    try:
+        for name in options.directories:
+            directory = Path(name)
+            if not directory.is_dir():
+                raise SpecError("file", f"{directory} is not a directory")
+            root = find_root(directory, environ)
+            around = Surroundings(environ, deadline, directory, root, opener=pool.open)
+            try:
+                governed = platform_of(around) is not None
+                overlays.append((name, governed, _overlay(directory, around, options.offline)))
+            except Failure as failure:
+                for error in failure.errors:
+                    error.at(where=name)
+                raise
+            for warning in around.warnings:
+                print(f"[warning] krmfn plan: {name}: {warning}", file=sys.stderr)
+    finally:
+        pool.close()
+    if options.json:
+        value = [_json(name, governed, found) for name, governed, found in overlays]
+        print(json.dumps({"overlays": value}, indent=2, ensure_ascii=False))
+    else:
+        _print(overlays, explain=options.explain)
+    return _verdict(overlays)
+
+
+def _overlay(directory: Path, around: Surroundings, offline: bool) -> list[Outlook]:
+    command = tuple(find_kustomize(around.environ))
+    planned = plans(directory, command, (), around)
+    now = datetime.now(UTC)
+    found = [o for plan, inside in planned for o in look(plan, inside, now=now, offline=True)]
+    # As in a build, nothing is asked for one configuration while another is denied.
+    if offline or not all(verdict.allowed for o in found for verdict in o.verdicts()):
+        return found
+    return [o for plan, inside in planned for o in look(plan, inside, now=now, offline=False)]
+
+
+def _verdict(overlays: list[tuple[str, bool, list[Outlook]]]) -> int:
+    """Tell every denial and everything missing; denials decide, then what is missing."""
+    errors: list[KrmfnError] = []
+    for name, _, outlooks in overlays:
+        for outlook in outlooks:
+            denied = [v.error() for v in outlook.verdicts() if not v.allowed]
+            errors += [error.at(where=name) for error in (*denied, *outlook.problems())]
+    for line in dict.fromkeys(error.line() for error in errors):
+        print(f"[error] krmfn plan: {line}", file=sys.stderr)
+    codes = [error.exit_code for error in errors]
+    for first in (PolicyError.exit_code, ProviderError.exit_code):
+        if first in codes:
+            return first
+    return codes[0] if codes else 0
+
+
+def _json(name: str, governed: bool, outlooks: list[Outlook]) -> dict[str, Any]:
+    return {
+        "directory": name,
+        "policy": governed,
+        "secrets": [
+            {
+                "namespace": o.target.namespace,
+                "name": o.target.name,
+                "scope": o.target.scope,
+                "mode": o.target.mode,
+                "keys": list(o.keys),
+                "certificate": {
+                    "sha256": o.certificate.fingerprint,
+                    "expires": o.certificate.not_after.isoformat(),
+                }
+                if o.certificate
+                else None,
+                "derivationKey": o.derivation_key or None,
+                "problem": o.problem.id if o.problem else None,
+                "decision": _decision(o.verdict),
+                "reads": [
+                    {
+                        "store": r.read.store,
+                        "path": r.read.key,
+                        "version": r.read.version,
+                        "properties": list(r.properties),
+                        "exists": None if not r.checked else r.problem is None,
+                        "problem": r.problem.id if r.problem else None,
+                        "decision": _decision(r.verdict),
+                    }
+                    for r in o.references
+                ],
+            }
+            for o in outlooks
+        ],
+    }
+
+
+def _decision(verdict: Any) -> dict[str, Any] | None:
+    if verdict is None:
+        return None
+    return {
+        "allowed": verdict.allowed,
+        "rule": verdict.decision.rule or None if verdict.allowed else None,
+        "nearest": verdict.decision.nearest or None,
+        "failed": list(verdict.decision.failed),
+        "never": verdict.never or None,
+    }
+
+
+def _print(overlays: list[tuple[str, bool, list[Outlook]]], *, explain: bool) -> None:
+    from rich.console import Console
+    from rich.tree import Tree
+
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else WIDE, highlight=False, emoji=False)
+    for name, governed, outlooks in overlays:
+        tree = Tree(_plain(name if outlooks else f"{name}: nothing to seal"))
+        for outlook in outlooks:
+            branch = tree.add(_plain(_headline(outlook)))
+            if outlook.problem is not None:
+                branch.add(_plain(f"cannot be sealed: {outlook.problem.message}", "red"))
+            if explain:
+                _explain(branch, outlook.verdict, governed=governed or bool(outlook.references))
+            for reference in outlook.references:
+                leaf = branch.add(_plain(*_line(reference)))
+                if explain:
+                    _explain(leaf, reference.verdict, governed=governed)
+        console.print(tree, soft_wrap=not terminal)
+
+
+def _headline(outlook: Outlook) -> str:
+    target, certificate = outlook.target, outlook.certificate
+    place = f"{target.namespace or '*'}/{target.name}"
+    parts = [target.scope, target.mode]
+    if certificate is None:
+        parts.append("certificate not known offline")
+    else:
+        parts.append(f"for {certificate.fingerprint[:16]} until {certificate.not_after:%Y-%m-%d}")
+    if outlook.derivation_key:
+        parts.append(f"key {outlook.derivation_key}")
+    keys = ", ".join(outlook.keys) or "those that are read"
+    return f"{place}: {', '.join(parts)}; keys {keys}"
+
+
+def _line(reference: Reference) -> tuple[str, str]:
+    """One reference, and its colour."""
+    read = reference.read
+    version = f" version {read.version}" if read.version is not None else ""
+    text = f"{read.store}:{read.key}{version}: {', '.join(reference.properties)}"
+    if reference.verdict is not None and not reference.verdict.allowed:
+        return f"{text}: denied", "red"
+    if reference.problem is not None:
+        return f"{text}: {reference.problem.message}", "red"
+    return (f"{text}: there", "green") if reference.checked else (text, "")
+
+
+def _explain(branch: Tree, verdict: Any, *, governed: bool) -> None:
+    if verdict is None:
+        if not governed:
+            branch.add(_plain("no policy: KRMFN_CONFIG is not set"))
+    elif verdict.allowed:
+        branch.add(_plain(f"allowed by rule {verdict.decision.rule}", "green"))
+    else:
+        branch.add(_plain(f"denied: {verdict.reason()}", "red"))
+
+
+def _plain(text: str, style: str = "") -> Any:
+    """Text without markup, and without a terminal's control sequences."""
+    from rich.text import Text
+
+    return Text("".join(c if c.isprintable() else "?" for c in text), style=style)
+
+
+def _terminated(number: int, _frame: object) -> NoReturn:
+    sys.exit(128 + number)

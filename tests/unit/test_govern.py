@@ -1,0 +1,159 @@
+"""A plan under the policy: what is the platform's in it, and its limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from krmfn.application import Application
+from krmfn.errors import PolicyError
+from krmfn.govern import Usage, allow, governed, verdicts
+from krmfn.overlay import Overlay
+from krmfn.plaintext import Plaintext
+from krmfn.plan import Plan, make_plan
+from krmfn.render import Item, Rendered
+from krmfn.spec.parse import check, parse
+from krmfn.spec.platform import Limits, PlatformConfig, PlatformSpec
+from tests.support import repository as repo
+from tests.support.platform import PIN, REPOSITORY, RULE, SPEC, platform
+
+SHOP = Application("shop", REPOSITORY, "production")
+
+
+def planned(*secrets: dict[str, Any], **sealing: Any) -> Plan:
+    value = repo.generator()
+    value["spec"] = {**value["spec"], "sealing": {**repo.SEALING, **sealing}}
+    if secrets:
+        value["spec"]["secrets"] = [{"name": "db", "store": "main", **s} for s in secrets]
+    config: Any = parse(value)
+    return make_plan(config, namespace="production", overlay=Overlay())
+
+
+def spec(**changes: Any) -> PlatformSpec:
+    return check(PlatformConfig, platform(**changes), name="p").spec
+
+
+def denied(plan: Plan, **changes: Any) -> str:
+    with pytest.raises(PolicyError) as caught:
+        allow(*governed(plan, spec(**changes)), PIN, SHOP, spec(**changes))
+    return caught.value.line()
+
+
+def entry(key: str, **more: Any) -> dict[str, Any]:
+    return {"secretKey": key, "remoteRef": {"key": f"build/{key}", "property": "x"}, **more}
+
+
+def test_a_key_keeps_its_pins() -> None:
+    """The platform's pin or the repository's; two that differ are none."""
+    key = SPEC["derivationKeys"]["shop"]
+    mine = planned(derivationKey={"platform": "shop", "id": "a" * 16})
+    plan, name = governed(mine, spec())
+    assert (name, plan.derivation_key.id if plan.derivation_key else "") == ("shop", "a" * 16)
+    plan, _ = governed(planned(), spec(derivationKeys={"shop": {**key, "id": "b" * 16}}))
+    assert plan.derivation_key is not None
+    assert plan.derivation_key.id == "b" * 16
+    with pytest.raises(PolicyError) as caught:
+        governed(mine, spec(derivationKeys={"shop": {**key, "id": "b" * 16}}))
+    assert caught.value.id == "policy-override"
+
+
+def test_the_keys_store_need_not_be_named() -> None:
+    """A configuration that names the key alone has the platform's store behind it."""
+    key = {"transit": {"store": "keys", "key": "k", "version": 1}}
+    stores = SPEC["stores"] | {"keys": {"vault": {"path": "transit", "id": "keys"}}}
+    plan, _ = governed(
+        planned(derivationKey={"platform": "shop"}),
+        spec(stores=stores, derivationKeys={"shop": key}),
+    )
+    assert set(plan.stores) == {"main", "keys"}
+
+
+def test_a_key_spelled_by_another_store_is_a_key() -> None:
+    """Two stores of one server, one of them a folder deeper: the key is no value of either."""
+    stores = SPEC["stores"] | {"deep": {"vault": {"path": "secret/krmfn", "id": "deep"}}}
+    reads = [{"store": "deep", "paths": ["**"]}]
+    value = repo.generator()
+    value["spec"] = {**value["spec"], "stores": {"deep": {"platform": True}, **repo.STORES}}
+    ref = {"key": "derivation", "property": "key"}
+    value["spec"]["secrets"] = [
+        {"name": "db", "store": "deep", "data": [{"secretKey": "k", "remoteRef": ref}]}
+    ]
+    config: Any = parse(value)
+    plan = make_plan(config, namespace="production", overlay=Overlay())
+    assert "a reference points at a derivation key" in denied(
+        plan, stores=stores, rule={"reads": reads}
+    )
+
+
+def test_a_secret_that_reads_nothing_is_judged_too() -> None:
+    """Sealing a literal uses the key and the certificate."""
+    literal = planned({"data": [{"secretKey": "k", "value": "v"}]})
+    assert [v.read for v in verdicts(*governed(literal, spec()), PIN, SHOP, spec())] == [None]
+    assert "fails in derivationKeys" in denied(literal, rule={"derivationKeys": []})
+
+
+def test_whole_secrets_are_reads() -> None:
+    """`dataFrom.extract` is judged by its path like any other."""
+    extract = planned({"dataFrom": [{"extract": {"key": "other/db"}}]})
+    assert "main:other/db: no rule allows it" in denied(extract)
+
+
+def test_every_denial_is_told() -> None:
+    """All of a plan's, each with its secret and key."""
+    plan = planned({"data": [entry("a"), entry("b")]})
+    with pytest.raises(Exception, match="2 errors") as caught:
+        allow(*governed(plan, spec()), PIN, Application("none"), spec())
+    assert [e.key for e in caught.value.errors] == ["a", "b"]  # type: ignore[attr-defined]
+
+
+def test_two_reads_may_have_two_rules() -> None:
+    """A secret is allowed if each of its reads is, by whichever one rule."""
+    plan = planned({"data": [entry("a"), entry("b")]})
+    one = {**RULE, "reads": [{"store": "main", "paths": ["build/a"]}]}
+    two = {**RULE, "name": "two", "reads": [{"store": "main", "paths": ["build/b"]}]}
+    both = spec(rules=[one, two])
+    allow(*governed(plan, both), PIN, SHOP, both)
+    assert "main:build/b" in denied(plan, rules=[one])
+
+
+@pytest.mark.parametrize("limit", ["secrets", "reads", "keys", "certificates"])
+def test_limits_of_a_plan(limit: str) -> None:
+    """Counted over all configurations of a build."""
+    plan = planned({"data": [entry("a")]}, {"name": "db2", "data": [entry("b")]})
+    name = {"keys": "keys"}.get(limit, limit)
+    enough = {"certificates": 1}.get(limit, 2)
+    usage = Usage(Limits.model_validate({name: enough}))
+    usage.add_plan(plan, PIN)
+    with pytest.raises(PolicyError) as caught:
+        usage.add_plan(planned({"name": "db3", "data": [entry("c")]}), "0" * 64)
+    assert caught.value.id == "policy-limit"
+    assert f"limit {limit}, expected at most {enough}" in caught.value.line()
+
+
+def test_limits_of_values() -> None:
+    """Bytes, and the keys that only a read can tell."""
+    (target,) = planned({"dataFrom": [{"extract": {"key": "build/db"}}]}).targets
+    items = {k: Item(Plaintext(b"1234"), b"") for k in "abc"}
+    rendered = [Rendered(target, items, ())]
+    Usage(Limits(keys=3, valueBytes=12)).add_values(rendered)
+    for limits in (Limits(keys=2), Limits(valueBytes=11)):
+        with pytest.raises(PolicyError):
+            Usage(limits).add_values(rendered)
+
+
+@pytest.mark.parametrize(
+    "kind", ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"]
+)
+def test_credentials_of_the_cluster_are_never_made(kind: str) -> None:
+    """Whatever the rule allows."""
+    plan = planned({"data": [entry("a")], "template": {"type": kind}})
+    assert "a credential of the cluster's own" in denied(plan, rule={"templates": True})
+
+
+@pytest.mark.parametrize("name", ["managed", "patch", "skip-set-owner-references"])
+def test_what_takes_over_is_never_made(name: str) -> None:
+    """An allow-list of everything does not reach that far."""
+    annotations = {f"sealedsecrets.bitnami.com/{n}": "true" for n in ("managed", name)}
+    plan = planned({"data": [entry("a")], "template": {"metadata": {"annotations": annotations}}})
+    assert "takes over other Secrets" in denied(plan, rule={"annotations": ["**"]})
