@@ -174,6 +174,7 @@ def _power(shaped: Shape, around: Surroundings) -> tuple[list[str], list[Object]
         inside = replace(around, base=around.root / plan["directory"])
         items = resourcelist.stream(stream, "the build")
         done = transform(items, shape.config_of(plan), Overlay(), inside)
+        around.sealed += [one["metadata"].get("namespace", "") for one in done.sealed]
         companions += done.companions
         stamps += _known_by(done.stamps, claims)
         for (number, _, _), one in zip(claims, done.sealed, strict=True):

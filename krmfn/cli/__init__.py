@@ -58,7 +58,8 @@ COMMANDS = {
     "cert": Command("krmfn.cli.cert", "fetch the controller's certificate, or check one"),
     "schema": Command("krmfn.cli.schema", "print the JSON Schema of a kind, or check files"),
     "age": Command("krmfn.cli.age", "keep values in an age-encrypted file in the repository"),
-    "install": Command("krmfn.cli.install", "put krmfn where kustomize looks for legacy plugins"),
+    "install": Command("krmfn.cli.install", "install as kustomize's legacy plugin, or for Argo CD"),
+    "argocd": Command("krmfn.cli.argocd", "answer Argo CD, as its config management plugin"),
 }
 
 

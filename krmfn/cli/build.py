@@ -1,5 +1,6 @@
 """Build overlays without running anything of theirs, and seal their claims.
 
+  krmfn build                                      # the working directory, as Argo CD calls it
   krmfn build overlays/prod
   krmfn build overlays/dev overlays/prod --output rendered --prune
   krmfn build --claims-only overlays/prod          # needs no credential
@@ -7,7 +8,8 @@
 
 kustomize is KRMFN_KUSTOMIZE, else `kustomize`, else `kubectl kustomize`. It builds a copy, without
 --enable-exec, charts, network and mounts: no function but krmfn's own is called, remote bases are
-refused. Values are read and sealed afterwards, by this process alone.
+refused. Values are read and sealed afterwards, by this process alone. Inside Argo CD one line on
+standard error says what was done, and an Application may set two parameters (docs/argocd.md).
 """
 
 from __future__ import annotations
@@ -15,9 +17,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from krmfn.argocd import parameters
 from krmfn.atomic import replace_file
 from krmfn.build import build
 from krmfn.deadline import Deadline
@@ -31,15 +35,18 @@ if TYPE_CHECKING:
     import argparse
 
 HEADER = "# Written by krmfn build from "
+ARGOCD = "ARGOCD_APP_NAME"
+SHOWN = 3
 
 
 def register(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument(
         "directories",
-        nargs="+",
+        nargs="*",
         metavar="DIR",
-        help="a kustomization's directory; behind -- harmless flags for kustomize",
+        help="a kustomization's directory, default the working directory; behind -- harmless "
+        "flags for kustomize",
     )
     parser.add_argument(
         "--output", metavar="DIR", help="write DIR/overlays/prod.yaml for overlays/prod and so on"
@@ -55,21 +62,15 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Build everything, then print or write; nothing is when anything fails."""
     directories, flags = _split(options)
-    if options.prune and not options.output:
-        raise SpecError("usage", "--prune has no meaning without --output")
-    if len(directories) > 1 and not options.output:
-        raise SpecError(
-            "usage",
-            "several directories are not one stream",
-            remedy="write them to files with --output DIR, or build one after the other",
-        )
-    flags = list(check_flags(flags))
+    asked, warnings = parameters.flags(os.environ)
+    flags = list(check_flags([*asked, *flags]))
     command = find_kustomize(os.environ)
     signal.signal(signal.SIGTERM, _terminated)  # so that private folders go
     deadline = Deadline.from_environment(options.start)
     pool = StorePool()
     built: dict[Path, str] = {}
-    warnings: list[str] = []
+    sealed: list[str] = []
+    watch = deadline.watch("krmfn build")
     try:
         for directory in directories:
             root = find_root(directory, os.environ)
@@ -82,14 +83,16 @@ def run(options: argparse.Namespace) -> int:
                 )
             except Failure as failure:
                 for error in failure.errors:
-                    error.at(where=str(directory))
+                    error.at(where=_named(directory))
                 raise
             place = _place(directory.resolve(), root)
             if place in built:
                 raise SpecError("usage", f"two directories would be written to {place}")
             built[place] = output
-            warnings += [f"{directory}: {warning}" for warning in around.warnings]
+            warnings += [": ".join(filter(None, (_named(directory), w))) for w in around.warnings]
+            sealed += around.sealed
     finally:
+        watch.cancel()
         pool.close()
     for warning in warnings:
         print(f"[warning] krmfn build: {warning}", file=sys.stderr)
@@ -97,16 +100,47 @@ def run(options: argparse.Namespace) -> int:
         _write(Path(options.output), built, prune=options.prune)
     else:
         sys.stdout.buffer.write(next(iter(built.values())).encode())
+    if os.environ.get(ARGOCD):
+        print(_summary(sealed, pool.reads, time.monotonic() - options.start), file=sys.stderr)
     return 0
 
 
+def _summary(namespaces: list[str], reads: int, seconds: float) -> str:
+    """What was done, for the log of Argo CD's plugin server: no path, no name, no value."""
+    took = f"in {seconds:.1f} s"
+    if not namespaces:
+        return f"krmfn: nothing to seal, {took}"
+    known = sorted({each for each in namespaces if each})
+    more = [f"{len(known) - SHOWN} more"] if len(known) > SHOWN else []
+    where = ", ".join([*known[:SHOWN], *more]) or "any namespace"
+    made = f"{len(namespaces)} SealedSecret{'s' * (len(namespaces) != 1)}"
+    return f"krmfn: {where}: {made} from {reads} read{'s' * (reads != 1)} {took}"
+
+
+def _named(directory: Path) -> str:
+    """A directory in messages; the working directory needs no name."""
+    return "" if directory == Path() else str(directory)
+
+
 def _split(options: argparse.Namespace) -> tuple[list[Path], list[str]]:
-    """Directories, and what stood behind ``--``."""
+    """Directories, and what stood behind ``--``.
+
+    Raises:
+        SpecError: options that do not go together.
+    """
     flags: list[str] = []
     names = list(options.directories)
     while names and names[-1].startswith("-"):
         flags.insert(0, names.pop())
-    return [Path(name) for name in names], flags
+    if options.prune and not options.output:
+        raise SpecError("usage", "--prune has no meaning without --output")
+    if len(names) > 1 and not options.output:
+        raise SpecError(
+            "usage",
+            "several directories are not one stream",
+            remedy="write them to files with --output DIR, or build one after the other",
+        )
+    return [Path(name) for name in names or ["."]], flags
 
 
 def _place(directory: Path, root: Path) -> Path:

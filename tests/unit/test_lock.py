@@ -10,7 +10,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt")
-PIN = re.compile(r"(?P<name>[a-z0-9][a-z0-9._-]*)(\[[a-z,]+\])?==(?P<version>[0-9][^ ;]*)( ; [^\\]+)?")
+PIN = re.compile(
+    r"(?P<name>[a-z0-9][a-z0-9._-]*)(\[[a-z,]+\])?==(?P<version>[0-9][^ ;]*)( ; [^\\]+)?"
+)
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 
 
