@@ -306,8 +306,8 @@ def test_killed_by_the_caller_nothing_stays(sidecar: Sidecar, shop: Path, tmp_pa
     )  # fmt: skip
     packed = tarball(shop)
     application = Application(OVERLAY)
-    host = Host(CONFIG, sidecar.environ)
-    reply = host.call("generate", packed, application, 15)
+    host = Host(CONFIG, sidecar.environ, buffer=20)
+    reply = host.call("generate", packed, application, 35)
     assert reply.error == (
         "UNKNOWN: error generating manifests: `krmfn build` failed signal: killed"
     )

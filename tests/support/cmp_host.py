@@ -95,6 +95,18 @@ class Reply:
         return "\n".join(text for each, text in self.log if each == level)
 
 
+@dataclass(frozen=True)
+class Times:
+    """The caller's end on the monotonic clock, and how long before it the server stops."""
+
+    end: float
+    buffer: float
+
+    def left(self, before: float = 0) -> float:
+        """Seconds until so long before the end."""
+        return max(0.0, self.end - before - time.monotonic())
+
+
 class CommandError(Exception):
     """A command that failed; its text is what follows the status."""
 
@@ -117,9 +129,11 @@ class Host:
     Args:
         config: the plugin.yaml.
         environ: of the container.
+        buffer: seconds between the kill and the caller's end; more than Argo CD's on a busy machine.
     """
 
-    def __init__(self, config: Path, environ: dict[str, str]) -> None:
+    def __init__(self, config: Path, environ: dict[str, str], buffer: float = BUFFER) -> None:
+        self.buffer = buffer
         self.spec = yaml.safe_load(config.read_text())["spec"]
         self.environ = environ
         self.folder = Path(environ.get("TMPDIR") or tempfile.gettempdir()) / "_cmp_server"
@@ -127,7 +141,7 @@ class Host:
     def call(self, kind: str, packed: bytes, app: Application, timeout: float = 60) -> Reply:
         """One call: ``match``, ``generate`` or ``parameters``."""
         reply = Reply()
-        end = time.monotonic() + timeout
+        end = Times(time.monotonic() + timeout, self.buffer)
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         work = self.folder / str(uuid.uuid4())
         work.mkdir(mode=0o700)
@@ -149,7 +163,7 @@ class Host:
         return reply
 
     def _answer(
-        self, kind: str, place: Path, environ: dict[str, str], end: float, reply: Reply
+        self, kind: str, place: Path, environ: dict[str, str], end: Times, reply: Reply
     ) -> None:
         if kind == "match":
             command = self.spec["discover"]["find"]["command"]
@@ -185,7 +199,7 @@ def unpack(packed: bytes, to: Path) -> None:
 
 
 def run(
-    command: list[str], place: Path, environ: dict[str, str], end: float, log: list[tuple[str, str]]
+    command: list[str], place: Path, environ: dict[str, str], end: Times, log: list[tuple[str, str]]
 ) -> str:
     """Standard output of a command; its log lines are added to ``log``."""
     line = " ".join(command)
@@ -200,7 +214,7 @@ def run(
         process_group=0,
     )
     try:
-        output, errors = child.communicate(timeout=max(0.0, end - BUFFER - time.monotonic()))
+        output, errors = child.communicate(timeout=end.left(end.buffer))
     except subprocess.TimeoutExpired:
         child.kill()
         group = child.pid
@@ -209,7 +223,7 @@ def run(
         late.daemon = True
         late.start()
         try:
-            output, errors = child.communicate(timeout=max(0.0, end - time.monotonic()))
+            output, errors = child.communicate(timeout=end.left())
         except subprocess.TimeoutExpired:
             raise DeadlineExceededError from None
     log.append(("debug", output.decode(errors="replace")))
