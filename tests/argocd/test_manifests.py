@@ -195,7 +195,8 @@ def test_the_vaults_side(openbao: OpenBao, tmp_path: Path, plugins: dict[str, st
     transformer, claim = repo.transformer(), repo.claim()
     login = {"path": "jwt", "role": "krmfn-argocd", "secretRef": {"file": str(file)}}
     transformer["spec"]["stores"] = {"main": {"vault": {"path": "secret", "auth": {"jwt": login}}}}
-    claim["spec"]["data"][0]["remoteRef"]["key"] = "shop/production/db"
+    where = {"key": "shop/production/db", "property": "password"}
+    claim["spec"]["data"] = [{"secretKey": "password", "remoteRef": where}]
     repo.write(overlay / "krmfn.yaml", transformer)
     repo.write(tmp_path / "shop/base/claims.yaml", claim)
     sidecar = {
@@ -224,6 +225,7 @@ def test_the_vaults_side(openbao: OpenBao, tmp_path: Path, plugins: dict[str, st
     for path in ("secret/data/build/db", "secret/metadata/shop?list=true", "sys/auth"):
         with pytest.raises(urllib.error.HTTPError) as refused:
             openbao.request("GET", path, **allowed)
+        refused.value.close()
         assert refused.value.code == 403
 
 
