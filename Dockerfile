@@ -2,7 +2,13 @@
 #
 #   docker build -t localhost/krmfn .
 #   docker run --rm -i --read-only --network none --user 65534 localhost/krmfn --version
+#
+# And as a config management plugin of Argo CD, with the kustomize of an image that has it at
+# /app/kustomize, as the project's own has (docs/argocd.md):
+#
+#   docker build --target argocd --build-arg KUSTOMIZE_IMAGE=… -t localhost/krmfn-argocd .
 ARG BASE_IMAGE=python:3.13-slim
+ARG KUSTOMIZE_IMAGE=scratch
 
 FROM ${BASE_IMAGE} AS build
 WORKDIR /src
@@ -22,7 +28,7 @@ RUN python3 -m pip --python /opt/build/bin/python wheel --quiet --no-deps --no-b
 RUN cd /opt/krmfn/lib/python3*/site-packages/kubernetes && rm -rf aio client/api && \
     /opt/krmfn/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/krmfn/lib
 
-FROM ${BASE_IMAGE}
+FROM ${BASE_IMAGE} AS function
 ARG VERSION=
 ARG REVISION=
 LABEL org.opencontainers.image.title="krmfn" \
@@ -42,3 +48,20 @@ ENV PYTHONSAFEPATH=1 PYTHONNOUSERSITE=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /overlay
 USER 65534:65534
 ENTRYPOINT ["krmfn"]
+
+FROM ${KUSTOMIZE_IMAGE} AS kustomize
+
+FROM function AS argocd
+LABEL org.opencontainers.image.title="krmfn-argocd" \
+      org.opencontainers.image.description="krmfn as a config management plugin of Argo CD"
+COPY --from=kustomize --chmod=0755 /app/kustomize /usr/local/bin/kustomize
+COPY --from=build --chmod=0644 /src/krmfn/argocd/plugin.yaml /home/argocd/cmp-server/config/plugin.yaml
+# Without the platform's policy nothing is read: who writes a repository must not choose what it gets.
+ENV KRMFN_KUSTOMIZE=/usr/local/bin/kustomize KRMFN_REQUIRE_POLICY=1
+WORKDIR /home/argocd
+# The user of the repo-server, whose volume holds the socket; the init container brings the server.
+USER 999:999
+ENTRYPOINT ["/var/run/argocd/argocd-cmp-server"]
+
+# The last stage is what is built when none is named.
+FROM function

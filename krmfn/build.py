@@ -217,6 +217,7 @@ def _power(
     random: set[tuple[str, str]] = set()
     for group in groups:
         done = transform(group.items(), group.config, Overlay(), group.around)
+        around.sealed += [one["metadata"].get("namespace", "") for one in done.sealed]
         companions += done.companions
         stamps += known_by(done.stamps, group.members)
         usual = group.config.spec.sealing.mode if group.config.spec.sealing else ""

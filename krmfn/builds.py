@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krmfn.build import Built, build
@@ -14,9 +16,25 @@ from krmfn.providers.shared import StorePool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from krmfn.deadline import Deadline
+
+
+@dataclass(frozen=True)
+class Builds:
+    """What building several overlays gave.
+
+    Attributes:
+        built: each under the path that `krmfn build --output` writes it to.
+        warnings: with the directory that each is about.
+        sealed: the namespace of every SealedSecret; may be empty for cluster-wide.
+        reads: how many secrets were read.
+    """
+
+    built: dict[Path, Built]
+    warnings: list[str]
+    sealed: list[str]
+    reads: int
 
 
 def build_all(
@@ -26,14 +44,11 @@ def build_all(
     *,
     claims_only: bool = False,
     root: Path | None = None,
-) -> tuple[dict[Path, Built], list[str]]:
+) -> Builds:
     """Several overlays, with one login and each secret read once.
 
     Args:
         root: the repository's root, where it is not found as usual.
-
-    Returns:
-        Each under the path that `krmfn build --output` writes it to; and the warnings.
 
     Raises:
         Failure: any; nothing is returned then.
@@ -42,6 +57,7 @@ def build_all(
     pool = StorePool()
     built: dict[Path, Built] = {}
     warnings: list[str] = []
+    sealed: list[str] = []
     try:
         for directory in directories:
             top = root or find_root(directory, os.environ)
@@ -52,16 +68,23 @@ def build_all(
                 one = build(directory, command, flags, around, claims_only=claims_only)
             except Failure as failure:
                 for error in failure.errors:
-                    error.at(where=str(directory))
+                    error.at(where=_named(directory))
                 raise
             place = _rendered_as(directory.resolve(), top)
             if place in built:
                 raise SpecError("usage", f"two directories would be written to {place}")
             built[place] = one
-            warnings += [f"{directory}: {warning}" for warning in around.warnings]
+            name = _named(directory)
+            warnings += [f"{name}: {warning}" if name else warning for warning in around.warnings]
+            sealed += around.sealed
+        return Builds(built, warnings, sealed, pool.reads)
     finally:
         pool.close()
-    return built, warnings
+
+
+def _named(directory: Path) -> str:
+    """A directory in messages; the working directory needs no name."""
+    return "" if directory == Path() else str(directory)
 
 
 def _rendered_as(directory: Path, root: Path) -> Path:

@@ -159,9 +159,9 @@ def _revision(name: str, deadline: Deadline) -> Side:
 
 def _directory(path: Path, name: str, deadline: Deadline, root: Path | None = None) -> Side:
     if any((path / file).is_file() for file in FILE_NAMES):
-        built, warnings = build_all([path], [], deadline, root=root)
-        (one,) = built.values()
-        return Side(name, {"": sealed_of(one.text, name)}, one.random, warnings)
+        done = build_all([path], [], deadline, root=root)
+        (one,) = done.built.values()
+        return Side(name, {"": sealed_of(one.text, name)}, one.random, done.warnings)
     files: dict[str, list[Sealed]] = {}
     for file in sorted(path.rglob("*")):
         inside = file.relative_to(path)

@@ -2,7 +2,8 @@
 
 Rules enforced here: no flag that runs, mounts, fetches or reads outside (an allow-list); a plugin
 home and a PATH that hold krmfn alone; an environment of its own, made up from nothing; a process
-group that does not outlive the call; the folder is private and goes when the build is done.
+group that outlives neither the call nor, on Linux, this process; no core dumps; the folder is private
+and goes when the build is done.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import ctypes
 import json
 import os
 import re
+import resource
 import shlex
 import shutil
 import signal
@@ -28,7 +30,7 @@ from krmfn.spec.base import API_VERSION
 from krmfn.spec.parse import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from krmfn.deadline import Deadline
 
@@ -36,7 +38,9 @@ VARIABLE = "KRMFN_KUSTOMIZE"
 FLAGS = ("--enable-alpha-plugins", "--enable-managedby-label", "--reorder=legacy", "--reorder=none")
 _PLUGINS = "--enable-alpha-plugins"
 _OUR_ERROR = re.compile(r"\[error\] (.+?) \[([a-z0-9-]+)\]")
-_PR_SET_DUMPABLE = 4
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
+# A shebang cuts lines that are longer, and cannot quote.
+_SHEBANG = re.compile(r"/[^\s]{1,100}")
 
 
 def check_flags(flags: Sequence[str]) -> tuple[str, ...]:
@@ -148,6 +152,7 @@ class Sandbox:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 process_group=0,
+                preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509  # one system call, no lock
             )
         except OSError as error:
             reason = (error.strerror or "failed").lower()
@@ -184,14 +189,36 @@ def _program() -> str:
     code = (
         f"import sys; sys.path[:0] = {json.dumps(paths)}; from krmfn.__main__ import main; main()"
     )
+    if _SHEBANG.fullmatch(sys.executable):
+        return f"#!{sys.executable} -I\n{code}\n"  # needs no shell, and an image may have none
     quoted = [shlex.quote(part) for part in (sys.executable, code)]
     return f'#!/bin/sh\nexec {quoted[0]} -I -c {quoted[1]} "$@"\n'
+
+
+def _die_with(parent: int) -> Callable[[], None] | None:
+    """What a child does first: ask to be killed when this process is (Linux).
+
+    Who kills krmfn alone, as Argo CD does when its time is up, must not leave kustomize behind.
+    """
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl = ctypes.CDLL(None).prctl
+
+    def ask() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it was quicker
+            os._exit(1)
+
+    return ask
 
 
 def _hide() -> None:
     """Close this process's memory and environment to its children, where the system can (Linux).
 
     Nothing of the repository runs; were it to, it would find its parent's environment in /proc.
+    No crash of this process or of a child writes its memory to a file.
     """
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

@@ -12,14 +12,23 @@ if TYPE_CHECKING:
 
 MAX_FILE = 16 * 1024 * 1024
 ROOT_VARIABLE = "KRMFN_ROOT"
+ARGOCD_FOLDER = (
+    "_cmp_server"  # a plugin's copies of repositories, which may come without their .git
+)
 
 
 def find_root(base: Path, environ: Mapping[str, str]) -> Path:
-    """The repository's root: ``KRMFN_ROOT``, else the nearest ``.git`` above, else ``base``."""
+    """The repository's root: ``KRMFN_ROOT``, else the nearest ``.git`` above, else ``base``.
+
+    Inside Argo CD's plugin server a copy without ``.git`` is a repository too.
+    """
     if named := environ.get(ROOT_VARIABLE):
         return Path(named).resolve()
     base = base.resolve()
-    return next((p for p in (base, *base.parents) if (p / ".git").exists()), base)
+    places = (base, *base.parents)
+    if found := next((p for p in places if (p / ".git").exists()), None):
+        return found
+    return next((p for p in places if p.parent.name == ARGOCD_FOLDER), base)
 
 
 def exists(path: Path) -> bool:

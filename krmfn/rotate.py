@@ -301,7 +301,12 @@ def _stores(overlay: Overlay, holder: Config, around: Surroundings) -> Stores:
     """The stores that an object defines."""
     found: Any = parse(holder.value, where=holder.where())
     inside = Surroundings(
-        around.environ, around.deadline, holder.base, overlay.root, around.warnings, around.opener
+        around.environ,
+        around.deadline,
+        holder.base,
+        overlay.root,
+        around.warnings,
+        opener=around.opener,
     )
     return Stores(dict(found.spec.stores), inside)
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support import openbao as server
 from tests.support.command import MEASURED
+from tests.support.required import RequireAll
 from tests.support.table import pytest_runtest_makereport, pytest_terminal_summary
 
 if TYPE_CHECKING:
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 __all__ = ["openbao", "plugins", "pytest_runtest_makereport", "pytest_terminal_summary"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Every layer's skips count the same."""
+    config.pluginmanager.register(RequireAll())
 
 
 @pytest.fixture(scope="session")

@@ -72,7 +72,8 @@ COMMANDS = {
     "age": Command("krmfn.cli.age", "keep values in an age-encrypted file in the repository"),
     "import": Command("krmfn.cli.import_", "make krmfn's files out of what is there"),
     "completion": Command("krmfn.cli.completion", "print what makes a shell complete commands"),
-    "install": Command("krmfn.cli.install", "put krmfn where kustomize looks for legacy plugins"),
+    "install": Command("krmfn.cli.install", "install as kustomize's legacy plugin, or for Argo CD"),
+    "argocd": Command("krmfn.cli.argocd", "answer Argo CD, as its config management plugin"),
 }
 
 

@@ -1,5 +1,6 @@
 """Build overlays without running anything of theirs, and seal their claims.
 
+  krmfn build                                      # the working directory, as Argo CD calls it
   krmfn build overlays/prod
   krmfn build overlays/dev overlays/prod --output rendered --prune
   krmfn build --claims-only overlays/prod          # needs no credential
@@ -7,16 +8,20 @@
 
 kustomize is KRMFN_KUSTOMIZE, else `kustomize`, else `kubectl kustomize`. It builds a copy, without
 --enable-exec, charts, network and mounts: no function but krmfn's own is called, remote bases are
-refused. Values are read and sealed afterwards, by this process alone.
+refused. Values are read and sealed afterwards, by this process alone. Inside Argo CD one line on
+standard error says what was done, and an Application may set two parameters (docs/argocd.md).
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from krmfn.argocd import parameters
 from krmfn.atomic import replace_file
 from krmfn.builds import build_all
 from krmfn.deadline import Deadline
@@ -29,15 +34,18 @@ if TYPE_CHECKING:
     from krmfn.build import Built
 
 HEADER = "# Written by krmfn build from "
+ARGOCD = "ARGOCD_APP_NAME"
+SHOWN = 3
 
 
 def register(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument(
         "directories",
-        nargs="+",
+        nargs="*",
         metavar="DIR",
-        help="a kustomization's directory; behind -- harmless flags for kustomize",
+        help="a kustomization's directory, default the working directory; behind -- harmless "
+        "flags for kustomize",
     )
     parser.add_argument(
         "--output", metavar="DIR", help="write DIR/overlays/prod.yaml for overlays/prod and so on"
@@ -53,34 +61,57 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Build everything, then print or write; nothing is when anything fails."""
     directories, flags = _split(options)
+    asked, warnings = parameters.flags(os.environ)
+    flags = list(check_flags([*asked, *flags]))
+    signal.signal(signal.SIGTERM, terminated)
+    deadline = Deadline.from_environment(options.start)
+    watch = deadline.watch("krmfn build")
+    try:
+        done = build_all(directories, flags, deadline, claims_only=options.claims_only)
+    finally:
+        watch.cancel()
+    for warning in [*warnings, *done.warnings]:
+        print(f"[warning] krmfn build: {warning}", file=sys.stderr)
+    if options.output:
+        _write(Path(options.output), done.built, prune=options.prune)
+    else:
+        sys.stdout.buffer.write(next(iter(done.built.values())).text.encode())
+    if os.environ.get(ARGOCD):
+        print(_summary(done.sealed, done.reads, time.monotonic() - options.start), file=sys.stderr)
+    return 0
+
+
+def _summary(namespaces: list[str], reads: int, seconds: float) -> str:
+    """What was done, for the log of Argo CD's plugin server: no path, no name, no value."""
+    took = f"in {seconds:.1f} s"
+    if not namespaces:
+        return f"krmfn: nothing to seal, {took}"
+    known = sorted({each for each in namespaces if each})
+    more = [f"{len(known) - SHOWN} more"] if len(known) > SHOWN else []
+    where = ", ".join([*known[:SHOWN], *more]) or "any namespace"
+    made = f"{len(namespaces)} SealedSecret{'s' * (len(namespaces) != 1)}"
+    return f"krmfn: {where}: {made} from {reads} read{'s' * (reads != 1)} {took}"
+
+
+def _split(options: argparse.Namespace) -> tuple[list[Path], list[str]]:
+    """Directories, and what stood behind ``--``.
+
+    Raises:
+        SpecError: options that do not go together.
+    """
+    flags: list[str] = []
+    names = list(options.directories)
+    while names and names[-1].startswith("-"):
+        flags.insert(0, names.pop())
     if options.prune and not options.output:
         raise SpecError("usage", "--prune has no meaning without --output")
-    if len(directories) > 1 and not options.output:
+    if len(names) > 1 and not options.output:
         raise SpecError(
             "usage",
             "several directories are not one stream",
             remedy="write them to files with --output DIR, or build one after the other",
         )
-    flags = list(check_flags(flags))
-    signal.signal(signal.SIGTERM, terminated)
-    deadline = Deadline.from_environment(options.start)
-    built, warnings = build_all(directories, flags, deadline, claims_only=options.claims_only)
-    for warning in warnings:
-        print(f"[warning] krmfn build: {warning}", file=sys.stderr)
-    if options.output:
-        _write(Path(options.output), built, prune=options.prune)
-    else:
-        sys.stdout.buffer.write(next(iter(built.values())).text.encode())
-    return 0
-
-
-def _split(options: argparse.Namespace) -> tuple[list[Path], list[str]]:
-    """Directories, and what stood behind ``--``."""
-    flags: list[str] = []
-    names = list(options.directories)
-    while names and names[-1].startswith("-"):
-        flags.insert(0, names.pop())
-    return [Path(name) for name in names], flags
+    return [Path(name) for name in names or ["."]], flags
 
 
 def _write(output: Path, built: dict[Path, Built], *, prune: bool) -> None:

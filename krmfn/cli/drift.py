@@ -54,8 +54,8 @@ def run(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, terminated)
     deadline = Deadline.from_environment(options.start)
     directories = [Path(name) for name in options.directories]
-    built, warnings = build_all(directories, [], deadline)
-    now = {place: sealed_of(one.text, str(place)) for place, one in built.items()}
+    done = build_all(directories, [], deadline)
+    now = {place: sealed_of(one.text, str(place)) for place, one in done.built.items()}
     if options.against == CLUSTER:
         then = _deployed(now, options.context)
     else:
@@ -64,13 +64,13 @@ def run(options: argparse.Namespace) -> int:
         compare(
             then[place],
             sealed,
-            random=built[place].random,
+            random=done.built[place].random,
             file=place.with_suffix("").as_posix(),
             sides=(options.against, str(place)),
         )
         for place, sealed in now.items()
     )
-    for warning in warnings:
+    for warning in done.warnings:
         print(f"[warning] krmfn drift: {warning}", file=sys.stderr)
     _print(found, options)
     return 1 if found.differs else 0

@@ -1,10 +1,16 @@
-"""Put krmfn where kustomize looks for legacy exec plugins.
+"""Put krmfn where kustomize looks for legacy exec plugins, or beside Argo CD's repo-server.
 
-They are the only way without a container under `kubectl kustomize`, and need --enable-alpha-plugins
-alone. A config without a function annotation is run by the plugin of its apiVersion and kind.
+Legacy plugins are the only way without a container under `kubectl kustomize`, and need
+--enable-alpha-plugins alone. A config without a function annotation is run by the plugin of its
+apiVersion and kind.
 
   krmfn install legacy-plugin
   kubectl kustomize --enable-alpha-plugins overlays/prod
+
+For Argo CD it writes a kustomize component: list it under components: of the kustomization that
+installs Argo CD. What is there already and differs is yours, and is not overwritten.
+
+  krmfn install argocd --output argocd/krmfn      # without --output: print it
 """
 
 from __future__ import annotations
@@ -15,6 +21,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import krmfn
+from krmfn.atomic import replace_file
 from krmfn.errors import OutputError
 from krmfn.spec.base import API_VERSION
 from krmfn.spec.parse import KINDS
@@ -25,23 +33,47 @@ if TYPE_CHECKING:
 
 def register(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("what", choices=["legacy-plugin"])
+    parser.add_argument("what", choices=["legacy-plugin", "argocd"])
     parser.add_argument(
         "--home",
         metavar="DIR",
         help="plugin home; default KUSTOMIZE_PLUGIN_HOME, else "
         "XDG_CONFIG_HOME/kustomize/plugin, else ~/.config/kustomize/plugin",
     )
+    parser.add_argument("--output", metavar="DIR", help="where the files for Argo CD go")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Link every kind's plugin to this krmfn."""
+    """Link every kind's plugin to this krmfn, or write what Argo CD is installed with."""
+    if options.what == "argocd":
+        return _argocd(Path(options.output) if options.output else None)
     home = Path(options.home) if options.home else plugin_home()
     program = _program()
     for kind in KINDS:
         link = home / API_VERSION / kind.lower() / kind
         _link(link, program)
         print(link)
+    return 0
+
+
+def _argocd(output: Path | None) -> int:
+    """Print the component's files, or write them; its configuration for Argo CD is in the image."""
+    files = sorted((Path(krmfn.__file__).parent / "argocd/install").glob("*.yaml"))
+    if output is None:
+        for file in files:
+            print(f"--- # {file.name}\n{file.read_text()}", end="")
+        return 0
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for file in files:
+            target = output / file.name
+            if target.exists() and target.read_bytes() != file.read_bytes():
+                raise OutputError("output", f"{target} is there and differs", remedy="compare them")
+    except OSError as error:
+        raise OutputError("output", f"{output}: {(error.strerror or 'failed').lower()}") from None
+    for file in files:
+        replace_file(output / file.name, file.read_bytes())
+        print(output / file.name)
     return 0
 
 

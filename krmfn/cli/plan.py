@@ -18,9 +18,10 @@ import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from krmfn.build import plans
+from krmfn.cli.build import terminated
 from krmfn.deadline import Deadline
 from krmfn.errors import Failure, PolicyError, ProviderError, SpecError
 from krmfn.kustomize import find_kustomize
@@ -61,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     """Look at everything, then print it; what is wrong is told on standard error."""
     told = {FACTS[name]: value for name in FACTS if (value := getattr(options, name)) is not None}
     environ = {**os.environ, **told}
-    signal.signal(signal.SIGTERM, _terminated)  # so that private folders go
+    signal.signal(signal.SIGTERM, terminated)
     deadline = Deadline.from_environment(options.start)
     pool = StorePool()
     overlays: list[tuple[str, bool, list[Outlook]]] = []
@@ -230,7 +231,3 @@ def _plain(text: str, style: str = "") -> Any:
     from rich.text import Text
 
     return Text("".join(c if c.isprintable() else "?" for c in text), style=style)
-
-
-def _terminated(number: int, _frame: object) -> NoReturn:
-    sys.exit(128 + number)

@@ -106,7 +106,7 @@ def _versions(
     try:
         for overlay in overlays:
             around = Surroundings(
-                os.environ, deadline, overlay.directory, overlay.root, warnings, pool.open
+                os.environ, deadline, overlay.directory, overlay.root, warnings, opener=pool.open
             )
             rotate.versions(rotation, overlay, rotate.pins(overlay), around)
     finally:

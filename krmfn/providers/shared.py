@@ -34,6 +34,11 @@ class StorePool:
                 self._open[key] = _Shared(open_store(name, spec, around))
             return self._open[key]
 
+    @property
+    def reads(self) -> int:
+        """How many secrets were read."""
+        return sum(store.reads for store in self._open.values())
+
     def close(self) -> None:
         """Close what was opened; never raises."""
         for store in self._open.values():
@@ -47,6 +52,11 @@ class _Shared(Store):
         self._store = store
         self._reads: dict[tuple[tuple[str, ...], int | None], Future[dict[str, Json]]] = {}
         self._lock = threading.Lock()
+
+    @property
+    def reads(self) -> int:
+        """How many secrets were read."""
+        return len(self._reads)
 
     def locate(self, key: str) -> Location:
         return self._store.locate(key)

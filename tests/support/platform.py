@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
+import subprocess
+from functools import cache
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from tests.support.repository import API, PEM
 
@@ -42,6 +47,28 @@ def platform(*, rule: dict[str, Any] | None = None, **spec: Any) -> dict[str, An
     if rule is not None:
         value["rules"] = [{**RULE, **rule}]
     return {"apiVersion": API, "kind": "PlatformConfig", "metadata": {"name": "p"}, "spec": value}
+
+
+def policy(directory: Path, **changes: Any) -> dict[str, str]:
+    """The policy that a sidecar mounts, for the application of tests/support/cmp_host.py.
+
+    Where no mount can be made read-only, Argo CD's rule cannot be met, and the test is skipped.
+    """
+    if not can_mount():
+        pytest.skip("this machine gives no mount namespace")
+    directory.mkdir(parents=True, exist_ok=True)
+    file = directory / "platform.yaml"
+    rule = {"repositories": ["https://git.example/shop.git"]}
+    file.write_text(json.dumps(platform(rule=rule | changes.pop("rule", {}), **changes)))
+    return {"KRMFN_CONFIG": str(file)}
+
+
+@cache
+def can_mount() -> bool:
+    """Whether a process can be given mounts of its own."""
+    unshare = shutil.which("unshare")
+    test = [unshare or "", "-Urm", "sh", "-c", "mount --bind /usr /usr"]
+    return unshare is not None and not subprocess.run(test, check=False).returncode
 
 
 def write_platform(file: Path, **changes: Any) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +17,7 @@ from krmfn.platform_config import platform_of, read_platform
 from krmfn.providers.base import Surroundings
 from krmfn.spec.parse import check
 from krmfn.spec.platform import PlatformConfig
-from tests.support.platform import APPLICATION, RULE, SPEC, platform, write_platform
+from tests.support.platform import APPLICATION, RULE, SPEC, can_mount, platform, write_platform
 
 ROOT = Path(__file__).resolve().parents[2]
 ARGO = {"ARGOCD_APP_NAME": "shop"}
@@ -182,12 +181,6 @@ from krmfn.providers.base import Surroundings
 root = Path(sys.argv[1])
 print(len(platform_of(Surroundings(os.environ, Deadline(30), root, root)).spec.rules))
 """
-
-
-def can_mount() -> bool:
-    unshare = shutil.which("unshare")
-    test = [unshare or "", "-Urm", "sh", "-c", "mount --bind /usr /usr"]
-    return unshare is not None and not subprocess.run(test, check=False).returncode
 
 
 def as_nobody(jail: Path, environ: dict[str, str]) -> str:

@@ -117,6 +117,16 @@ def test_a_command_imports_only_itself(argument: str) -> None:
     assert modules & (foreign | {"krmfn.fn", "krmfn.pipeline"}) == set()
 
 
+@pytest.mark.parametrize("question", ["discover", "parameters"])
+def test_argo_cd_is_answered_quickly(question: str) -> None:
+    """It asks for every application, also those without krmfn: neither models nor cryptography."""
+    code, output, modules = run("", "argocd", question, cwd=ROOT / "examples/logto/base")
+    assert (code, output.strip() in ("", "[]")) == (0, question == "discover")
+    assert "yaml" in modules
+    foreign = {"cryptography", "kubernetes", "pydantic"} | NETWORK | STORES
+    assert modules & (foreign | {"krmfn.fn", "krmfn.pipeline"}) == set()
+
+
 def test_importing_the_package_imports_nothing() -> None:
     """`import krmfn` costs nothing: whoever wants the version pays for no library."""
     done = subprocess.run(

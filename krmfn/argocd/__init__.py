@@ -1,0 +1,1 @@
+"""What krmfn is inside Argo CD: a config management plugin, beside the repo-server."""

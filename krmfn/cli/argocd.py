@@ -1,0 +1,57 @@
+"""What Argo CD asks its plugin besides `krmfn build`: docs/argocd.md has the installation.
+
+  krmfn argocd discover              # prints what of krmfn's the directory uses, or nothing
+  krmfn argocd discover overlays/prod
+  krmfn argocd parameters            # what an Application may set here, besides plugin.yaml's
+
+`discover` always exits with 0: Argo CD takes an exit code for a failure of the application, and an
+empty answer for "not mine". Why something was passed over is told on standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="discover|parameters")
+    discover = actions.add_parser("discover", help="say whether a directory uses krmfn")
+    discover.add_argument("directory", nargs="?", default=".", metavar="DIR", help="default: here")
+    actions.add_parser("parameters", help="announce what depends on the directory, as JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Answer one question."""
+    if options.action == "discover":
+        return _discover(Path(options.directory))
+    _parameters()
+    return 0
+
+
+def _discover(directory: Path) -> int:
+    from krmfn.argocd.discover import Search
+    from krmfn.paths import find_root
+
+    search = Search(find_root(directory, os.environ))
+    found = search.first_use(directory)
+    for note in search.notes:
+        print(f"[note] krmfn argocd discover: {note}", file=sys.stderr)
+    if found:
+        print(found)
+    return 0
+
+
+def _parameters() -> None:
+    from krmfn.argocd.parameters import announcement
+    from krmfn.paths import find_root
+
+    here = Path()
+    print(json.dumps(announcement(here, find_root(here, os.environ))))
