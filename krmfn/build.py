@@ -36,6 +36,7 @@ from krmfn.sealedsecret import CERTIFICATE, SEALED_FOR
 from krmfn.spec.base import API_VERSION
 from krmfn.spec.parse import parse
 from krmfn.spec.validator import SealedSecretValidator
+from krmfn.strictyaml import mapping
 from krmfn.transform import transform
 from krmfn.validate import validate
 
@@ -105,13 +106,18 @@ def shaped_stream(
 ) -> tuple[str, list[SealedSecretValidator]]:
     """The stream with its claims unsealed, unchecked, and the outermost kustomization's validators.
 
+    Claims that nothing would seal, and what was sealed before, are no error to whoever only looks.
+
     Raises:
         Failure: kustomize or one of krmfn's functions fails.
     """
     shaped = _shaped(directory, command, (), around)
-    pieces = [_unmarked(item, shaped.key) for item in shaped.items]
+    pieces = [
+        _unmarked(item, shaped.key) if shape.PLAN in _annotations(item) else item.raw
+        for item in shaped.items
+    ]
     validators = [c for c in map(parse, shaped.validators) if isinstance(c, SealedSecretValidator)]
-    return references(pieces, shaped.sort, command, (), around), validators
+    return "---\n".join(pieces), validators
 
 
 def _shaped(
@@ -249,16 +255,18 @@ def _unmarked(item: Item, key: str) -> str:
 
 def _refuse_marks(item: Item) -> None:
     """Nothing that krmfn did not make in this run may say that it did."""
-    metadata = item.header().get("metadata") or {}
-    annotations = metadata.get("annotations") or {}
     for name in OURS:
-        if name in annotations:
+        if name in _annotations(item):
             raise SpecError(
                 "annotation",
                 f"{name} is krmfn's to write, and was not written in this build",
-                where=f"{item.kind}/{metadata.get('name')}",
+                where=f"{item.kind}/{mapping(item.header().get('metadata')).get('name')}",
                 remedy="remove the annotation, or declare a claim instead of what was sealed before",
             )
+
+
+def _annotations(item: Item) -> dict[str, Any]:
+    return mapping(mapping(item.header().get("metadata")).get("annotations"))
 
 
 def _check(
