@@ -171,6 +171,19 @@ def test_another_claim_is_asked_for(
     assert asked != []
 
 
+def generate(copy: Path, overlay: str, validators: str) -> None:
+    """An overlay that generates the operator's Secret beside its Cluster, and claims nothing."""
+    marker = "{apiVersion: v1, kind: ConfigMap, $patch: delete, metadata: {name: %s}}"
+    (copy / f"overlays/{overlay}/generator.yaml").write_text(GENERATOR)
+    (copy / f"overlays/{overlay}/kustomization.yaml").write_text(
+        "namespace: production\n"
+        "resources: [../../base/logto-postgres-cluster]\n"
+        "generators: [generator.yaml]\n"
+        f"validators: [{validators}]\n"
+        f"patches: [{{patch: '{marker % 'krmfn-was-skipped-add---enable-exec'}'}}]\n"
+    )
+
+
 @pytest.mark.parametrize("audit", ["error", "off"])
 def test_a_generator_is_stopped_by_the_validator(
     audit: str, copy: Path, plugins: dict[str, str], openbao: OpenBao
@@ -178,15 +191,7 @@ def test_a_generator_is_stopped_by_the_validator(
     """A generator sees no Cluster; the validator does, and fails the build at every level."""
     estate.seed(openbao)
     level(copy, audit)
-    overlay = copy / "overlays/prod-legacy"
-    (overlay / "generator.yaml").write_text(GENERATOR)
-    file = overlay / "kustomization.yaml"
-    marker = "{apiVersion: v1, kind: ConfigMap, $patch: delete, metadata: {name: %s}}"
-    marker %= "krmfn-was-skipped-add---enable-exec"
-    # Its own marker goes before the transformer emits another one.
-    file.write_text(
-        f"{file.read_text()}generators: [generator.yaml]\npatches:\n- patch: '{marker}'\n"
-    )
+    generate(copy, "prod-legacy", "../../sealing/legacy/validators")
     done = by_kustomize(copy, plugins, openbao.environ)
     assert (done.returncode, done.stdout) == (1, "")
     assert "SealedSecret/logto-postgres-app" in done.stderr
@@ -198,14 +203,7 @@ def test_a_generator_is_refused_by_build(
 ) -> None:
     """`krmfn build` sees both, and asks no vault."""
     environ, asked = vault
-    overlay = copy / "overlays/prod"
-    (overlay / "generator.yaml").write_text(GENERATOR)
-    file = overlay / "kustomization.yaml"
-    marker = "{apiVersion: v1, kind: ConfigMap, $patch: delete, metadata: {name: %s}}"
-    marker %= "krmfn-was-skipped-add---enable-exec"
-    file.write_text(
-        f"{file.read_text()}generators: [generator.yaml]\npatches:\n- patch: '{marker}'\n"
-    )
+    generate(copy, "prod", "../../sealing/validators")
     done = by_build(copy, plugins, environ)
     assert (done.returncode, done.stdout) == (1, "")
     assert "[operator-owned]" in done.stderr
