@@ -197,6 +197,13 @@ spec:
   target: {name: courier-redis, creationPolicy: %s}
   data: [{secretKey: redis-password, remoteRef: {key: k}}]
 """
+EXTRACT = """
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: courier-redis}
+spec:
+  dataFrom: [{extract: {key: k}}]
+"""
 ARGO_LABEL = {"labels": {"app.kubernetes.io/part-of": "argocd"}}
 OWNED = {
     "annotations": {
@@ -377,6 +384,17 @@ CASES = [
             put("SecretClaim/courier-redis", "spec/data/0/secretKey", "other"),
             add(EXTERNAL % "Merge"),
         ),
+    ),
+    Case(
+        "External Secrets makes exactly the keys that it lists",
+        (
+            drop("SecretClaim/courier-redis"),
+            add((EXTERNAL % "Owner").replace("redis-pass", "pass")),
+        ),
+        redis("unmet-key"),
+        ("ExternalSecret/courier produces no such key", "it has password"),
+        # All fields of a vault's secret: nobody can tell which, so that any will do.
+        right=(drop("SecretClaim/courier-redis"), add(EXTRACT)),
     ),
     # --- elsewhere
     Case(
