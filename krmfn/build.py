@@ -112,12 +112,15 @@ def shaped_stream(
         Failure: kustomize or one of krmfn's functions fails.
     """
     shaped = _shaped(directory, command, (), around)
-    pieces = [
-        _unmarked(item, shaped.key) if shape.PLAN in _annotations(item) else item.raw
-        for item in shaped.items
-    ]
+    pieces = [_shown(item, shaped.key) for item in shaped.items]
     validators = [c for c in map(parse, shaped.validators) if isinstance(c, SealedSecretValidator)]
     return "---\n".join(pieces), validators
+
+
+def _shown(item: Item, key: str) -> str:
+    """A document of `shaped_stream`: a claim without its plan, anything else as it came."""
+    annotations = mapping(mapping(item.header().get("metadata")).get("annotations"))
+    return _unmarked(item, key) if shape.PLAN in annotations else item.raw
 
 
 def _shaped(
@@ -255,18 +258,16 @@ def _unmarked(item: Item, key: str) -> str:
 
 def _refuse_marks(item: Item) -> None:
     """Nothing that krmfn did not make in this run may say that it did."""
+    metadata = item.header().get("metadata") or {}
+    annotations = metadata.get("annotations") or {}
     for name in OURS:
-        if name in _annotations(item):
+        if name in annotations:
             raise SpecError(
                 "annotation",
                 f"{name} is krmfn's to write, and was not written in this build",
-                where=f"{item.kind}/{mapping(item.header().get('metadata')).get('name')}",
+                where=f"{item.kind}/{metadata.get('name')}",
                 remedy="remove the annotation, or declare a claim instead of what was sealed before",
             )
-
-
-def _annotations(item: Item) -> dict[str, Any]:
-    return mapping(mapping(item.header().get("metadata")).get("annotations"))
 
 
 def _check(
