@@ -247,6 +247,18 @@ def test_the_seals_open_to_what_the_vault_holds(overlay: str, seeded: OpenBao) -
     assert opened == contents(NAMESPACES[overlay])
 
 
+def test_a_token_for_one_environment(seeded: OpenBao) -> None:
+    """Production's token needs its own paths and the derivation key, and reads nothing of dev's."""
+    paths = ("estate/production/*", "krmfn/derivation")
+    policy = "\n".join(f'path "secret/data/{p}" {{ capabilities = ["read"] }}' for p in paths)
+    token = seeded.token_for(policy)
+    assert built("prod", seeded.address, token) == build("prod", seeded)
+    environ = {"VAULT_ADDR": seeded.address, "VAULT_TOKEN": token, "KRMFN_KUSTOMIZE": str(KUBECTL)}
+    done = krmfn("build", ESTATE / "overlays/dev", cwd=estate.ROOT, **environ)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "[permission-denied]" in done.stderr
+
+
 @each_overlay
 def test_kubectl_builds_the_same(overlay: str, seeded: OpenBao, plugins: dict[str, str]) -> None:
     """The legacy variant gives `krmfn build`'s bytes, and they are golden."""
