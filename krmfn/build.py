@@ -38,6 +38,7 @@ from krmfn.resolve import Stores
 from krmfn.restart import stamped
 from krmfn.spec.parse import parse
 from krmfn.spec.validator import SealedSecretValidator
+from krmfn.strictyaml import mapping
 from krmfn.transform import transform
 from krmfn.validate import validate
 
@@ -119,13 +120,21 @@ def shaped_stream(
 ) -> tuple[str, list[SealedSecretValidator]]:
     """The stream with its claims unsealed, unchecked, and the outermost kustomization's validators.
 
+    Claims that nothing would seal, and what was sealed before, are no error to whoever only looks.
+
     Raises:
         Failure: kustomize or one of krmfn's functions fails.
     """
     shaped = _shaped(directory, command, (), around)
-    pieces = [unmarked(item, shaped.key) for item in shaped.items]
+    pieces = [_shown(item, shaped.key) for item in shaped.items]
     validators = [c for c in map(parse, shaped.validators) if isinstance(c, SealedSecretValidator)]
-    return references(pieces, shaped.sort, command, (), around), validators
+    return "---\n".join(pieces), validators
+
+
+def _shown(item: Item, key: str) -> str:
+    """A document of `shaped_stream`: a claim without its plan, anything else as it came."""
+    annotations = mapping(mapping(item.header().get("metadata")).get("annotations"))
+    return unmarked(item, key) if shape.PLAN in annotations else item.raw
 
 
 def plans(

@@ -22,7 +22,7 @@ from krmfn.audit.productions import assumed, productions
 from krmfn.audit.references import references
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from krmfn.audit.objects import Resource
     from krmfn.audit.productions import Production
@@ -176,11 +176,12 @@ def _judge(reference: Reference, index: Index, *, renamed: bool) -> Judged:
     makers = tuple(sorted(made, key=lambda p: [*_ORDER].index(p.how)))
     if not makers:
         return Judged(reference, "absent" if reference.optional else "unmet")
-    missing = _missing(reference, makers)
+    missing = lacking(reference, makers)
     return Judged(reference, _ORDER[makers[0].how], makers, missing)
 
 
-def _missing(reference: Reference, makers: tuple[Production, ...]) -> tuple[str, ...]:
+def lacking(reference: Reference, makers: Sequence[Production]) -> tuple[str, ...]:
+    """The keys that a reference needs and none of the makers has."""
     if reference.optional or any(one.open for one in makers):
         return ()
     keys = {key for one in makers for key in one.keys}

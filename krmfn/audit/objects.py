@@ -25,6 +25,7 @@ class Resource:
         namespace: its own; empty when it says none, and for what has none.
         former: names that it had before kustomize renamed it, oldest first.
         item: where it stands in the stream, for positions.
+        inside: its place in the item, when that is a ``List``.
     """
 
     group: str
@@ -34,6 +35,7 @@ class Resource:
     former: tuple[str, ...]
     value: dict[str, Any]
     item: Item
+    inside: tuple[str | int, ...] = ()
 
     @property
     def group_kind(self) -> str:
@@ -77,12 +79,14 @@ def resources(items: Iterable[Item]) -> Iterator[Resource]:
     for item in items:
         value = item.document.value()
         inner = value.get("items") if str(mapping(value).get("kind")).endswith("List") else None
-        for one in inner if isinstance(inner, list) else [value]:
-            if isinstance(one, dict) and (found := _resource(one, item)):
+        each = list(enumerate(inner)) if isinstance(inner, list) else [(None, value)]
+        for number, one in each:
+            inside = () if number is None else ("items", number)
+            if isinstance(one, dict) and (found := _resource(one, item, inside)):
                 yield found
 
 
-def _resource(value: dict[str, Any], item: Item) -> Resource | None:
+def _resource(value: dict[str, Any], item: Item, inside: tuple[str | int, ...]) -> Resource | None:
     metadata = mapping(value.get("metadata"))
     annotations = mapping(metadata.get("annotations"))
     kind, version = value.get("kind"), value.get("apiVersion")
@@ -99,4 +103,5 @@ def _resource(value: dict[str, Any], item: Item) -> Resource | None:
         tuple(former.split(",")) if former else (),
         value,
         item,
+        inside,
     )

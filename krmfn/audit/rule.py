@@ -7,6 +7,7 @@ so that what is only guessed at (the shape rule) never fails a build.
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -116,8 +117,10 @@ def about_secret(
 
 
 def nearest(word: str, known: list[str]) -> str:
-    """The known word that was probably meant, or nothing."""
-    return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=0.8)), "")
+    """The known word that was probably meant, or nothing: one with the same parts, else a similar one."""
+    parts = sorted(re.split(r"[-_.]", word))
+    same = [one for one in known if one != word and sorted(re.split(r"[-_.]", one)) == parts]
+    return next(iter(same or difflib.get_close_matches(word, known, n=1, cutoff=0.8)), "")
 
 
 def unmet(audit: Audit) -> list[Judged]:

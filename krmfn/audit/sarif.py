@@ -6,7 +6,9 @@ The file of a finding is the one that the object came from, where kustomize says
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from krmfn import __version__, strictyaml
 from krmfn.audit.objects import ORIGIN
@@ -57,13 +59,17 @@ def _rule(id_: str) -> dict[str, Any]:
 
 
 def _result(finding: Finding, number: int, source: str, *, lines: bool) -> dict[str, Any]:
-    physical: dict[str, Any] = {"artifactLocation": {"uri": source}}
+    physical: dict[str, Any] = {}
     if origin := _origin(finding):
-        physical = {"artifactLocation": {"uri": origin}}
+        # kustomize says it relative to the kustomization.
+        folder = "" if lines else posixpath.dirname(source)
+        source = posixpath.normpath(posixpath.join(folder, origin))
     elif lines and finding.resource is not None:
-        at = finding.resource.item.document.position(finding.place)
-        physical["artifactLocation"]["uri"] = finding.resource.item.name
+        one = finding.resource
+        at = one.item.document.position((*one.inside, *finding.place))
+        source = one.item.name
         physical["region"] = {"startLine": at.line, "startColumn": at.column}
+    physical = {"artifactLocation": {"uri": quote(source)}, **physical}
     location: dict[str, Any] = {"physicalLocation": physical}
     if finding.resource is not None:
         name = "/".join(p for p in (finding.resource.namespace, finding.where) if p)
@@ -85,7 +91,8 @@ def _result(finding: Finding, number: int, source: str, *, lines: bool) -> dict[
 def _origin(finding: Finding) -> str:
     text = finding.resource.annotations.get(ORIGIN) if finding.resource else None
     try:
-        path = mapping(strictyaml.load(str(text or ""), ORIGIN)).get("path")
+        origin = mapping(strictyaml.load(str(text or ""), ORIGIN))
     except SpecError:
         return ""
-    return path if isinstance(path, str) else ""
+    path = origin.get("path")
+    return path if isinstance(path, str) and "repo" not in origin else ""

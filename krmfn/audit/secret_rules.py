@@ -8,13 +8,14 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from krmfn.audit.findings import Finding
+from krmfn.audit.judge import lacking
 from krmfn.audit.rule import about_secret, nearest, rule, unmet
 from krmfn.secrettypes import missing_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from krmfn.audit.judge import Audit
+    from krmfn.audit.judge import Audit, Judged
     from krmfn.audit.productions import Production
 
 SKIP_OWNER = "sealedsecrets.bitnami.com/skip-set-owner-references"
@@ -186,9 +187,9 @@ def unused_assumption(audit: Audit) -> Iterator[Finding]:
 
     Remove it, so that the list keeps saying what is true.
     """
-    makers = {id(made) for judged in audit.judged for made in judged.makers[:1]}
+    needed = {id(made) for one in audit.judged if _assumes(one) for made in one.makers}
     for made in audit.productions:
-        if made.how == "assumed" and id(made) not in makers:
+        if made.how == "assumed" and id(made) not in needed:
             yield Finding(
                 "unused-assumption",
                 "warning",
@@ -197,6 +198,12 @@ def unused_assumption(audit: Audit) -> Iterator[Finding]:
                 secret=made.secret,
                 remedy="remove it from assume:",
             )
+
+
+def _assumes(one: Judged) -> bool:
+    """Whether what is assumed makes a difference to a reference."""
+    others = [made for made in one.makers if made.how != "assumed"]
+    return not any(made.certain for made in others) or bool(lacking(one.reference, others))
 
 
 def _by_name(audit: Audit) -> dict[tuple[str, str], list[Production]]:

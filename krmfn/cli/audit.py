@@ -97,11 +97,15 @@ def _inconsistent(items: Sequence[Item], found: Audit) -> list[Finding]:
 def _summary(found: Audit, findings: Sequence[Finding]) -> str:
     verdicts = [one.verdict for one in found.judged]
     counts = [f"{verdicts.count(v)} {words}" for v, words in _WORDS.items() if v in verdicts]
-    total = f"{len(verdicts)} references" + (f": {', '.join(counts)}" if counts else "")
+    total = _number(len(verdicts), "reference") + (f": {', '.join(counts)}" if counts else "")
     levels = [finding.severity for finding in findings]
-    errors, warnings = levels.count("error"), levels.count("warning")
-    more = f", {len(found.unknown)} unknown kinds (-v)" if found.unknown else ""
-    return f"{total}; {errors} errors, {warnings} warnings{more}"
+    told = [_number(levels.count(level), level) for level in ("error", "warning")]
+    told += [f"{_number(len(found.unknown), 'unknown kind')} (-v)"] if found.unknown else []
+    return f"{total}; {', '.join(told)}"
+
+
+def _number(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
 
 
 def _explain(name: str) -> int:

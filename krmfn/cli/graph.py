@@ -10,17 +10,20 @@ Builds without a credential, as `krmfn audit` does.
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from krmfn.audit.inventory import inventory
 from krmfn.auditing import audit_stream
+from krmfn.cli.console import console, printable
 from krmfn.cli.inputs import add_source, read_source
 
 if TYPE_CHECKING:
     import argparse
 
 _CLUSTER = "(no namespace)"
+_UNSAFE = re.compile(r"[^-\w ./:,()*]")  # Mermaid reads more than names in a text
 _SECRET, _BOX, _NOBODY = '[("{}")]', '["{}"]', '{{{{"{}"}}}}'  # Mermaid's shapes
 
 
@@ -85,7 +88,7 @@ def mermaid(value: dict[str, Any]) -> str:
     def node(kind: str, text: str, shape: str) -> str:
         if (kind, text) not in ids:
             ids[kind, text] = f"n{len(ids)}"
-            safe = text.replace('"', "#quot;")
+            safe = _UNSAFE.sub(lambda match: f"#{ord(match[0])};", printable(text))
             lines.append(f"  {ids[kind, text]}{shape.format(safe)}")
         return ids[kind, text]
 
@@ -104,17 +107,15 @@ def _tree(value: dict[str, Any]) -> None:
     from rich.text import Text
     from rich.tree import Tree
 
-    from krmfn.cli.console import console
-
     screen = console()
     for namespace, secrets in edges(value).items():
-        root = Tree(Text(namespace, style="bold"))
+        root = Tree(Text(printable(namespace), style="bold"))
         for name, one in secrets.items():
             makers = ", ".join(one["makers"]) or "nobody"
             style = "red" if "nobody" in one["makers"] else "green"
-            branch = root.add(Text.assemble(name, "  ", (makers, style)))
+            branch = root.add(Text.assemble(printable(name), "  ", (printable(makers), style)))
             for user, fields in one["users"].items():
-                leaf = branch.add(Text(user))
+                leaf = branch.add(Text(printable(user)))
                 for field in fields:
-                    leaf.add(Text(field, style="dim"))
+                    leaf.add(Text(printable(field), style="dim"))
         screen.print(root)

@@ -108,7 +108,7 @@ def read_source(options: argparse.Namespace) -> Source:
     base = Path(options.config).resolve().parent if options.config else Path.cwd()
     if options.source == "-" or not path.is_dir():
         items = resourcelist.stream(read_input(options.source), options.source)
-        return Source(items, specs, base, find_root(base, os.environ), options.source, lines=True)
+        return _stream(items, specs, base, options.source)
     kustomization = kustomization_in(path)
     if kustomization is None:
         files = sorted(f for f in path.rglob("*") if f.suffix in STREAMS)
@@ -117,7 +117,7 @@ def read_source(options: argparse.Namespace) -> Source:
             for file in files
             for item in resourcelist.stream(read_file(file, name=str(file), key=""), str(file))
         )
-        return Source(items, specs, base, find_root(base, os.environ), str(path), lines=True)
+        return _stream(items, specs, base, str(path))
     root = find_root(path, os.environ)
     around = Surroundings(os.environ, Deadline.from_environment(options.start), path, root)
     output, validators = shaped_stream(path, tuple(find_kustomize(os.environ)), around)
@@ -125,3 +125,17 @@ def read_source(options: argparse.Namespace) -> Source:
     inside = path.resolve()
     file = (inside / kustomization.name).relative_to(root).as_posix()
     return Source(items, [*(v.spec for v in validators), *specs], inside, root, file, lines=False)
+
+
+def _stream(
+    items: tuple[Item, ...], specs: Sequence[ValidatorSpec], base: Path, name: str
+) -> Source:
+    """What stands in files. Nothing is no stream: a build that failed before a pipe looks so."""
+    if not any(item.kind and item.api_version for item in items):
+        raise SpecError(
+            "input",
+            "there is no resource",
+            where=name,
+            remedy="look why the build gave nothing",
+        )
+    return Source(items, specs, base, find_root(base, os.environ), name, lines=True)

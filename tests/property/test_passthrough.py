@@ -233,7 +233,8 @@ def manifests() -> list[str]:
     for number, text in enumerate(documents):
         # The same object stands in several overlays; a namespace apart, they can be built together.
         value = yaml.safe_load(text)
-        value["metadata"] |= {"namespace": f"n{number}"}
+        place = "name" if value["kind"] == "Namespace" else "namespace"
+        value["metadata"] |= {place: f"n{number}"}
         numbered.append(yaml.safe_dump(value, allow_unicode=True))
     return numbered
 
