@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from krmfn.pattern import matches, problem
@@ -55,12 +55,14 @@ def test_patterns_that_are_refused(pattern: str) -> None:
     assert problem(pattern)
 
 
+@settings(deadline=None)
 @given(st.text("ab/", min_size=1), st.text("ab/", min_size=1))
 def test_without_stars_only_the_text_itself(pattern: str, text: str) -> None:
     """A pattern without a wild card stands for itself alone."""
     assert matches(pattern, text) == (pattern == text)
 
 
+@settings(deadline=None)
 @given(st.text("ab*/", min_size=1, max_size=12), st.text("ab/", min_size=1, max_size=12))
 def test_a_star_means_what_a_slow_reading_says(pattern: str, text: str) -> None:
     """The quick comparison agrees with one that tries everything."""

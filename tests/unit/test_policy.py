@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from krmfn.application import Application
@@ -199,6 +199,7 @@ REQUESTS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(RULES, REQUESTS, st.data())
 def test_a_condition_more_never_allows_more(
     rule: dict[str, Any], request_: Request, data: st.DataObject
@@ -219,6 +220,7 @@ def test_a_condition_more_never_allows_more(
     assert decide(before, request_).allowed or not decide(after, request_).allowed
 
 
+@settings(deadline=None)
 @given(st.lists(RULES, max_size=3), REQUESTS)
 def test_a_rule_less_never_allows_more(rules: list[dict[str, Any]], request_: Request) -> None:
     """And whether something is allowed does not depend on the order of the rules."""
