@@ -226,12 +226,25 @@ def _collide(first: Production, second: Production) -> bool:
         return plain.how == "plain" and plain.has_content and _refuses(other) and other.certain
     if not (_refuses(first) and _refuses(second) and first.certain and second.certain):
         return False
+    if _same_object(first, second):
+        return False
     if first.operator == second.operator or "cert-manager" in (first.operator, second.operator):
         entry = first.entry
         if entry is None or entry is not second.entry:
             return False
-        return not entry.shared and first.resource is not second.resource
+        return not entry.shared
     return True
+
+
+def _same_object(first: Production, second: Production) -> bool:
+    """One object that stands in the stream twice, as in two versions of it."""
+    one, other = first.resource, second.resource
+    return (
+        one is not None
+        and other is not None
+        and (one.group_kind, one.namespace, one.name)
+        == (other.group_kind, other.namespace, other.name)
+    )
 
 
 def _found_by_label(made: Production, audit: Audit) -> bool:
