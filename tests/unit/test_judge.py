@@ -153,3 +153,12 @@ def test_what_is_local_or_no_object_is_left_out() -> None:
     listed = {"apiVersion": "v1", "kind": "List", "items": [secret(), "text", {"kind": "x"}]}
     assert verdict(hidden, pod()) == ("unmet", ())
     assert verdict(listed, pod()) == ("plain", ())
+
+
+def test_a_token_secret_has_what_the_controller_writes() -> None:
+    """A service account's token Secret has its keys without data; also OpenShift's."""
+    token = secret(type="kubernetes.io/service-account-token")
+    del token["stringData"]
+    for key in ("token", "ca.crt", "namespace", "service-ca.crt"):
+        assert verdict(token, pod(key=key)) == ("plain", ())
+    assert verdict(token, pod(key="other")) == ("plain", ("other",))
