@@ -175,7 +175,7 @@ def _items(following: Next, opening: Any, text: str, name: str) -> tuple[int, li
         stops = [*starts[1:], end if end >= len(text) else _line_start(text, end)]
         if any(start >= stop for start, stop in zip(starts, stops, strict=True)):
             raise _wrong(name, opening.start_mark, "two items stand on one line")
-        raws = [_ended(text[a:b], name) for a, b in zip(starts, stops, strict=True)]
+        raws = [_checked(_ended(text[a:b], name), name) for a, b in zip(starts, stops, strict=True)]
     return indent, [
         Item(raw, node.api_version, node.kind, name, _line(text, start, node), in_list=True)
         for raw, start, node in zip(raws, starts, nodes, strict=True)
@@ -285,9 +285,18 @@ def _ended(raw: str, name: str) -> str:
     if raw.endswith("\n"):
         return raw
     ended = f"{raw}\n"
-    if _scalars(raw, name) != _scalars(ended, name):
+    return ended if _scalars(raw, name) == _scalars(ended, name) else raw
+
+
+def _checked(raw: str, name: str) -> str:
+    """``raw``, if something can follow it.
+
+    Raises:
+        SpecError: a newline at its end would change a value.
+    """
+    if not raw.endswith("\n"):
         raise SpecError("yaml", "the last line is not ended", where=name)
-    return ended
+    return raw
 
 
 def _scalars(text: str, name: str) -> list[str]:
@@ -314,8 +323,13 @@ def rewrite(kept: Sequence[Item], made: Sequence[dict[str, Any]], indent: int) -
 
 
 def rewrite_stream(kept: Sequence[Item], made: Sequence[dict[str, Any]]) -> str:
-    """The same as a stream of documents."""
-    return "---\n".join([*(item.raw for item in kept), *(f"{_json(one)}\n" for one in made)])
+    """The same as a stream of documents.
+
+    Raises:
+        SpecError: the last line of an item is not ended, and a newline would change its value.
+    """
+    raws = [_checked(item.raw, item.name) for item in kept]
+    return "---\n".join([*raws, *(f"{_json(one)}\n" for one in made)])
 
 
 def _json(one: dict[str, Any]) -> str:

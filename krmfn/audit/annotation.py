@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from krmfn import strictyaml
+from krmfn.errors import SpecError
 from krmfn.spec.catalogue import CatalogueSpec
 from krmfn.spec.parse import check
 from krmfn.strictyaml import mapping
@@ -20,14 +21,17 @@ def annotated(resource: Resource) -> CatalogueSpec | None:
     """What the annotation of a CRD says; None for anything else.
 
     Raises:
-        SpecError, ErrorList: it says something else than entries.
+        SpecError, ErrorList: it says something else than entries; with its line in the annotation.
     """
     text = resource.annotations.get(ANNOTATION)
     if resource.group_kind != CRD or not isinstance(text, str):
         return None
-    return check(
-        CatalogueSpec, strictyaml.load(text, ANNOTATION), name=f"{resource.title}: {ANNOTATION}"
-    )
+    where = f"{resource.title}: {ANNOTATION}"
+    found = list(strictyaml.documents(text, where))
+    if len(found) != 1:
+        raise SpecError("yaml", "one document is expected", where=where)
+    (one,) = found
+    return check(CatalogueSpec, one.value(), name="", where=where, position=one.position)
 
 
 def crd_kind(resource: Resource) -> str:

@@ -124,10 +124,10 @@ class Index:
 def _within(namespace: str | None, made: Iterable[Production]) -> list[Production]:
     """Those of a namespace; those that may be there when none is for sure."""
     made = list(made)
-    if namespace is None:
+    if not namespace:
         return made
     here = [one for one in made if one.namespace in (namespace, None)]
-    return here or [one for one in made if not namespace or one.namespace == ""]
+    return here or [one for one in made if one.namespace == ""]
 
 
 def audit(

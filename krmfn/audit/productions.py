@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 How: TypeAlias = Literal["sealed", "claim", "plain", "operator", "assumed"]
 OPAQUE = "Opaque"
 SERVICE_ACCOUNT_TOKEN = "kubernetes.io/service-account-token"  # noqa: S105  # a type
-_TOKEN_KEYS = ("token", "ca.crt", "namespace")
+_TOKEN_KEYS = ("token", "ca.crt", "namespace", "service-ca.crt")  # the last one on OpenShift
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from functools import cache
 from typing import TYPE_CHECKING
 
 from krmfn.audit.findings import Finding
@@ -25,15 +25,15 @@ def unmet_reference(audit: Audit) -> Iterator[Finding]:
     operator make it, or correct the name. If it is made elsewhere (by hand, by Terraform, by a
     replicator), say so under assume: in the SealedSecretValidator, where a reviewer sees it.
     """
+    movable, names = _movable(audit), cache(audit.index.names)
     for one in unmet(audit):
-        if _moved(one.reference, audit) or _elsewhere(one.reference, audit):
+        if _moved(one.reference, movable) or _elsewhere(one.reference, audit):
             continue
-        names = audit.index.names(one.reference.namespace)
         yield about_reference(
             "unmet-reference",
             one.reference,
             "nobody produces this Secret",
-            near=nearest(one.reference.secret, names),
+            near=nearest(one.reference.secret, names(one.reference.namespace)),
             remedy="claim it, correct the name, or list it under assume:",
         )
 
@@ -87,8 +87,9 @@ def moved_producer(audit: Audit) -> Iterator[Finding]:
     does not know of the Secret, so that references keep the old name. Drop the prefix there, or patch
     the references.
     """
+    movable = _movable(audit)
     for one in unmet(audit):
-        if made := _moved(one.reference, audit):
+        if made := _moved(one.reference, movable):
             yield about_reference(
                 "moved-producer",
                 one.reference,
@@ -191,19 +192,30 @@ def _elsewhere(reference: Reference, audit: Audit) -> list[Production]:
     return [made for made in audit.index.named(reference.secret) if made.how != "assumed"]
 
 
-def _moved(reference: Reference, audit: Audit) -> Production | None:
-    """The operator's Secret that a reference means, if its object got a prefix or suffix."""
+def _movable(audit: Audit) -> list[tuple[Production, str, str, str]]:
+    """Operators' Secrets that are called after their object: its name, and what stands around it."""
+    found = []
     for made in audit.productions:
-        source, entry = made.resource, made.entry
-        if entry is None or source is None or made.namespace not in (reference.namespace, None, ""):
+        if made.entry is None or made.resource is None:
             continue
-        for template in entry.names or entry.name[-1:]:
-            before, field, after = template.partition("{metadata.name}")
-            if not field or "{" in before + after:
-                continue
-            base = re.fullmatch(f"{re.escape(before)}(.+){re.escape(after)}", reference.secret)
-            if base and base[1] != source.name and _renamed(base[1], source.name):
-                return made
+        for template in made.entry.names or made.entry.name[-1:]:
+            before, name, after = template.partition("{metadata.name}")
+            if name and "{" not in before + after:
+                found.append((made, made.resource.name, before, after))
+    return found
+
+
+def _moved(
+    reference: Reference, movable: list[tuple[Production, str, str, str]]
+) -> Production | None:
+    """The operator's Secret that a reference means, if its object got a prefix or suffix."""
+    secret = reference.secret
+    for made, name, before, after in movable:
+        if not (secret.startswith(before) and secret.endswith(after)):
+            continue
+        base = secret[len(before) : len(secret) - len(after)]
+        if base and _renamed(base, name) and made.namespace in (reference.namespace, None, ""):
+            return made
     return None
 
 

@@ -57,7 +57,7 @@ def ambiguous_producer(audit: Audit) -> Iterator[Finding]:
     documents to be made in advance.
     """
     for names in _by_name(audit).values():
-        for first, second in combinations(names, 2):
+        for first, second in combinations(_rivals(names), 2):
             if _collide(first, second):
                 yield about_secret(
                     "ambiguous-producer",
@@ -97,12 +97,12 @@ def unused_secret(audit: Audit) -> Iterator[Finding]:
     anywhere = {name for namespace, name in used if not namespace}
     wanted = {p.secret for p in audit.productions if p.how == "operator" and not _refuses(p)}
     makers = {id(made) for judged in audit.judged for made in judged.makers}
+    names = [one.reference.secret for one in unmet(audit)]
     for made in audit.productions:
         if made.how not in ("sealed", "claim") or id(made) in makers:
             continue
         if made.secret in anywhere | wanted or _found_by_label(made, audit):
             continue
-        names = [j.reference.secret for j in unmet(audit)]
         yield about_secret(
             "unused-secret",
             made,
@@ -215,6 +215,17 @@ def _by_name(audit: Audit) -> dict[tuple[str, str], list[Production]]:
     return found
 
 
+def _rivals(names: list[Production]) -> Iterator[Production]:
+    """Those that may take a Secret from one another; of an entry that shares it, one stands for all."""
+    shared: set[int] = set()
+    for made in names:
+        if made.declared:
+            yield made
+        elif made.entry and _refuses(made) and made.certain and id(made.entry) not in shared:
+            shared |= {id(made.entry)} if made.entry.shared else set()
+            yield made
+
+
 def _refuses(made: Production) -> bool:
     return made.entry is not None and made.entry.policy == "refuse"
 
@@ -228,17 +239,28 @@ def _collide(first: Production, second: Production) -> bool:
     if first.declared and second.declared:
         return first.has_content and second.has_content
     if first.declared or second.declared:
-        plain, other = (first, second) if first.declared else (second, first)
+        plain = first if first.declared else second
         # A sealed one is told by operator-owned.
-        return plain.how == "plain" and plain.has_content and _refuses(other) and other.certain
-    if not (_refuses(first) and _refuses(second) and first.certain and second.certain):
+        return plain.how == "plain" and plain.has_content
+    if _same_object(first, second):
         return False
     if first.operator == second.operator or "cert-manager" in (first.operator, second.operator):
         entry = first.entry
         if entry is None or entry is not second.entry:
             return False
-        return not entry.shared and first.resource is not second.resource
+        return not entry.shared
     return True
+
+
+def _same_object(first: Production, second: Production) -> bool:
+    """One object that stands in the stream twice, as in two versions of it."""
+    one, other = first.resource, second.resource
+    return (
+        one is not None
+        and other is not None
+        and (one.group_kind, one.namespace, one.name)
+        == (other.group_kind, other.namespace, other.name)
+    )
 
 
 def _found_by_label(made: Production, audit: Audit) -> bool:

@@ -263,3 +263,11 @@ def test_writing() -> None:
         "kind": "ResourceList",
         "items": objects,
     }
+
+
+def test_an_unended_last_line_is_read_and_not_rewritten() -> None:
+    """A block without a newline at the end of a file keeps its value; nothing is put behind it."""
+    items = resourcelist.stream("a: |\n  b", "file")
+    assert items[0].document.value() == {"a": "b"}
+    with pytest.raises(SpecError, match="the last line is not ended"):
+        resourcelist.rewrite_stream(items, [])
