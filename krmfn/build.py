@@ -22,30 +22,36 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from krmfn import resourcelist, shape, tree
 from krmfn.auditing import enforce, refuse_owned
+from krmfn.basename import Names, names_in
 from krmfn.certificate_source import load_certificate
 from krmfn.errors import KrmfnError, SpecError, raise_all
 from krmfn.kustomize import Sandbox
 from krmfn.overlay import FILE_NAMES, Overlay
+from krmfn.pipeline import values
+from krmfn.plan import plan_claims
 from krmfn.resolve import Stores
 from krmfn.restart import stamped
 from krmfn.sealedsecret import CERTIFICATE, SEALED_FOR
 from krmfn.spec.base import API_VERSION
 from krmfn.spec.parse import parse
 from krmfn.spec.validator import SealedSecretValidator
-from krmfn.transform import transform
+from krmfn.transform import claims_of, transform
 from krmfn.validate import validate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from krmfn.plan import Plan
     from krmfn.providers.base import Surroundings
+    from krmfn.render import Rendered
     from krmfn.resourcelist import Item
     from krmfn.restart import Stamp
     from krmfn.sealedsecret import Object
+    from krmfn.spec.transformer import SealedSecretTransformer
 
 # Annotations that only krmfn writes, and that say something of what it did in this run.
 OURS = (shape.PLAN, SEALED_FOR, CERTIFICATE)
@@ -62,12 +68,57 @@ class Shape:
         validators: the configurations of the outermost kustomization.
         sort: its ``sortOptions``.
         key: of this run.
+        names: what the build adds to names.
     """
 
     items: tuple[Item, ...]
     validators: tuple[dict[str, Any], ...]
     sort: Any
     key: str
+    names: Names
+
+
+# The claim's place in the stream, its former names, and itself.
+Member: TypeAlias = tuple[int, str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Claims that one configuration seals, with what that may use of the world.
+
+    Attributes:
+        kind: of the configuration in the repository.
+        config: the same as a transformer.
+    """
+
+    kind: str
+    config: SealedSecretTransformer
+    around: Surroundings
+    members: tuple[Member, ...]
+
+    def items(self) -> tuple[Item, ...]:
+        """The claims as a stream."""
+        stream = resourcelist.rewrite_stream((), [claim for _, _, claim in self.members])
+        return resourcelist.stream(stream, "the build")
+
+    def plan(self) -> Plan:
+        """What sealing them reads and makes."""
+        _, claims = claims_of(self.items(), self.config, Overlay(), self.around)
+        return plan_claims(self.config, claims)
+
+
+@dataclass(frozen=True)
+class Look:
+    """An overlay before anything is read.
+
+    Attributes:
+        output: the stream with its claims unsealed, unchecked.
+        validators: of the outermost kustomization.
+    """
+
+    output: str
+    validators: tuple[SealedSecretValidator, ...]
+    shape: Shape
 
 
 def build(
@@ -100,18 +151,44 @@ def build(
     return output
 
 
-def shaped_stream(
-    directory: Path, command: tuple[str, ...], around: Surroundings
-) -> tuple[str, list[SealedSecretValidator]]:
-    """The stream with its claims unsealed, unchecked, and the outermost kustomization's validators.
+def look(directory: Path, command: tuple[str, ...], around: Surroundings) -> Look:
+    """An overlay with its claims unsealed, also those that wait for `krmfn seal`.
 
     Raises:
         Failure: kustomize or one of krmfn's functions fails.
     """
     shaped = _shaped(directory, command, (), around)
-    pieces = [_unmarked(item, shaped.key) for item in shaped.items]
+    pieces = [
+        item.raw if _is_claim(item) and not _is_marked(item) else _unmarked(item, shaped.key)
+        for item in shaped.items
+    ]
     validators = [c for c in map(parse, shaped.validators) if isinstance(c, SealedSecretValidator)]
-    return references(pieces, shaped.sort, command, (), around), validators
+    output = references(pieces, shaped.sort, command, (), around)
+    return Look(output, tuple(validators), shaped)
+
+
+def shaped_stream(
+    directory: Path, command: tuple[str, ...], around: Surroundings
+) -> tuple[str, list[SealedSecretValidator]]:
+    """The stream of `look`, and the outermost kustomization's validators.
+
+    Raises:
+        Failure: as `look`.
+    """
+    seen = look(directory, command, around)
+    return seen.output, list(seen.validators)
+
+
+def values_of(shaped: Shape, around: Surroundings) -> list[Rendered]:
+    """What building an overlay would seal, read as a build reads it; holds plaintext.
+
+    Raises:
+        Failure: any; nothing is returned then.
+    """
+    refuse_owned(shaped.items)
+    groups, _ = _groups(shaped, around)
+    now = datetime.now(UTC)
+    return [one for group in groups for one in values(group.plan(), group.around, now=now)]
 
 
 def _shaped(
@@ -162,7 +239,8 @@ def _shape(directory: Path, sandbox: Sandbox, flags: Sequence[str], root: Path) 
         raise SpecError("kustomize", "the build holds no resource", where=str(directory))
     _, value = reached.kustomizations[directory]
     sort = value.get("sortOptions")
-    return Shape(items, tuple(validators.get(directory, ())), sort, sandbox.key)
+    names = names_in(reached, directory)
+    return Shape(items, tuple(validators.get(directory, ())), sort, sandbox.key, names)
 
 
 def _power(shaped: Shape, around: Surroundings) -> tuple[list[str], list[Object]]:
@@ -171,35 +249,17 @@ def _power(shaped: Shape, around: Surroundings) -> tuple[list[str], list[Object]
     A generator's stand where its claims stood, a transformer's behind everything, as the functions
     themselves put them.
     """
-    groups: dict[str, list[tuple[int, str, dict[str, Any]]]] = {}
-    kept: dict[int, Item] = {}
-    errors: list[KrmfnError] = []
-    for number, item in enumerate(shaped.items):
-        try:
-            if _is_claim(item):
-                plan, claim = _claim(item, shaped.key)
-                former = plan.pop("former", "")
-                groups.setdefault(json.dumps(plan), []).append((number, former, claim))
-            else:
-                _refuse_marks(item)
-                kept[number] = item
-        except KrmfnError as error:
-            errors.append(error)
-    raise_all(errors)
+    groups, kept = _groups(shaped, around)
     pieces: dict[int, str] = {}
     behind: list[str] = []
     companions: list[Object] = []
     stamps: list[Stamp] = []
-    for text, claims in groups.items():
-        plan = json.loads(text)
-        stream = resourcelist.rewrite_stream((), [claim for _, _, claim in claims])
-        inside = replace(around, base=around.root / plan["directory"])
-        items = resourcelist.stream(stream, "the build")
-        done = transform(items, shape.config_of(plan), Overlay(), inside)
+    for group in groups:
+        done = transform(group.items(), group.config, Overlay(), group.around)
         companions += done.companions
-        stamps += _known_by(done.stamps, claims)
-        for (number, _, _), one in zip(claims, done.sealed, strict=True):
-            if plan["kind"] == shape.GENERATOR:
+        stamps += _known_by(done.stamps, group.members)
+        for (number, _, _), one in zip(group.members, done.sealed, strict=True):
+            if group.kind == shape.GENERATOR:
                 pieces[number] = _text(one)
             else:
                 behind.append(_text(one))
@@ -207,9 +267,36 @@ def _power(shaped: Shape, around: Surroundings) -> tuple[list[str], list[Object]
     return [*(pieces[number] for number in sorted(pieces)), *behind], companions
 
 
-def _known_by(
-    stamps: Sequence[Stamp], claims: Sequence[tuple[int, str, dict[str, Any]]]
-) -> Iterator[Stamp]:
+def _groups(shaped: Shape, around: Surroundings) -> tuple[list[Group], dict[int, Item]]:
+    """The claims by the configuration that seals them, and what is no claim by its place.
+
+    Raises:
+        KrmfnError, ErrorList: something in the stream is not of this run.
+    """
+    found: dict[str, list[Member]] = {}
+    kept: dict[int, Item] = {}
+    errors: list[KrmfnError] = []
+    for number, item in enumerate(shaped.items):
+        try:
+            if _is_claim(item):
+                plan, claim = _claim(item, shaped.key)
+                former = plan.pop("former", "")
+                found.setdefault(json.dumps(plan), []).append((number, former, claim))
+            else:
+                _refuse_marks(item)
+                kept[number] = item
+        except KrmfnError as error:
+            errors.append(error)
+    raise_all(errors)
+    groups = []
+    for text, members in found.items():
+        plan = json.loads(text)
+        inside = replace(around, base=around.root / plan["directory"])
+        groups.append(Group(plan["kind"], shape.config_of(plan), inside, tuple(members)))
+    return groups, kept
+
+
+def _known_by(stamps: Sequence[Stamp], claims: Sequence[Member]) -> Iterator[Stamp]:
     """The stamps with the names that each claim had when the transformer saw it, as that has them."""
     asking = [former for _, former, claim in claims if claim["spec"].get("checksumAnnotation")]
     for stamp, former in zip(stamps, asking, strict=True):
@@ -286,6 +373,10 @@ def _check(
 
 def _is_claim(item: Item) -> bool:
     return item.api_version == API_VERSION and item.kind == shape.CLAIM
+
+
+def _is_marked(claim: Item) -> bool:
+    return shape.PLAN in ((claim.header().get("metadata") or {}).get("annotations") or {})
 
 
 def _text(one: Object) -> str:

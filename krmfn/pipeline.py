@@ -64,21 +64,8 @@ def generate(
     """
     stores = Stores(plan.stores, around)
     try:
-        certificate = load_certificate(plan.sealing.certificate, stores, around, now)
-        locations = locate(plan, stores, certificate.fingerprint, around.deadline)
-        key = plan.sealing.derivation_key
-        prf = derivation(key, stores) if key is not None and plan.deterministic else None
-        sealer = Sealer(certificate, plan.sealing.epoch, prf, entropy)
-
-        def ask_ahead() -> None:
-            if prf is not None:
-                named = [t for t in plan.targets if not t.secret.name_suffix_hash]
-                prf.ask(_digests(named, sealer, lambda t: known_sources(t, locations)))
-
-        secrets = read_all(plan, stores, locations, around.deadline, beside=ask_ahead)
-        if prf is not None:
-            refuse_key(prf, secrets, locations)
-        rendered = _render_all(plan, secrets, locations)
+        rendered, sealer = _read(plan, stores, around, now, entropy)
+        prf = sealer.derivation
         checksums: dict[tuple[str, str], str] = {}
         if prf is not None:
             rendered, checksums = _digested(rendered, prf)
@@ -98,6 +85,51 @@ def generate(
         if warning := check_size(each.object):
             around.warn(warning)
     return sealed
+
+
+def values(plan: Plan, around: Surroundings, *, now: datetime) -> list[Rendered]:
+    """What a build would seal, in the plan's order, by the same reads; nothing is sealed.
+
+    Returns:
+        Plaintext among the rest. A hash of the content is not part of the names.
+
+    Raises:
+        KrmfnError, ErrorList: as `generate`.
+    """
+    stores = Stores(plan.stores, around)
+    try:
+        return _read(plan, stores, around, now, _no_entropy)[0]
+    finally:
+        stores.close()
+
+
+def _no_entropy(_count: int) -> bytes:
+    raise AssertionError("nothing is sealed")
+
+
+def _read(
+    plan: Plan,
+    stores: Stores,
+    around: Surroundings,
+    now: datetime,
+    entropy: Callable[[int], bytes],
+) -> tuple[list[Rendered], Sealer]:
+    """Everything that asks a store: the items of each target, and what they are sealed with."""
+    certificate = load_certificate(plan.sealing.certificate, stores, around, now)
+    locations = locate(plan, stores, certificate.fingerprint, around.deadline)
+    key = plan.sealing.derivation_key
+    prf = derivation(key, stores) if key is not None and plan.deterministic else None
+    sealer = Sealer(certificate, plan.sealing.epoch, prf, entropy)
+
+    def ask_ahead() -> None:
+        if prf is not None:
+            named = [t for t in plan.targets if not t.secret.name_suffix_hash]
+            prf.ask(_digests(named, sealer, lambda t: known_sources(t, locations)))
+
+    secrets = read_all(plan, stores, locations, around.deadline, beside=ask_ahead)
+    if prf is not None:
+        refuse_key(prf, secrets, locations)
+    return _render_all(plan, secrets, locations), sealer
 
 
 def _digested(

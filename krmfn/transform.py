@@ -62,18 +62,7 @@ def transform(
     Raises:
         Failure: any; nothing is returned then.
     """
-    claims: list[tuple[SecretClaim, str]] = []
-    kept: list[Item] = []
-    for item in items:
-        if item.api_version != API_VERSION:
-            kept.append(item)
-        elif item.kind == CLAIM:
-            claim = parse(item.document.value())
-            if not isinstance(claim, SecretClaim):
-                raise AssertionError("a claim has another model")
-            claims.append((claim, _namespace(claim, config, overlay, around)))
-        elif item.kind != config.kind:
-            kept.append(item)
+    kept, claims = claims_of(items, config, overlay, around)
     if not claims:
         return Transformed(tuple(kept), (), (), ())
     refuse_owned(items)
@@ -91,6 +80,29 @@ def transform(
     objects = tuple(one.object for one in sealed)
     items = tuple(stamped(item, stamps) for item in kept)
     return Transformed(items, objects, tuple(companions), tuple(stamps))
+
+
+def claims_of(
+    items: Sequence[Item], config: SealedSecretTransformer, overlay: Overlay, around: Surroundings
+) -> tuple[list[Item], list[tuple[SecretClaim, str]]]:
+    """What is kept, and each claim with its final namespace.
+
+    Raises:
+        SpecError: a claim is malformed, or its namespace contradicts another's.
+    """
+    claims: list[tuple[SecretClaim, str]] = []
+    kept: list[Item] = []
+    for item in items:
+        if item.api_version != API_VERSION:
+            kept.append(item)
+        elif item.kind == CLAIM:
+            claim = parse(item.document.value())
+            if not isinstance(claim, SecretClaim):
+                raise AssertionError("a claim has another model")
+            claims.append((claim, _namespace(claim, config, overlay, around)))
+        elif item.kind != config.kind:
+            kept.append(item)
+    return kept, claims
 
 
 def _namespace(
