@@ -27,7 +27,7 @@ help:
 	@echo
 	@echo 'With more:'
 	@echo '  make e2e       old and new kustomize and kubeseal (built by Go, which a wheel brings),'
-	@echo '                 and the image (root on Debian, or a container runtime as `docker`)'
+	@echo '                 the image (root on Debian, or a container runtime as `docker`), and Chromium'
 	@echo '  make bench     krmfn against `vals | kubeseal`, same secrets, same vault, same machine'
 	@echo '  make lock      compile the requirements*.txt again from pyproject.toml'
 	@echo '  make clean     remove .venv and what tools left behind'
@@ -60,7 +60,7 @@ lint: $(READY)
 
 e2e: $(READY)
 	@$(BIN)/python tests/e2e/tools.py all
-	@dir='$(CACHE)/container'; if [ "$$(id -u)" = 0 ]; then tests/e2e/container-setup "$$dir"; fi; \
+	@dir='$(CACHE)/container'; if [ "$$(id -u)" = 0 ]; then tests/e2e/container-setup "$$dir"; tests/browser/setup; fi; \
 	if [ -f "$$dir/env" ]; then . "$$dir/env"; fi; \
 	$(BIN)/pytest -n auto --dist loadgroup -m 'e2e or container' $(ARGS)
 

@@ -320,13 +320,15 @@ def _letters() -> Iterator[str]:
 
 
 def label_columns(directories: Sequence[str]) -> list[str]:
-    """The shortest ends of paths that tell them apart."""
+    """For each of different paths the shortest end that no other has."""
     parts = [directory.split("/") for directory in directories]
-    for length in range(1, max(map(len, parts)) + 1):
-        names = ["/".join(one[-length:]) for one in parts]
-        if len(set(names)) == len(names):
-            return names
-    return list(directories)
+
+    def label(one: list[str]) -> str:
+        ends = ([each[-length:] for each in parts] for length in range(1, len(one)))
+        length = next((n for n, all_ in enumerate(ends, 1) if all_.count(one[-n:]) == 1), len(one))
+        return "/".join(one[-length:])
+
+    return [label(one) for one in parts]
 
 
 def shown(found: Table) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The image for the container tests, and the promise that nothing is skipped where all must run."""
+"""The image for the container tests; nothing is skipped where all must run."""
 
 from __future__ import annotations
 
@@ -6,27 +6,15 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Generator
+from tests.support.required import pytest_runtest_makereport
+
+__all__ = ["pytest_runtest_makereport"]
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = "localhost/krmfn:latest"  # as the container variant of the example names it
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Under KRMFN_REQUIRE_ALL=1 a skipped test has failed: a layer that did not run proves nothing."""
-    report = yield
-    if report.skipped and os.environ.get("KRMFN_REQUIRE_ALL") == "1":
-        report.outcome = "failed"
-        report.longrepr = f"skipped, and KRMFN_REQUIRE_ALL is set: {report.longrepr}"
-    return report
 
 
 def run(
