@@ -43,6 +43,8 @@
     const old = visible.find((cell) => cell.tabIndex === 0);
     const chosen = to || (current && visible.includes(current) ? current : old) || visible[0];
     cells.flat().forEach((cell) => { cell.tabIndex = cell === chosen ? 0 : -1; });
+    const head = document.querySelector("thead").offsetHeight;  // what comes into view is not under it
+    document.querySelector(".scroll").style.scrollPaddingTop = `${head}px`;
   }
 
   function show(cell) {
