@@ -43,8 +43,6 @@
     const old = visible.find((cell) => cell.tabIndex === 0);
     const chosen = to || (current && visible.includes(current) ? current : old) || visible[0];
     cells.flat().forEach((cell) => { cell.tabIndex = cell === chosen ? 0 : -1; });
-    const head = document.querySelector("thead").offsetHeight;  // what comes into view is not under it
-    document.querySelector(".scroll").style.scrollPaddingTop = `${head}px`;
   }
 
   function show(cell) {
@@ -54,6 +52,13 @@
     shown.replaceChildren(...[...detail(cell).childNodes].map((node) => node.cloneNode(true)));
     panel.hidden = false;
     rove(cell);
+    reveal(cell);
+  }
+
+  // Unlike focus(), this heeds what sticks to the edges.
+  function reveal(cell) {
+    const scroll = document.querySelector(".scroll");
+    scroll.style.scrollPaddingTop = `${document.querySelector("thead").offsetHeight}px`;
     cell.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
@@ -74,7 +79,8 @@
     const next = line && line[visible[at].indexOf(cell) + right];
     if (!next) { return; }
     rove(next);
-    next.focus();
+    next.focus({ preventScroll: true });
+    reveal(next);
     if (current) { show(next); }
   }
 

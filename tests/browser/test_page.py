@@ -305,6 +305,22 @@ def test_header_and_names_stay(screen: Screen) -> None:
     assert screen.script(COVERED) == []
 
 
+@pytest.mark.parametrize("size", [PHONE, (700, 640), DESKTOP])
+def test_details_cover_no_cell_that_they_are_of(screen: Screen, size: tuple[int, int]) -> None:
+    """The panel follows the arrows, and the cell that it speaks of can be seen beside it."""
+    screen.open(size)
+    screen.all(".cell")[0].send_keys(Keys.ENTER, Keys.ARROW_RIGHT)
+    for _ in range(6):
+        screen.press(Keys.ARROW_DOWN)
+        assert screen.script(BESIDE) == ""
+    assert screen.focused() == "shop-tls/staging"
+
+
+BESIDE = """
+const cell = document.activeElement, box = cell.getBoundingClientRect();
+const seen = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+return cell.contains(seen) ? '' : cell.getAttribute('href') + ' under ' + (seen && seen.outerHTML);
+"""
 COVERED = """
 const cell = document.activeElement.getBoundingClientRect();
 const top = document.querySelector('thead th').getBoundingClientRect();
