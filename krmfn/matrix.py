@@ -220,8 +220,6 @@ class _Found:
         verdicts = {one.verdict for one in self.judged}
         states = {_VERDICT[one] for one in verdicts if one in _VERDICT}
         states |= {_HOW.get(one.how, ELSEWHERE) for one in self.made}
-        if self.made:
-            states.discard(OPTIONAL)
         return next(state for state in STATES if state in states)
 
 

@@ -31,8 +31,9 @@ def repository(root: Path) -> list[Path]:
     """The repository below ``root``; returns the overlays."""
     (root / ".git").mkdir(parents=True)
     repo.write(root / "base/app.yaml", _deployment(), _cluster(), _ingress())
-    claims = [_claim("shop-registry", {"token": ("shop/registry", "token")})]
-    repo.write(root / "base/claims.yaml", *claims)
+    registry = _claim("shop-registry", {"token": ("shop/registry", "token")})
+    registry["spec"]["data"].append({"secretKey": "user", "value": "no secret"})
+    repo.write(root / "base/claims.yaml", registry)
     repo.write(root / "base/kustomization.yaml", {"resources": ["app.yaml", "claims.yaml"]})
     more: dict[str, list[Any]] = {
         "dev": [_db("dev"), _plain_mail(), _committed("dev")],
