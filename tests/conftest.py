@@ -12,11 +12,17 @@ import pytest
 
 from tests.support import openbao as server
 from tests.support.command import MEASURED
+from tests.support.required import RequireAll
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Every layer's skips count the same."""
+    config.pluginmanager.register(RequireAll())
 
 
 @pytest.fixture(scope="session")

@@ -13,14 +13,12 @@ from selenium.webdriver.chrome.service import Service
 
 from tests.support import environments
 from tests.support.command import krmfn
-from tests.support.required import pytest_runtest_makereport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.support.openbao import OpenBao
 
-__all__ = ["pytest_runtest_makereport"]
 BROWSERS, DRIVERS = ("chromium", "chromium-browser", "google-chrome"), ("chromedriver",)
 FLAGS = (
     "--headless=new",

