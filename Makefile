@@ -28,7 +28,7 @@ help:
 	@echo
 	@echo 'With more:'
 	@echo '  make e2e       old and new kustomize and kubeseal (built by Go, which a wheel brings),'
-	@echo '                 the image (root on Debian, or a container runtime as `docker`), and clusters'
+	@echo '                 the image (root on Debian, or a container runtime as `docker`), Chromium, and clusters'
 	@echo '                 of etcd, kube-apiserver and the sealed-secrets controller; ends in a table'
 	@echo '  make cluster   such a cluster to explore by hand, until ctrl-C'
 	@echo '  make bench     krmfn against `vals | kubeseal`, same secrets, same vault, same machine'
@@ -64,7 +64,7 @@ lint: $(READY)
 
 e2e: $(READY)
 	@$(BIN)/python tests/e2e/tools.py all
-	@dir='$(CACHE)/container'; if [ "$$(id -u)" = 0 ]; then tests/e2e/container-setup "$$dir"; fi; \
+	@dir='$(CACHE)/container'; if [ "$$(id -u)" = 0 ]; then tests/e2e/container-setup "$$dir"; tests/browser/setup; fi; \
 	if [ -f "$$dir/env" ]; then . "$$dir/env"; fi; \
 	$(BIN)/pytest -n auto --dist loadgroup -m 'e2e or container' $(ARGS)
 

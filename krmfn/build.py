@@ -26,12 +26,13 @@ from typing import TYPE_CHECKING, Any
 
 from krmfn import resourcelist, shape, tree
 from krmfn.auditing import enforce, refuse_owned
+from krmfn.basename import Names, names_in
 from krmfn.certificate_source import load_certificate
 from krmfn.errors import SpecError, raise_all
 from krmfn.kustomize import Sandbox
-from krmfn.marks import groups_of, known_by, text_of, unmarked
+from krmfn.marks import Group, groups_of, known_by, text_of, unmarked
 from krmfn.overlay import FILE_NAMES, Overlay
-from krmfn.pipeline import permit
+from krmfn.pipeline import permit, values
 from krmfn.platform_config import platform_of
 from krmfn.providers.base import Surroundings
 from krmfn.resolve import Stores
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
     from krmfn.plan import Plan
     from krmfn.providers.base import Surroundings
+    from krmfn.render import Rendered
     from krmfn.resourcelist import Item
     from krmfn.restart import Stamp
     from krmfn.sealedsecret import Object
@@ -76,12 +78,28 @@ class Shape:
         validators: the configurations of the outermost kustomization.
         sort: its ``sortOptions``.
         key: of this run.
+        names: what the build adds to names.
     """
 
     items: tuple[Item, ...]
     validators: tuple[dict[str, Any], ...]
     sort: Any
     key: str
+    names: Names
+
+
+@dataclass(frozen=True)
+class Look:
+    """An overlay before anything is read.
+
+    Attributes:
+        output: the stream with its claims unsealed, unchecked.
+        validators: of the outermost kustomization.
+    """
+
+    output: str
+    validators: tuple[SealedSecretValidator, ...]
+    shape: Shape
 
 
 def build(
@@ -115,10 +133,8 @@ def build(
     return Built(output, frozenset(random))
 
 
-def shaped_stream(
-    directory: Path, command: tuple[str, ...], around: Surroundings
-) -> tuple[str, list[SealedSecretValidator]]:
-    """The stream with its claims unsealed, unchecked, and the outermost kustomization's validators.
+def look(directory: Path, command: tuple[str, ...], around: Surroundings) -> Look:
+    """An overlay with its claims unsealed, also those that wait for `krmfn seal`.
 
     Claims that nothing would seal, and what was sealed before, are no error to whoever only looks.
 
@@ -128,11 +144,33 @@ def shaped_stream(
     shaped = _shaped(directory, command, (), around)
     pieces = [_shown(item, shaped.key) for item in shaped.items]
     validators = [c for c in map(parse, shaped.validators) if isinstance(c, SealedSecretValidator)]
-    return "---\n".join(pieces), validators
+    return Look("---\n".join(pieces), tuple(validators), shaped)
+
+
+def values_of(shaped: Shape, around: Surroundings) -> list[Rendered]:
+    """What building an overlay would seal, read as a build reads it; holds plaintext.
+
+    Raises:
+        Failure: any; nothing is returned then.
+    """
+    refuse_owned(shaped.items)
+    groups, now = _permitted(shaped, around)[0], datetime.now(UTC)
+    return [one for group in groups for one in values(group.plan(), group.around, now=now)]
+
+
+def _permitted(shaped: Shape, around: Surroundings) -> tuple[list[Group], dict[int, Item]]:
+    """The claims by their configurations, and the rest.
+
+    All are judged before one is read, so that nothing is sent for a build that is refused.
+    """
+    groups, kept = groups_of(shaped.items, shaped.key, around)
+    for group in groups:
+        permit(group.plan(), group.around, now=datetime.now(UTC))
+    return groups, kept
 
 
 def _shown(item: Item, key: str) -> str:
-    """A document of `shaped_stream`: a claim without its plan, anything else as it came."""
+    """A document of `look`: a claim without its plan, anything else as it came."""
     annotations = mapping(mapping(item.header().get("metadata")).get("annotations"))
     return unmarked(item, key) if shape.PLAN in annotations else item.raw
 
@@ -204,7 +242,8 @@ def _shape(directory: Path, sandbox: Sandbox, flags: Sequence[str], around: Surr
         raise SpecError("kustomize", "the build holds no resource", where=str(directory))
     _, value = reached.kustomizations[directory]
     sort = value.get("sortOptions")
-    return Shape(items, tuple(validators.get(directory, ())), sort, sandbox.key)
+    names = names_in(reached, directory)
+    return Shape(items, tuple(validators.get(directory, ())), sort, sandbox.key, names)
 
 
 def _power(
@@ -215,10 +254,7 @@ def _power(
     A generator's stand where its claims stood, a transformer's behind everything, as the functions
     themselves put them. The third is what is sealed at random, by namespace and name.
     """
-    groups, kept = groups_of(shaped.items, shaped.key, around)
-    # All are judged before one is read, so that nothing is sent for a build that is refused.
-    for group in groups:
-        permit(group.plan(), group.around, now=datetime.now(UTC))
+    groups, kept = _permitted(shaped, around)
     pieces: dict[int, str] = {}
     behind: list[str] = []
     companions: list[Object] = []

@@ -48,6 +48,22 @@ class Sealer:
 
 
 @dataclass(frozen=True)
+class _Run:
+    """A plan under way, with what the platform defines in it.
+
+    Attributes:
+        key_name: of the platform's derivation key; empty without one.
+    """
+
+    plan: Plan
+    key_name: str
+    platform: Platform | None
+    stores: Stores
+    around: Surroundings
+    now: datetime
+
+
+@dataclass(frozen=True)
 class Sealed:
     """A SealedSecret, with what others need to follow it.
 
@@ -69,28 +85,10 @@ def generate(
     Raises:
         KrmfnError, ErrorList: any failure; nothing is returned then.
     """
-    platform = platform_of(around)
-    plan, key_name = under(platform, plan)
-    stores = Stores(plan.stores, around)
+    run = _begin(plan, around, now)
     try:
-        certificate = load_certificate(plan.sealing.certificate, stores, around, now)
-        _pass(platform, plan, key_name, certificate.fingerprint)
-        locations = locate(plan, stores, certificate.fingerprint, around.deadline)
-        key = plan.derivation_key
-        prf = derivation(key, stores) if key is not None and plan.deterministic else None
-        sealer = Sealer(certificate, plan.sealing.epoch, prf, entropy)
-
-        def ask_ahead() -> None:
-            if prf is not None:
-                named = [t for t in plan.targets if not t.secret.name_suffix_hash]
-                prf.ask(_digests(named, sealer, lambda t: known_sources(t, locations)))
-
-        secrets = read_all(plan, stores, locations, around.deadline, beside=ask_ahead)
-        if prf is not None:
-            refuse_key(prf, secrets, locations)
-        rendered = _render_all(plan, secrets, locations)
-        if platform is not None:
-            platform.usage.add_values(rendered)
+        rendered, sealer = _read(run, entropy)
+        prf = sealer.derivation
         checksums: dict[tuple[str, str], str] = {}
         if prf is not None:
             rendered, checksums = _digested(rendered, prf)
@@ -98,7 +96,7 @@ def generate(
             targets = [one.target for one in rendered]
             prf.ask(_digests(targets, sealer, lambda t: sources[t.place]))
     finally:
-        stores.close()
+        run.stores.close()
     for one in rendered:
         for warning in one.warnings:
             around.warn(warning)
@@ -144,6 +142,56 @@ def _pass(platform: Platform | None, plan: Plan, key_name: str, recipient: str) 
 
         allow(plan, key_name, recipient, platform.application, platform.spec)
         platform.usage.add_plan(plan, recipient)
+
+
+def values(plan: Plan, around: Surroundings, *, now: datetime) -> list[Rendered]:
+    """What a build would seal, in the plan's order, by the same reads; nothing is sealed.
+
+    Returns:
+        Plaintext among the rest. A hash of the content is not part of the names.
+
+    Raises:
+        KrmfnError, ErrorList: as `generate`.
+    """
+    run = _begin(plan, around, now)
+    try:
+        return _read(run, _no_entropy)[0]
+    finally:
+        run.stores.close()
+
+
+def _no_entropy(_count: int) -> bytes:
+    raise AssertionError("nothing is sealed")
+
+
+def _begin(plan: Plan, around: Surroundings, now: datetime) -> _Run:
+    platform = platform_of(around)
+    plan, key_name = under(platform, plan)
+    return _Run(plan, key_name, platform, Stores(plan.stores, around), around, now)
+
+
+def _read(run: _Run, entropy: Callable[[int], bytes]) -> tuple[list[Rendered], Sealer]:
+    """Everything that asks a store: the items of each target, and what they are sealed with."""
+    plan, stores, deadline = run.plan, run.stores, run.around.deadline
+    certificate = load_certificate(plan.sealing.certificate, stores, run.around, run.now)
+    _pass(run.platform, plan, run.key_name, certificate.fingerprint)
+    locations = locate(plan, stores, certificate.fingerprint, deadline)
+    key = plan.derivation_key
+    prf = derivation(key, stores) if key is not None and plan.deterministic else None
+    sealer = Sealer(certificate, plan.sealing.epoch, prf, entropy)
+
+    def ask_ahead() -> None:
+        if prf is not None:
+            named = [t for t in plan.targets if not t.secret.name_suffix_hash]
+            prf.ask(_digests(named, sealer, lambda t: known_sources(t, locations)))
+
+    secrets = read_all(plan, stores, locations, deadline, beside=ask_ahead)
+    if prf is not None:
+        refuse_key(prf, secrets, locations)
+    rendered = _render_all(plan, secrets, locations)
+    if run.platform is not None:
+        run.platform.usage.add_values(rendered)
+    return rendered, sealer
 
 
 def _digested(

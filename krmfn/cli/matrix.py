@@ -1,0 +1,236 @@
+"""Show which environment has which Secret, who makes it there, and where they differ.
+
+  krmfn matrix overlays/dev overlays/prod            # builds them; needs no credential
+  krmfn matrix overlays/* --html secrets.html        # one file, opens anywhere, asks nobody
+  krmfn matrix overlays/* --json
+  krmfn matrix overlays/* --equal-values             # reads what a build reads
+
+Names lose what an overlay adds to them, so that stg-db and db are one row. --equal-values warns of
+values that environments share, and shows them as letters; no value, digest or length is printed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from krmfn import resourcelist
+from krmfn.atomic import replace_file
+from krmfn.auditing import audit_stream
+from krmfn.build import look, values_of
+from krmfn.cli.build import terminated
+from krmfn.cli.console import console, printable, progress
+from krmfn.deadline import Deadline
+from krmfn.equal import KEY_LENGTH, equal, plain_values, sealed_values
+from krmfn.errors import Failure, SpecError
+from krmfn.kustomize import find_kustomize
+from krmfn.matrix import MISSING, NOT_NEEDED, STATES, Column, label_columns, share, shown, table
+from krmfn.paths import find_root
+from krmfn.providers.base import Surroundings
+from krmfn.providers.shared import StorePool
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from rich.text import Text
+
+    from krmfn.build import Look
+    from krmfn.equal import Value
+    from krmfn.matrix import Cell, Place, Row, Shared, Table
+    from krmfn.plaintext import Plaintext
+
+_STYLES = {
+    "missing": "bold red",
+    "plain": "yellow",
+    "committed": "cyan",
+    "sealed": "green",
+    "operator": "blue",
+    "elsewhere": "magenta",
+    "optional": "dim",
+    "not-needed": "dim",
+}
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument(
+        "directories",
+        nargs="+",
+        metavar="DIR",
+        help="a kustomization's directory, one for a column",
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="the table as JSON")
+    form.add_argument("--html", metavar="FILE", help="write the table as one page of HTML")
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="also what operators make and assumptions name without anything referring to it",
+    )
+    parser.add_argument(
+        "--equal-values",
+        action="store_true",
+        help="compare the values, in memory; needs the stores",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Build every overlay, then print or write the table; nothing when anything fails."""
+    found = _table(options)
+    for one in found.shared or ():
+        if one.across:
+            print(f"[warning] krmfn matrix: {printable(_warning(one))}", file=sys.stderr)
+    if options.html:
+        from krmfn.report import page
+
+        replace_file(Path(options.html), page(found).encode())
+    elif options.json:
+        print(json.dumps(shown(found), indent=2))
+    else:
+        _print(found)
+    return 0
+
+
+def _table(options: argparse.Namespace) -> Table:
+    """Every overlay looked at, and compared."""
+    directories = _directories(options.directories)
+    signal.signal(signal.SIGTERM, terminated)
+    command = tuple(find_kustomize(os.environ))
+    deadline = Deadline.from_environment(options.start)
+    pool = StorePool()
+    columns: list[Column] = []
+    values: list[tuple[Value, Plaintext]] = []
+    try:
+        with progress("building", len(directories)) as step:
+            for directory, name in directories.items():
+                root = find_root(directory, os.environ)
+                around = Surroundings(os.environ, deadline, directory, root, opener=pool.open)
+                try:
+                    seen = look(directory, command, around)
+                    columns.append(_column(seen, name, around))
+                    if options.equal_values:
+                        values += _values(seen, columns[-1], around)
+                except Failure as failure:
+                    for error in failure.errors:
+                        error.at(where=str(directory))
+                    raise
+                step()
+    finally:
+        pool.close()
+    found = table(columns, everything=options.all)
+    if options.equal_values:
+        share(found, equal(values, os.urandom(KEY_LENGTH)))
+    return found
+
+
+def _directories(names: list[str]) -> dict[Path, str]:
+    """Each directory, and what to call it."""
+    found: dict[Path, Path] = {}
+    for directory in map(Path, names):
+        if not directory.is_dir():
+            raise SpecError("file", f"{directory} is not a directory")
+        if directory.resolve() in found:
+            raise SpecError("usage", f"{directory} is named twice")
+        found[directory.resolve()] = directory
+    return dict(zip(found.values(), label_columns([str(one) for one in found]), strict=True))
+
+
+def _column(seen: Look, name: str, around: Surroundings) -> Column:
+    inside = around.base.resolve()
+    items = resourcelist.stream(seen.output, "the build")
+    specs = [validator.spec for validator in seen.validators]
+    audit = audit_stream(items, specs, base=inside, root=around.root)
+    directory = inside.relative_to(around.root).as_posix()
+    return Column(name, directory, audit, seen.shape.names.base)
+
+
+def _values(seen: Look, column: Column, around: Surroundings) -> Iterator[tuple[Value, Plaintext]]:
+    """Where each value of an overlay stands, with the value."""
+    rendered = values_of(seen.shape, around)
+    yield from sealed_values(column.name, column.base, rendered)
+    yield from plain_values(column.name, column.base, column.audit)
+
+
+def _warning(one: Shared) -> str:
+    places = ", ".join(f"{v.column}: {v.row}.{v.key}" for v in one.values)
+    if one.same_source:
+        return f"one value, read from one place: {places} ({one.group})"
+    return f"one value in several environments: {places} ({one.group})"
+
+
+def _print(found: Table) -> None:
+    """The table, what differs, what is shared, and the counts."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    screen = console()
+    grid = Grid(box=SIMPLE_HEAD, pad_edge=False)
+    grid.add_column("Secret", overflow="fold")
+    for column in found.columns:
+        grid.add_column(Text(printable(column.name)), overflow="fold")
+    for row in found.rows:
+        grid.add_row(Text(printable(row.name)), *(_words(row, cell) for cell in row.cells))
+    if found.rows:
+        screen.print(grid)
+    for line in [line for row in found.rows for line in notes(row, found)]:
+        screen.print(Text(printable(line)), soft_wrap=True)
+    screen.print(Text(_summary(found)), soft_wrap=True)
+
+
+def _words(row: Row, cell: Cell) -> Text:
+    """What stands in a cell."""
+    from rich.text import Text
+
+    text = Text(STATES[cell.state][0], style=_STYLES[cell.state])
+    if cell.lacks:
+        text.append(f", lacks {printable(', '.join(cell.lacks))}", style=_STYLES["missing"])
+    if row.differs and any(place.made for place in cell.places):
+        text.append(" ≠", style="bold")
+    for one in cell.equal:
+        text.append(f" {printable(one.key)}={one.group}")
+    return text
+
+
+def notes(row: Row, found: Table) -> list[str]:
+    """What the table has no room for: shapes that differ, and what misses a Secret."""
+    lines = []
+    types = [f"{type_} in {', '.join(where)}" for type_, where in row.types.items()]
+    keys = [f"{key} only in {', '.join(where)}" for key, where in row.keys.items()]
+    if row.differs:
+        parts = [f"type {'; '.join(types)}"] if types else []
+        parts += [f"key {'; '.join(keys)}"] if keys else []
+        lines.append(f"{row.name} differs in shape: {'; '.join(parts)}")
+    missing: dict[str, list[str]] = defaultdict(list)
+    for column, cell in zip(found.columns, row.cells, strict=True):
+        for place in cell.places:
+            if place.state == MISSING:
+                missing[_asking(row, place)].append(column.name)
+    return lines + [f"{row.name} is missing in {', '.join(w)}{for_}" for for_, w in missing.items()]
+
+
+def _asking(row: Row, place: Place) -> str:
+    """Who misses a Secret, and who makes it under another name."""
+    users = ", ".join(dict.fromkeys(use.object for use in place.uses))
+    other = " and ".join(name for name in place.names if name != row.name)
+    return f", for {users}" + (f"; {', '.join(place.by)} makes {other}" if place.by else "")
+
+
+def _summary(found: Table) -> str:
+    counts = [
+        f"{found.count(state)} {words}"
+        for state, (words, _) in STATES.items()
+        if state != NOT_NEEDED and found.count(state)
+    ]
+    differing = sum(row.differs for row in found.rows)
+    total = f"{len(found.rows)} Secrets in {len(found.columns)} overlays"
+    parts = [f"{total}: {', '.join(counts)}" if counts else total, f"{differing} differ in shape"]
+    if found.shared is not None:
+        parts.append(f"{sum(one.across for one in found.shared)} values shared by environments")
+    return "; ".join(parts)
