@@ -167,67 +167,6 @@ def test_operators_find_their_secrets(overlay: str, seeded: OpenBao) -> None:
     assert not [one for one in clusters if wave in one["metadata"].get("annotations", {})]
 
 
-def contents(namespace: str) -> dict[str, dict[str, str]]:
-    """Secret to key to value, as the claims ask for them."""
-    vault = estate.stored(namespace)
-
-    def value(path: str, name: str) -> str:
-        return vault[f"estate/{namespace}/{path}"][name]
-
-    user, token = value("courier/registry", "user"), value("courier/registry", "token")
-    auth = base64.b64encode(f"{user}:{token}".encode()).decode()
-    login = {"username": user, "password": token, "auth": auth}
-    found = {
-        "courier-deploy-key": {
-            "ssh-privatekey": value("courier/deploy-key", "private_key"),
-            "known_hosts": value("courier/deploy-key", "known_hosts"),
-        },
-        "courier-env": {
-            "SESSION_KEY": value("courier/env", "session_key"),
-            "WEBHOOK_HMAC": value("courier/env", "webhook_hmac"),
-        },
-        "courier-htpasswd": {"auth": value("courier/htpasswd", "auth")},
-        "courier-postgres-owner": {
-            "username": "courier",
-            "password": value("courier/postgres", "owner_password"),
-        },
-        "courier-postgres-reporter": {
-            "username": "reporter",
-            "password": value("courier/postgres", "reporter_password"),
-        },
-        "courier-redis": {"redis-password": value("courier/redis", "password")},
-        "courier-registry": {
-            ".dockerconfigjson": json.dumps(
-                {"auths": {"registry.example.test": login}}, separators=(",", ":")
-            )
-        },
-        "courier-signing": {
-            "jwt-private.pem": value("courier/signing", "private_key"),
-            "jwt-kid": value("courier/signing", "key_id"),
-        },
-        "courier-smtp": {
-            "username": value("courier/smtp", "username"),
-            "password": value("courier/smtp", "password"),
-        },
-    }
-    if namespace == "production":
-        found |= {
-            "courier-metrics": {
-                "username": value("courier/metrics", "username"),
-                "password": value("courier/metrics", "password"),
-            },
-            "courier-tls": {
-                "tls.crt": value("courier/tls", "certificate"),
-                "tls.key": value("courier/tls", "private_key"),
-            },
-            "logto-backup-storage-credentials": {
-                "ACCESS_KEY_ID": value("logto/backup", "access_key_id"),
-                "ACCESS_SECRET_KEY": value("logto/backup", "secret_access_key"),
-            },
-        }
-    return found
-
-
 @each_overlay
 def test_the_seals_open_to_what_the_vault_holds(overlay: str, seeded: OpenBao) -> None:
     """The controller's key opens each to the values of its own environment."""
@@ -240,11 +179,7 @@ def test_the_seals_open_to_what_the_vault_holds(overlay: str, seeded: OpenBao) -
         for one in yaml.safe_load_all(done.stdout)
         if one
     }
-    registry = opened["courier-registry"]
-    registry[".dockerconfigjson"] = json.dumps(
-        json.loads(registry[".dockerconfigjson"]), separators=(",", ":")
-    )
-    assert opened == contents(NAMESPACES[overlay])
+    assert opened == estate.contents(NAMESPACES[overlay])
 
 
 def test_a_token_for_one_environment(seeded: OpenBao) -> None:

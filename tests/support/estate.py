@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import subprocess
@@ -55,6 +56,66 @@ def seed(bao: OpenBao) -> None:
     for namespace in ("dev", "production"):
         for path, fields in stored(namespace).items():
             bao.write("secret", path, fields)
+
+
+def contents(namespace: str) -> dict[str, dict[str, str]]:
+    """Secret to key to value, as the claims ask for them."""
+    vault = stored(namespace)
+
+    def value(path: str, name: str) -> str:
+        return vault[f"estate/{namespace}/{path}"][name]
+
+    user, token = value("courier/registry", "user"), value("courier/registry", "token")
+    auth = base64.b64encode(f"{user}:{token}".encode()).decode()
+    docker = (
+        f'{{"auths":{{"registry.example.test":{{"username":"{user}","password":"{token}", '
+        f'"auth":"{auth}"}}}}}}'
+    )
+    found = {
+        "courier-deploy-key": {
+            "ssh-privatekey": value("courier/deploy-key", "private_key"),
+            "known_hosts": value("courier/deploy-key", "known_hosts"),
+        },
+        "courier-env": {
+            "SESSION_KEY": value("courier/env", "session_key"),
+            "WEBHOOK_HMAC": value("courier/env", "webhook_hmac"),
+        },
+        "courier-htpasswd": {"auth": value("courier/htpasswd", "auth")},
+        "courier-postgres-owner": {
+            "username": "courier",
+            "password": value("courier/postgres", "owner_password"),
+        },
+        "courier-postgres-reporter": {
+            "username": "reporter",
+            "password": value("courier/postgres", "reporter_password"),
+        },
+        "courier-redis": {"redis-password": value("courier/redis", "password")},
+        "courier-registry": {".dockerconfigjson": docker},
+        "courier-signing": {
+            "jwt-private.pem": value("courier/signing", "private_key"),
+            "jwt-kid": value("courier/signing", "key_id"),
+        },
+        "courier-smtp": {
+            "username": value("courier/smtp", "username"),
+            "password": value("courier/smtp", "password"),
+        },
+    }
+    if namespace == "production":
+        found |= {
+            "courier-metrics": {
+                "username": value("courier/metrics", "username"),
+                "password": value("courier/metrics", "password"),
+            },
+            "courier-tls": {
+                "tls.crt": value("courier/tls", "certificate"),
+                "tls.key": value("courier/tls", "private_key"),
+            },
+            "logto-backup-storage-credentials": {
+                "ACCESS_KEY_ID": value("logto/backup", "access_key_id"),
+                "ACCESS_SECRET_KEY": value("logto/backup", "secret_access_key"),
+            },
+        }
+    return found
 
 
 def documented(overlay: str) -> Any:

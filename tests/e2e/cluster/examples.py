@@ -18,7 +18,7 @@ import yaml
 from tests.e2e.cluster.api import KUBECTL
 from tests.e2e.cluster.server import DEMO_CERTIFICATE
 from tests.e2e.tools import KUSTOMIZE_VERSIONS, tool
-from tests.support import repository
+from tests.support import estate, repository
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +42,7 @@ VAULT: dict[str, list[dict[str, str]]] = {
         {"user": "newer", "password": "not-yet"},  # production pins the first
     ],
     "shop/registry": [{"token": "t0k3n"}],
+    **{p: [f] for space in ("dev", "production") for p, f in estate.stored(space).items()},
 }
 
 
@@ -192,6 +193,13 @@ class Example:
         return list(yaml.safe_load_all(stream))
 
 
+def _estate(overlay: str) -> Secrets:
+    namespace = estate.NAMESPACES[overlay]
+    types = {one["name"]: one["type"] for one in estate.documented(overlay)["seal"]}
+    data = estate.contents(namespace)
+    return {(namespace, name): (type_, data[name]) for name, type_ in types.items()}
+
+
 def _production() -> Secrets:
     return _shop("production", "", "shop/production/db")
 
@@ -218,4 +226,9 @@ EXAMPLES = (
     Example("shop/overlays/transformer/production", build, _production),
     SHOP_SEAL,
     AGE,
+    Example("estate/overlays/dev", kustomize, lambda: _estate("dev")),
+    Example("estate/overlays/dev", build, lambda: _estate("dev")),
+    Example("estate/overlays/prod", kustomize, lambda: _estate("prod")),
+    Example("estate/overlays/prod-legacy", kubectl, lambda: _estate("prod")),
+    Example("estate/overlays/prod-barman-plugin", build, lambda: _estate("prod-barman-plugin")),
 )

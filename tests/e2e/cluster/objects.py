@@ -29,6 +29,11 @@ POD_ADDRESS, POD_PORT = "192.0.2.10", 8080  # an address for documentation: noth
 OPERATORS = (
     ("postgresql.cnpg.io/v1", "Cluster", "clusters"),
     ("postgresql.cnpg.io/v1", "ScheduledBackup", "scheduledbackups"),
+    ("postgresql.cnpg.io/v1", "Pooler", "poolers"),
+    ("barmancloud.cnpg.io/v1", "ObjectStore", "objectstores"),
+    ("cert-manager.io/v1", "Certificate", "certificates"),
+    ("cert-manager.io/v1", "Issuer", "issuers"),
+    ("monitoring.coreos.com/v1", "ServiceMonitor", "servicemonitors"),
 )
 RBAC = "rbac.authorization.k8s.io"
 
