@@ -175,9 +175,7 @@ def _items(following: Next, opening: Any, text: str, name: str) -> tuple[int, li
         stops = [*starts[1:], end if end >= len(text) else _line_start(text, end)]
         if any(start >= stop for start, stop in zip(starts, stops, strict=True)):
             raise _wrong(name, opening.start_mark, "two items stand on one line")
-        raws = [
-            _checked(_ended(text[a:b], name), name) for a, b in zip(starts, stops, strict=True)
-        ]
+        raws = [_checked(_ended(text[a:b], name), name) for a, b in zip(starts, stops, strict=True)]
     return indent, [
         Item(raw, node.api_version, node.kind, name, _line(text, start, node), in_list=True)
         for raw, start, node in zip(raws, starts, nodes, strict=True)

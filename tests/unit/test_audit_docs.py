@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 import yaml
@@ -19,6 +18,9 @@ from krmfn.auditing import audit_stream
 from krmfn.spec.catalogue import Condition, Form, Producer
 from krmfn.spec.parse import parse
 from tests.unit.test_docs import ROOT, hold
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 AUDIT, CATALOGUE = ROOT / "docs/audit.md", ROOT / "docs/catalogue.md"
 BLOCK = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
