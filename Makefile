@@ -7,6 +7,7 @@ READY := $(VENV)/.ready
 # Tools and virtual environments that outlive a clone.
 CACHE := $(or $(KRMFN_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/krmfn)
 UV := $(CACHE)/uv-0.13.9
+RELEASE := $(CACHE)/release-$(shell sha256sum requirements-release.txt | cut -c 1-12)
 DOCS := $(CACHE)/docs-$(shell sha256sum requirements-docs.txt | cut -c 1-12)
 CORE := --include='krmfn/*' --omit='krmfn/cli/*,krmfn/providers/*'
 
@@ -14,7 +15,7 @@ CORE := --include='krmfn/*' --omit='krmfn/cli/*,krmfn/providers/*'
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint e2e cluster coverage bench docs lock clean
+.PHONY: help setup demo test lint e2e cluster coverage bench docs release lock clean
 
 help:
 	@echo 'krmfn: seals vault values as SealedSecrets while kustomize builds.'
@@ -33,6 +34,7 @@ help:
 	@echo '  make cluster   such a cluster to explore by hand, until ctrl-C'
 	@echo '  make bench     krmfn against `vals | kubeseal`, same secrets, same vault, same machine'
 	@echo '  make docs      the documentation as a site, in site/'
+	@echo '  make release   wheel, sdist, OCI archives, SBOM and checksums of this commit, in dist/'
 	@echo '  make lock      compile the requirements*.txt again from pyproject.toml'
 	@echo '  make clean     remove .venv and what tools left behind'
 	@echo
@@ -88,6 +90,14 @@ docs: $(DOCS)/bin/mkdocs
 $(DOCS)/bin/mkdocs: requirements-docs.txt
 	@rm -rf $(DOCS) && $(PYTHON) -m venv $(DOCS)
 	@$(DOCS)/bin/pip --disable-pip-version-check install --quiet --require-hashes --only-binary :all: -r requirements-docs.txt
+
+release: $(READY) $(RELEASE)/bin/cyclonedx-py
+	@dir='$(CACHE)/container'; if [ -f "$$dir/env" ]; then . "$$dir/env"; fi; \
+	$(BIN)/python .ci/release.py --cyclonedx $(RELEASE)/bin/cyclonedx-py $(ARGS)
+
+$(RELEASE)/bin/cyclonedx-py: requirements-release.txt
+	@rm -rf $(RELEASE) && $(PYTHON) -m venv $(RELEASE)
+	@$(RELEASE)/bin/pip --disable-pip-version-check install --quiet --require-hashes --only-binary :all: -r requirements-release.txt
 
 # One lock for every CPython from 3.11 on. No index is named in it: that is each machine's own business.
 # Extras stay in it: pip 23.2 looks for `coverage[toml]` apart from `coverage`, and takes a newer one.
