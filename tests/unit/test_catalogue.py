@@ -43,7 +43,6 @@ LEAVES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "argocd-dollar": ({"dex.config": "secret: $wanted:k\n"}, ("k",)),
     "clickhouse": ({"user/k8s_secret_password": "wanted/k"}, ("k",)),
 }
-Case = tuple[str, str, "Consumer"]
 
 
 def _consumers() -> Iterator[Any]:

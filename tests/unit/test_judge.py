@@ -145,6 +145,21 @@ def test_one_object_that_stands_twice_is_no_second_producer() -> None:
     assert rules(secret(), secret()) == ["ambiguous-producer"]
 
 
+def test_of_an_entry_that_shares_one_stands_for_all() -> None:
+    """Ingresses that share a certificate do not fight for it; a Secret in clear beside them does, once."""
+
+    def ingress(name: str) -> dict[str, Any]:
+        metadata = _metadata(name, "a")["metadata"]
+        metadata["annotations"] = {"cert-manager.io/issuer": "ca"}
+        head = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata}
+        return {**head, "spec": {"tls": [{"secretName": "s"}]}}
+
+    several = [ingress("one"), ingress("two"), ingress("three")]
+    assert rules(*several) == []
+    made = secret("s", "a", "tls.crt", "tls.key", type="kubernetes.io/tls")
+    assert rules(*several, made) == ["ambiguous-producer"]
+
+
 def test_what_is_local_or_no_object_is_left_out() -> None:
     """local-config never reaches a cluster; a List's items are objects of their own."""
     local = {"annotations": {"config.kubernetes.io/local-config": "true"}}
