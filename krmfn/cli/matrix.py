@@ -106,6 +106,7 @@ def _table(options: argparse.Namespace) -> Table:
     pool = StorePool()
     columns: list[Column] = []
     values: list[tuple[Value, Plaintext]] = []
+    warnings: list[str] = []
     try:
         with progress("building", len(directories)) as step:
             for directory, name in directories.items():
@@ -120,9 +121,12 @@ def _table(options: argparse.Namespace) -> Table:
                     for error in failure.errors:
                         error.at(where=str(directory))
                     raise
+                warnings += [f"{directory}: {warning}" for warning in around.warnings]
                 step()
     finally:
         pool.close()
+    for warning in warnings:
+        print(f"[warning] krmfn matrix: {printable(warning)}", file=sys.stderr)
     found = table(columns, everything=options.all)
     if options.equal_values:
         share(found, equal(values, os.urandom(KEY_LENGTH)))

@@ -222,6 +222,18 @@ def test_equal_values_obeys_what_a_build_obeys(shop: Path, vault: dict[str, str]
     assert "[operator-owned]" in done.stderr
 
 
+def test_a_builds_warnings(tmp_path: Path, openbao: OpenBao) -> None:
+    """What a build would say of the namespace is said, with the directory."""
+    repo.seed(openbao)
+    overlay = repo.repository(tmp_path / "r")
+    repo.change(overlay, namespace=None)
+    environ = {**openbao.environ, "KRMFN_NAMESPACE": "production"}
+    done = matrix("r/overlays/production", "--equal-values", cwd=tmp_path, **environ)
+    assert done.returncode == 0
+    assert done.stderr.startswith("[warning] krmfn matrix: r/overlays/production: ")
+    assert "KRMFN_NAMESPACE" in done.stderr
+
+
 def test_claims_for_seal_have_no_store(vault: dict[str, str]) -> None:
     """What no transformer has seen cannot be read: said, and nothing is compared."""
     done = matrix("production", "--equal-values", cwd=ROOT / "examples/shop/overlays/seal", **vault)
