@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from krmfn.fieldpath import compiled, dotted, first, walk
@@ -27,6 +27,7 @@ STEPS = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(STEPS, min_size=1, max_size=5))
 def test_walk_finds_what_was_put_there(steps: list[Any]) -> None:
     """A value is found at its path, once, and with its exact place."""
@@ -40,6 +41,7 @@ def test_walk_finds_what_was_put_there(steps: list[Any]) -> None:
     assert found == [(place, "found")]
 
 
+@settings(deadline=None)
 @given(st.lists(STEPS, min_size=1, max_size=4), NAMES)
 def test_any_depth_finds_it_too(steps: list[Any], name: str) -> None:
     """`**` reaches a field at any depth."""
