@@ -54,8 +54,6 @@ PATTERNS = (
     (r"^[0-9]+(\.[0-9]+){1,2}$", "a version such as 1.28 or 1.28.1"),
     (r"/([A-Za-z]+|\*)$|^\*$", "group/Kind, with core for the group without a name, or '*'"),
     (r"^[A-Za-z0-9._-]{1,64}$", "1 to 64 letters, digits, '.', '_' and '-'"),
-    (r"/([A-Za-z]+|\*)$", "group/Kind, such as apps/Deployment or core/Service"),
-    (r"^[0-9]+(\.[0-9]+){1,2}$", "a version such as 1.30.0"),
 )
 
 

@@ -252,7 +252,7 @@ def test_the_refresher(
     environ = {"PATH": f"{bin_}:/usr/bin:/bin"}
 
     def step(name: str) -> int:
-        text = scripts[name].replace("/work", str(work))
+        text = scripts[name].replace("/checkout", str(work))
         return subprocess.run(["sh", "-c", text], env=environ, check=False).returncode
 
     assert step("compare") == result
