@@ -73,8 +73,9 @@ e2e: $(READY)
 cluster: $(READY)
 	@$(BIN)/python -m tests.e2e.cluster $(ARGS)
 
+# Attacks and canaries build whole repositories many times, and cover what these cover.
 coverage: $(READY)
-	@$(BIN)/pytest -n auto -m 'not e2e and not container' --quiet --cov --cov-report= $(ARGS)
+	@$(BIN)/pytest -n auto -m 'not e2e and not container' --quiet --cov --cov-report= $(addprefix tests/,unit property conformance cli audit) $(ARGS)
 	@$(BIN)/coverage report --include='krmfn/cli/*,krmfn/providers/*'
 	@$(BIN)/coverage report $(CORE)
 	@$(BIN)/coverage json --quiet -o - $(CORE) | $(BIN)/python .ci/branches.py 95
