@@ -296,6 +296,10 @@ def test_nothing_sticks_out(screen: Screen, size: tuple[int, int]) -> None:
 def test_header_and_names_stay(screen: Screen) -> None:
     """While the table scrolls, its head and its first column stay, and hide no cell one moves to."""
     screen.open((700, 400))
+    wide = (
+        "document.querySelectorAll('thead th + th').forEach((e) => { e.style.minWidth = '16rem'; })"
+    )
+    screen.script(wide)  # as with more overlays
     before = screen.script(STUCK)
     screen.script("document.querySelector('.scroll').scrollBy(120, 200)")
     assert screen.script("return document.querySelector('.scroll').scrollLeft") > 0

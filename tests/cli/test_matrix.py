@@ -13,6 +13,7 @@ import pytest
 from tests.support import environments as env
 from tests.support import repository as repo
 from tests.support.command import krmfn
+from tests.support.platform import write_platform
 
 if TYPE_CHECKING:
     import subprocess
@@ -220,6 +221,22 @@ def test_equal_values_obeys_what_a_build_obeys(shop: Path, vault: dict[str, str]
     done = matrix("overlays/dev", "--equal-values", cwd=shop, **vault)
     assert (done.returncode, done.stdout) == (1, "")
     assert "[operator-owned]" in done.stderr
+
+
+def test_equal_values_obeys_the_policy(tmp_path: Path, openbao: OpenBao) -> None:
+    """What no rule of the platform allows is refused before a store is opened; the rest is read."""
+    repo.seed(openbao)
+    overlay = repo.repository(tmp_path / "r")
+    arguments = (overlay, "--equal-values", "--json")
+    allowed = write_platform(tmp_path / "allowed/p.yaml")
+    done = matrix(*arguments, cwd=tmp_path, **openbao.environ, **allowed)
+    assert (done.returncode, done.stderr) == (0, "")
+    denied = write_platform(tmp_path / "denied/p.yaml", rule={"namespaces": ["other"]})
+    # Nobody listens there: whoever asked would say `unavailable`.
+    server = {"VAULT_ADDR": "http://127.0.0.1:1", "VAULT_TOKEN": "x"}
+    done = matrix(*arguments, cwd=tmp_path, **server, **denied)
+    assert (done.returncode, done.stdout) == (6, "")
+    assert "[policy-denied]" in done.stderr
 
 
 def test_a_builds_warnings(tmp_path: Path, openbao: OpenBao) -> None:
