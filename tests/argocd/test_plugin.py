@@ -250,7 +250,8 @@ def test_parameters_that_are_none(sidecar: Sidecar, shop: Path, text: str) -> No
 def test_a_failure_is_one_block(sidecar: Sidecar, shop: Path) -> None:
     """Each error one line, none of them on standard output, none with a path of this machine."""
     claim = repo.claim()
-    claim["spec"]["data"][0] |= {"remoteRef": {"key": "build/nowhere", "property": "x"}}
+    where = {"key": "build/nowhere", "property": "x"}
+    claim["spec"]["data"] = [{"secretKey": "password", "remoteRef": where}]
     repo.write(shop / "base/claims.yaml", claim)
     reply = sidecar.ask("generate", shop)
     prefix = "UNKNOWN: error generating manifests: `krmfn build` failed exit status 3: "
