@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import shutil
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from krmfn.cli import COMMANDS, Parser
-from tests.support.command import MEASURED
-from tests.support.estate import ESTATE, seed
+from tests.support.page_runner import run
 from tests.support.pages import PROGRAMS, ROOT, Block, calls, pages, read
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.support.openbao import OpenBao
@@ -26,7 +24,7 @@ PAGES = {str(page.relative_to(ROOT)): read(page) for page in pages()}
 BLOCKS = [block for page in PAGES.values() for block in page.blocks]
 RUN = sorted({block.page for block in BLOCKS if block.way == "runs"})
 CHECKED = [block for block in BLOCKS if block.way == "checked"]
-FIXTURES = {"vault", "estate", "openssl", "git"}
+NEEDS = {"vault", "estate", "openssl", "git", "cluster", "kustomize"}
 
 
 def named(block: Block) -> str:
@@ -38,8 +36,8 @@ def test_every_block_is_in_one_class() -> None:
     """No page leaves open what becomes of its commands; why one is not run stands there."""
     assert [named(b) for b in BLOCKS if not b.way] == []
     assert [named(b) for b in CHECKED if not b.says] == []
-    unknown = {word for b in BLOCKS if b.way == "runs" for word in b.says.split(", ") if word}
-    assert unknown <= FIXTURES
+    words = {word for block in BLOCKS if block.way in {"runs", "e2e"} for word in block.words}
+    assert words <= NEEDS
 
 
 def test_every_fence_is_seen() -> None:
@@ -59,14 +57,13 @@ def test_indented_text_is_no_command() -> None:
             assert not {line.split()[0] for line in text.splitlines()} & PROGRAMS, f"{name}: {text}"
 
 
-def test_how_many(record_property: pytest.RecordProperty) -> None:
-    """The numbers are reported, and neither class is empty."""
-    ran = sum(block.way == "runs" for block in BLOCKS)
-    record_property("blocks run", ran)
-    record_property("blocks checked", len(CHECKED))
-    print(f"{ran} blocks run on {len(RUN)} pages, {len(CHECKED)} checked")
-    assert ran
-    assert CHECKED
+def test_how_many(record_property: Callable[[str, object], None]) -> None:
+    """The numbers are reported, and no class is empty."""
+    for way in ("runs", "e2e", "checked"):
+        number = sum(block.way == way for block in BLOCKS)
+        record_property(f"blocks: {way}", number)
+        print(f"{number} blocks: {way}")
+        assert number
 
 
 @pytest.mark.parametrize("block", CHECKED, ids=named)
@@ -115,50 +112,7 @@ def test_what_krmfn_does_not_have() -> None:
 def test_a_page_runs(name: str, tmp_path: Path, openbao: OpenBao) -> None:
     """Its blocks run one after the other in one shell, and print what the page says."""
     blocks = [block for block in PAGES[name].blocks if block.way == "runs"]
-    wanted = {word for block in blocks for word in block.says.split(", ")}
-    for program in wanted & {"openssl", "git"}:
+    for program in {word for block in blocks for word in block.words} & {"openssl", "git"}:
         if shutil.which(program) is None:
             pytest.skip(f"needs {program}")
-    logs = tmp_path / "logs"
-    work = tmp_path / "work"
-    logs.mkdir()
-    if "estate" in wanted:
-        shutil.copytree(ESTATE, work)
-        (work / ".git").mkdir()
-        seed(openbao)
-    else:
-        work.mkdir()
-    parts = [f"exec >{logs}/{b.line} 2>&1\n{b.text}\n" for b in blocks]
-    environ = openbao.environ if wanted & {"vault", "estate"} else {}
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail"],
-        input="".join(parts),
-        text=True,
-        check=False,
-        cwd=work,
-        env={
-            "PATH": f"{wrapper(tmp_path)}{os.pathsep}{ROOT / '.venv/bin'}{os.pathsep}{os.environ['PATH']}",
-            "HOME": str(tmp_path),
-            "PYTHONPATH": str(ROOT),
-            **MEASURED,
-            **environ,
-        },
-    )
-    printed = {b.line: (logs / str(b.line)) for b in blocks}
-    reached = [line for line, log in printed.items() if log.exists()]
-    assert done.returncode == 0, f"{name}:{reached[-1]}: {printed[reached[-1]].read_text()}"
-    for block in blocks:
-        output = printed[block.line].read_text()
-        for line in block.prints:
-            for piece in line.split("…"):
-                assert piece.strip() in output, f"{named(block)} printed {output}"
-
-
-def wrapper(scratch: Path) -> Path:
-    """A directory with this checkout's krmfn."""
-    directory = scratch / "bin"
-    directory.mkdir()
-    program = directory / "krmfn"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -m krmfn "$@"\n')
-    program.chmod(0o755)
-    return directory
+    run(blocks, tmp_path, openbao)

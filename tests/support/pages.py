@@ -1,8 +1,9 @@
 """The command blocks of the documentation, and what its pages say about running them.
 
 Rules enforced here: a block of commands is fenced as ``sh``, or indented and begins with a program;
-a comment ``<!-- runs: … -->`` or ``<!-- checked: why -->`` holds for the blocks below it, up to the
-next one; a ``text`` fence directly below a block that runs is what it prints, ``…`` for anything.
+a comment ``<!-- runs: … -->``, ``<!-- e2e: … -->`` or ``<!-- checked: why -->`` holds for the blocks
+below it, up to the next one; a ``text`` fence directly below a block that runs is what it prints,
+``…`` for anything.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-DECLARATION = re.compile(r"^<!-- (runs|checked)(?:: (.+?))? -->$")
+DECLARATION = re.compile(r"^<!-- (runs|e2e|checked)(?:: (.+?))? -->$")
 FENCE = re.compile(r"^( *)```(\w*)$")
 PROGRAMS = {
     ".", "argocd", "bao", "cat", "cd", "cp", "curl", "docker", "eval", "export", "git", "kubectl",
@@ -28,8 +29,8 @@ class Block:
     """One block of commands.
 
     Attributes:
-        way: ``runs``, ``checked``, or nothing where the page does not say.
-        says: the fixtures of a block that runs; why another one is only checked.
+        way: ``runs``, ``e2e``, ``checked``, or nothing where the page does not say.
+        says: what a block that runs needs, with commas; why another one is only checked.
         prints: lines that must appear in the output.
     """
 
@@ -39,6 +40,11 @@ class Block:
     way: str
     says: str
     prints: list[str] = field(default_factory=list)
+
+    @property
+    def words(self) -> set[str]:
+        """What it needs."""
+        return {word.strip() for word in self.says.split(",")}
 
 
 @dataclass

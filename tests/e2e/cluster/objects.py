@@ -29,6 +29,8 @@ POD_ADDRESS, POD_PORT = "192.0.2.10", 8080  # an address for documentation: noth
 OPERATORS = (
     ("postgresql.cnpg.io/v1", "Cluster", "clusters"),
     ("postgresql.cnpg.io/v1", "ScheduledBackup", "scheduledbackups"),
+    ("postgresql.cnpg.io/v1", "Pooler", "poolers"),
+    ("monitoring.coreos.com/v1", "ServiceMonitor", "servicemonitors"),
 )
 RBAC = "rbac.authorization.k8s.io"
 
