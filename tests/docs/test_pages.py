@@ -8,7 +8,7 @@ import importlib
 import os
 import re
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 import yaml
@@ -18,6 +18,10 @@ from krmfn.errors import CATALOGUE
 from krmfn.spec.parse import parse
 from krmfn.spec.stores import Auth
 from krmfn.strictyaml import documents
+from tests.support.model_page import model_page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -133,9 +137,12 @@ def arguments(parser: argparse.ArgumentParser) -> str:
     return "\n| argument | |\n|---|---|\n" + "\n".join(rows) + "\n" + below
 
 
-def test_command_page() -> None:
-    """docs/reference/commands.md is what the commands say of themselves."""
-    page = DOCS / "reference/commands.md"
+@pytest.mark.parametrize(
+    ("name", "page"), [("commands", command_page), ("configuration", model_page)]
+)
+def test_made_pages(name: str, page: Callable[[], str]) -> None:
+    """The reference is what commands and models say of themselves."""
+    file = DOCS / f"reference/{name}.md"
     if UPDATE:
-        page.write_text(command_page())
-    assert page.read_text() == command_page()
+        file.write_text(page())
+    assert file.read_text() == page()
