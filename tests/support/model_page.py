@@ -11,7 +11,8 @@ HEAD = """\
 # Configuration
 
 Every kind has `apiVersion: krmfn.dev/v1alpha1`, `kind`, `metadata` and the fields below.
-A field that is not here is refused, with file, line and column: `krmfn schema --check FILE`. The same as JSON Schema, for editors: `krmfn schema KIND`. This page is made from the models.
+A field that is not here is refused, with file, line and column: `krmfn schema --check FILE`.
+The same as JSON Schema, for editors: `krmfn schema KIND`. This page is made from the models.
 """
 
 
@@ -48,7 +49,10 @@ def _default(field: str, shape: dict[str, Any]) -> str:
     if field in shape.get("required", ()):
         return "required"
     default = shape["properties"][field].get("default")
-    if default in (None, [], {}) or isinstance(default, dict):
+    if isinstance(default, dict):
+        texts = [f"{key}: {text}" for key, text in default.items() if isinstance(text, str)]
+        return f"`{{{', '.join(texts)}}}`" if texts and len(texts) == len(default) else "—"
+    if default in (None, []):
         return "—"
     return f"`{json.dumps(default) if not isinstance(default, str) else default}`"
 
