@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.support.openbao import OpenBao
-
 PAGES = {str(page.relative_to(ROOT)): read(page) for page in pages()}
 BLOCKS = [block for page in PAGES.values() for block in page.blocks]
 RUN = sorted({block.page for block in BLOCKS if block.way == "runs"})
@@ -109,10 +107,10 @@ def test_what_krmfn_does_not_have() -> None:
 
 
 @pytest.mark.parametrize("name", RUN)
-def test_a_page_runs(name: str, tmp_path: Path, openbao: OpenBao) -> None:
+def test_a_page_runs(name: str, tmp_path: Path) -> None:
     """Its blocks run one after the other in one shell, and print what the page says."""
     blocks = [block for block in PAGES[name].blocks if block.way == "runs"]
     for program in {word for block in blocks for word in block.words} & {"openssl", "git"}:
         if shutil.which(program) is None:
             pytest.skip(f"needs {program}")
-    run(blocks, tmp_path, openbao)
+    run(blocks, tmp_path)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.e2e.cluster.server import Cluster
-    from tests.support.openbao import OpenBao
 
 pytestmark = pytest.mark.e2e
 BLOCKS = {str(page.relative_to(ROOT)): read(page).blocks for page in pages()}
@@ -22,11 +21,11 @@ PAGES = sorted(name for name, blocks in BLOCKS.items() if any(b.way == "e2e" for
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_runs(name: str, tmp_path: Path, openbao: OpenBao, cluster: Cluster) -> None:
+def test_a_page_runs(name: str, tmp_path: Path, cluster: Cluster) -> None:
     """All blocks of a page run in order on a real cluster, but for those that are only checked."""
     programs = tmp_path / "programs"
     programs.mkdir()
     (programs / "kustomize").symlink_to(tool("kustomize", KUSTOMIZE_VERSIONS[-1]))
     blocks = [block for block in BLOCKS[name] if block.way != "checked"]
     environ = {"PATH": str(programs), "KUBECONFIG": str(cluster.api.kubeconfig)}
-    run(blocks, tmp_path, openbao, **environ)
+    run(blocks, tmp_path, **environ)
