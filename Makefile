@@ -85,8 +85,9 @@ bench: $(READY)
 	@$(BIN)/python -m tests.bench.run $(ARGS)
 
 export NO_MKDOCS_2_WARNING := 1
+# Not --quiet: it hides warnings from --strict, too.
 docs: $(DOCS)/bin/mkdocs
-	@$(DOCS)/bin/mkdocs build --quiet --strict
+	@$(DOCS)/bin/mkdocs build --strict
 
 $(DOCS)/bin/mkdocs: requirements-docs.txt
 	@rm -rf $(DOCS) && $(PYTHON) -m venv $(DOCS)

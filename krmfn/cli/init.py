@@ -199,7 +199,7 @@ def _by_hand(audited: Audit) -> list[str]:
 def _show(found: Found) -> None:
     """The overlay in a line, then what would change, as a diff."""
     file = found.kustomization.file
-    print(f"\n{file}: " + (printable(found.note) or f"{len(found.wanted)} Secrets to claim"))
+    print(f"\n{file}: " + (printable(found.note) or _count(len(found.wanted))))
     for one in found.wanted:
         keys = ", ".join(one.keys) or "any key"
         print(f"  {one.name} ({one.type}: {keys}), for {', '.join(one.users)}")
@@ -210,6 +210,10 @@ def _show(found: Found) -> None:
     _diff(file, found.kustomization.text, found.edited)
     for path, text in found.files.items():
         _diff(path, "", text)
+
+
+def _count(number: int) -> str:
+    return f"{number} Secret{'s' * (number != 1)} to claim"
 
 
 def _diff(path: Path, before: str, after: str) -> None:

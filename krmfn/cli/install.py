@@ -1,16 +1,13 @@
 """Put krmfn where kustomize looks for legacy exec plugins, or beside Argo CD's repo-server.
 
-Legacy plugins are the only way without a container under `kubectl kustomize`, and need
---enable-alpha-plugins alone. A config without a function annotation is run by the plugin of its
-apiVersion and kind.
-
   krmfn install legacy-plugin
   kubectl kustomize --enable-alpha-plugins overlays/prod
-
-For Argo CD it writes a kustomize component: list it under components: of the kustomization that
-installs Argo CD. What is there already and differs is yours, and is not overwritten.
-
   krmfn install argocd --output argocd/krmfn      # without --output: print it
+
+Legacy plugins are the only way without a container under `kubectl kustomize`, and need
+--enable-alpha-plugins alone. A config without a function annotation is run by the plugin of its
+apiVersion and kind. For Argo CD it writes a kustomize component: list it under components: of the
+kustomization that installs Argo CD. What is there already and differs is yours, and is not overwritten.
 """
 
 from __future__ import annotations

@@ -1,0 +1,79 @@
+"""Running the command blocks of a page: in one bash, in an empty directory or an estate.
+
+Rules enforced here: a page has a vault of its own, since it may write a derivation key of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.support.command import MEASURED
+from tests.support.estate import ESTATE, seed
+from tests.support.openbao import development
+from tests.support.pages import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.support.pages import Block
+
+
+def run(blocks: Sequence[Block], scratch: Path, **environ: str) -> None:
+    """Every block succeeds, and prints what the page says.
+
+    Args:
+        scratch: an empty directory.
+        environ: more variables; ``PATH`` is looked at first.
+    """
+    logs, work = scratch / "logs", scratch / "work"
+    logs.mkdir()
+    path = (
+        _programs(scratch),
+        environ.pop("PATH", ""),
+        Path(sys.executable).parent,
+        os.environ["PATH"],
+    )
+    with development(scratch) as bao:
+        if any("estate" in block.words for block in blocks):
+            shutil.copytree(ESTATE, work)
+            (work / ".git").mkdir()
+            seed(bao)
+        else:
+            work.mkdir()
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail"],
+            input="".join(f"exec >{logs}/{b.line} 2>&1\n{b.text}\n" for b in blocks),
+            text=True,
+            check=False,
+            cwd=work,
+            env={
+                "PATH": os.pathsep.join(str(each) for each in path if each),
+                "HOME": str(scratch),
+                "PYTHONPATH": str(ROOT),
+                **MEASURED,
+                **bao.environ,
+                **environ,
+            },
+        )
+    printed = {b.line: logs / str(b.line) for b in blocks}
+    last = [line for line, log in printed.items() if log.exists()][-1]
+    assert done.returncode == 0, f"{blocks[0].page}:{last}: {printed[last].read_text()}"
+    for block in blocks:
+        output = printed[block.line].read_text()
+        for piece in (piece for line in block.prints for piece in line.split("…")):
+            assert piece.strip() in output, f"{block.page}:{block.line} printed {output}"
+
+
+def _programs(scratch: Path) -> Path:
+    """A directory with this checkout's krmfn."""
+    directory = scratch / "bin"
+    directory.mkdir()
+    program = directory / "krmfn"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -m krmfn "$@"\n')
+    program.chmod(0o755)
+    return directory
