@@ -6,6 +6,7 @@ repository runs; of a SealedSecret nothing but its names and annotations is told
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,11 @@ from krmfn import resourcelist, strictyaml, tree
 from krmfn.audit.rules import check
 from krmfn.auditing import audit_stream
 from krmfn.build import plans, shaped_stream
-from krmfn.doctor.diagnosis import Diagnosis, failed
+from krmfn.doctor.diagnosis import CHECKS, Diagnosis, failed
 from krmfn.errors import Failure
 from krmfn.paths import read_file
 from krmfn.preview import look
-from krmfn.sealedsecret import API_VERSION, KIND, SEALED_FOR, scope_of, sealed_for
+from krmfn.sealedsecret import API_VERSION, KIND, SEALED_FOR, SKIP_MARKER, scope_of, sealed_for
 from krmfn.strictyaml import mapping
 from krmfn.validate import CLAIM_GROUP, CLAIM_KIND, validate
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 RENEWED = timedelta(days=30)
 SHOWN = 3  # findings of the audit
+# As `KrmfnError.line` puts them together.
+_LINE = re.compile(r"(\S+/\S+): (.+?)(?:, expected (.+?))?(?:, found (.+?))?(?:; (.+))?")
 
 
 @dataclass
@@ -63,13 +66,15 @@ def examine(patient: Patient) -> Examined:
         text, validators = shaped_stream(patient.directory, patient.command, patient.around)
         items = resourcelist.stream(text, "the build")
         values = [mapping(item.document.value()) for item in items]
+        marker = list(_marker(patient))
     except Failure as failure:
-        tell(failed("build", failure, patient.name))
+        tell(_not_built(failure, patient))
         return found
     tell([Diagnosis("build", "ok", patient.name, f"it builds, with {len(items)} resources")])
     found.sealed = [
         v for v in values if (v.get("apiVersion"), v.get("kind")) == (API_VERSION, KIND)
     ]
+    tell(marker)
     tell(_validated(items, validators, patient))
     tell(_sealed_for(found.sealed))
     tell(_hand_made(found.sealed, values, patient))
@@ -87,6 +92,41 @@ def examine(patient: Patient) -> Examined:
     return found
 
 
+def _not_built(failure: Failure, patient: Patient) -> Iterator[Diagnosis]:
+    """Why it does not build: a validator's findings as the checks that they are."""
+    for error in failure.errors:
+        # It comes out of a function's process, as the one line that it printed there.
+        line = _LINE.fullmatch(error.message)
+        if error.id not in CHECKS or line is None:
+            yield from failed("build", error, patient.name)
+            continue
+        where, cause, expected, found, remedy = (part or "" for part in line.groups())
+        if error.id == "sealed-for":
+            cause, evidence = differing(found, expected.removeprefix("sealed for "))
+        else:
+            evidence = f"expected {expected}, found {found}" if found else error.line()
+        yield Diagnosis(error.id, "error", where, cause, evidence, remedy)
+
+
+def _marker(patient: Patient) -> Iterator[Diagnosis]:
+    """Whether something deletes the skip marker, where a function makes one."""
+    reached = tree.reach(patient.directory.resolve(), patient.around.root)
+    kustomizations = [value for _, value in reached.kustomizations.values()]
+    makes = any(v.get("generators") or v.get("transformers") for v in kustomizations)
+    files = [file for file, _ in reached.kustomizations.values()]
+    root = patient.around.root
+    texts = (read_file(f, name=f.name, key="", root=root) for f in (*files, *reached.files))
+    if makes and not any(SKIP_MARKER.encode() in text for text in texts):
+        yield Diagnosis(
+            "marker",
+            "warning",
+            patient.name,
+            "nothing deletes the skip marker: a build that leaves krmfn out would go unseen",
+            f"no file of the overlay names {SKIP_MARKER}",
+            "add the patch of docs/skip-marker.md",
+        )
+
+
 def _validated(
     items: Sequence[Item], validators: Sequence[SealedSecretValidator], patient: Patient
 ) -> Iterator[Diagnosis]:
@@ -101,13 +141,7 @@ def _validated(
             )
     for warning in verdict.warnings:
         subject, _, text = warning.partition(": ")
-        if subject.startswith("ConfigMap/"):
-            cause = "the kustomization does not delete the skip marker"
-            fix = "add the patch of docs/skip-marker.md"
-            yield Diagnosis("marker", "warning", subject, cause, "it is in the build's output", fix)
-        else:
-            fix = "seal it, or say plainSecrets: allow"
-            yield Diagnosis("plain-secret", "warning", subject, text, "", fix)
+        yield Diagnosis("plain-secret", "warning", subject, text, "", "seal it, or allow it there")
     if validators:
         names = ", ".join(str(one.metadata.name) for one in validators)
         yield Diagnosis("validator", "ok", patient.name, f"it lists the validator {names}")
@@ -131,8 +165,11 @@ def mismatch(value: dict[str, Any]) -> tuple[str, str] | None:
     sealed = str(annotations[SEALED_FOR])
     namespace, name = str(metadata.get("namespace") or ""), str(metadata.get("name"))
     final = sealed_for(scope_of(annotations), namespace, name)
-    if sealed == final:
-        return None
+    return None if sealed == final else differing(sealed, final)
+
+
+def differing(sealed: str, final: str) -> tuple[str, str]:
+    """Two different places, as ``namespace/name``: what differs, and the evidence."""
     was, now = sealed.partition("/"), final.partition("/")
     if [part == "*" for part in was] != [part == "*" for part in now]:
         what = "scope"

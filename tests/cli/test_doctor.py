@@ -194,7 +194,9 @@ def test_function_under_resources(tmp_path: Path) -> None:
     code, found = checks(overlay)
     one = only("config-left", found)
     assert (code, one["status"]) == (1, "error")
-    assert one["fix"] == "move the entry to generators: of the kustomization"
+    assert one["fix"].startswith("move the entry to generators:")
+    repo.change(overlay, validators=None)
+    assert only("config-left", checks(overlay)[1])["status"] == "error"
 
 
 def test_no_marker(tmp_path: Path) -> None:
@@ -228,8 +230,12 @@ def test_it_does_not_build(overlay: Path) -> None:
         ("production/*", "scope mismatch: no key will open it"),
     ],
 )
-def test_sealed_for(sealed_for: str, cause: str, overlay: Path) -> None:
+@pytest.mark.parametrize("validators", [["validator.yaml"], None])
+def test_sealed_for(
+    validators: list[str] | None, sealed_for: str, cause: str, overlay: Path
+) -> None:
     """The controller says one sentence for all of these; here they are told apart."""
+    repo.change(overlay, validators=validators)
     more(overlay, sealed("db2", sealed_for=sealed_for))
     code, found = checks(overlay)
     one = only("sealed-for", found)
@@ -321,11 +327,11 @@ def test_text(overlay: Path) -> None:
     code, output, errors = doctor(overlay)
     assert (code, errors) == (1, "")
     assert (
-        "  ✗ error   sealed-for: SealedSecret/production/db2: "
+        "  ✗ error   sealed-for: SealedSecret/db2: "
         "namespace mismatch: no key will open it\n" in output
     )
     assert (
-        "\n✗ error sealed-for: SealedSecret/production/db2\n"
+        "\n✗ error sealed-for: SealedSecret/db2\n"
         "  cause:    namespace mismatch: no key will open it\n"
         "  evidence: sealed for dev/db2, and it is production/db2\n"
         "  fix:      seal in the outermost kustomization" in output
