@@ -2,6 +2,7 @@
 
   krmfn doctor                       # the overlay in the working directory
   krmfn doctor overlays/prod         # tools, overlay and vault
+  krmfn doctor overlays/prod --cluster   # also what is deployed, and the controller's own verdict
   krmfn doctor overlays/prod --json | jq '.checks[] | select(.status == "error")'
 
 Reads what a build reads, seals nothing, changes nothing, and never shows a value. docs/doctor.md
@@ -22,8 +23,9 @@ from typing import TYPE_CHECKING
 from krmfn.cli.build import terminated
 from krmfn.cli.console import console, printable
 from krmfn.cli.install import plugin_home
+from krmfn.cluster import NAMESPACE, SERVICE_NAMES
 from krmfn.deadline import Deadline
-from krmfn.doctor import overlay, tools
+from krmfn.doctor import overlay, tools, vault
 from krmfn.doctor.diagnosis import AREAS, Diagnosis, Patient, failed
 from krmfn.errors import Failure, SpecError
 from krmfn.kustomize import find_kustomize
@@ -34,10 +36,12 @@ from krmfn.providers.shared import StorePool
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from krmfn.doctor.diagnosis import Status
 
+# Where the plain manifest and most charts put the controller.
+NAMESPACES = (NAMESPACE, "sealed-secrets")
 SIGNS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "red")}
 SKIPPED = ("-", "dim")
 STATUSES: tuple[Status, ...] = ("error", "warning", "ok", "skipped")
@@ -47,6 +51,18 @@ def register(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument(
         "directory", nargs="?", default=".", metavar="DIR", help="a kustomization's directory"
+    )
+    parser.add_argument("--cluster", action="store_true", help="ask the cluster too")
+    parser.add_argument("--context", help="context of the kubeconfig")
+    parser.add_argument(
+        "--controller-namespace",
+        metavar="NS",
+        help=f"of the controller; default: {', then '.join(NAMESPACES)}",
+    )
+    parser.add_argument(
+        "--controller-name",
+        metavar="NAME",
+        help=f"Service; default: {', then '.join(SERVICE_NAMES)}",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -81,10 +97,23 @@ def _examined(options: argparse.Namespace) -> list[Diagnosis]:
     try:
         found = [tools.kustomize(command), *tools.functions(patient, plugin_home())]
         examined = overlay.examine(patient)
-        found += examined.diagnoses
+        found += [*examined.diagnoses, *vault.examine(examined)]
+        if options.cluster:
+            found += _cluster(options, patient, examined)
     finally:
         pool.close()
     return sorted(dict.fromkeys(found), key=lambda one: AREAS.index(one.area))
+
+
+def _cluster(
+    options: argparse.Namespace, patient: Patient, examined: overlay.Examined
+) -> Iterator[Diagnosis]:
+    from krmfn.doctor import cluster
+
+    own, name = options.controller_namespace, options.controller_name
+    namespaces = (own,) if own else NAMESPACES
+    names = (name,) if name else SERVICE_NAMES
+    return cluster.examine(patient, examined, options.context, namespaces, names)
 
 
 def _print(found: Sequence[Diagnosis], counts: Counter[Status]) -> None:
@@ -110,4 +139,9 @@ def _print(found: Sequence[Diagnosis], counts: Counter[Status]) -> None:
             if text := getattr(one, name):
                 out.print(Text(f"  {name + ':':<10}{printable(text)}"), soft_wrap=True)
     out.print()
-    out.print(Text(", ".join(f"{counts[s]} {s}" for s in STATUSES if counts[s])), soft_wrap=True)
+    out.print(Text(", ".join(_number(counts[s], s) for s in STATUSES if counts[s])), soft_wrap=True)
+
+
+def _number(count: int, status: Status) -> str:
+    plural = "s" if status in ("error", "warning") and count != 1 else ""
+    return f"{count} {status}{plural}"

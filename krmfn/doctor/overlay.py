@@ -7,7 +7,7 @@ repository runs; of a SealedSecret nothing but its names and annotations is told
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from krmfn.audit.rules import check
 from krmfn.auditing import audit_stream
 from krmfn.build import plans, shaped_stream
 from krmfn.doctor.diagnosis import CHECKS, Diagnosis, failed
-from krmfn.errors import Failure
+from krmfn.errors import Failure, PolicyError
 from krmfn.paths import read_file
 from krmfn.preview import look
 from krmfn.sealedsecret import API_VERSION, KIND, SEALED_FOR, SKIP_MARKER, scope_of, sealed_for
@@ -51,6 +51,7 @@ class Examined:
         certificates: those to seal for, each once.
     """
 
+    now: datetime
     diagnoses: list[Diagnosis] = field(default_factory=list)
     sealed: list[dict[str, Any]] = field(default_factory=list)
     plans: list[tuple[Plan, Surroundings]] = field(default_factory=list)
@@ -60,7 +61,7 @@ class Examined:
 
 def examine(patient: Patient) -> Examined:
     """All that an overlay says by itself."""
-    found = Examined()
+    found = Examined(patient.now)
     tell = found.diagnoses.extend
     try:
         text, validators = shaped_stream(patient.directory, patient.command, patient.around)
@@ -145,7 +146,7 @@ def _validated(
     if validators:
         names = ", ".join(str(one.metadata.name) for one in validators)
         yield Diagnosis("validator", "ok", patient.name, f"it lists the validator {names}")
-    else:
+    elif any(item.kind in (KIND, CLAIM_KIND) for item in items):
         yield Diagnosis(
             "validator",
             "warning",
@@ -265,7 +266,9 @@ def _plan(found: Examined, patient: Patient) -> None:
         try:
             outlooks = look(plan, around, now=patient.now, offline=True)
         except Failure as failure:
-            tell(failed("certificate", failure, patient.name))
+            for error in failure.errors:
+                is_policy = isinstance(error, PolicyError)
+                tell(failed("policy" if is_policy else "certificate", error, patient.name))
             allowed = False
             continue
         denied = [v for one in outlooks for v in one.verdicts() if not v.allowed]
@@ -276,7 +279,7 @@ def _plan(found: Examined, patient: Patient) -> None:
     found.certificates = list(certificates.values())
     tell(judge_certificate(one, patient.now) for one in found.certificates)
     if allowed:
-        found.plans = [(plan, replace(around)) for plan, around in planned]
+        found.plans = planned
 
 
 def judge_certificate(certificate: SealingCertificate, now: datetime) -> Diagnosis:

@@ -80,7 +80,10 @@ def judge_version(program: str, output: str, *, kubectl: bool) -> Diagnosis:
 
 
 def functions(patient: Patient, plugin_home: Path) -> Iterator[Diagnosis]:
-    """Whether what each configuration asks for is installed, and the command that builds it."""
+    """Whether what each configuration asks for is installed, and the command that builds it.
+
+    What is not installed is a warning: `krmfn build` needs none of it.
+    """
     try:
         found = configs.find(patient.directory, patient.around.environ)
     except Failure:
@@ -122,8 +125,8 @@ def _exec(
     if program is None:
         where = "there" if "/" in path else "on PATH"
         cause = f"the exec function {path} is not {where}, or is no program"
-        fix = "pip install 'krmfn[vault]', and put it on PATH"
-        return Diagnosis("function", "error", subject, cause, config.where(), fix)
+        fix = f"put it there, or build with: krmfn build {patient.name}"
+        return Diagnosis("function", "warning", subject, cause, config.where(), fix)
     if kubectl_only:
         cause = "kubectl kustomize leaves exec functions out, without a word"
         evidence = f"exec: {path} in {config.where()}, and only kubectl is here"
@@ -147,12 +150,7 @@ def _legacy(subject: str, config: Config, patient: Patient, plugin_home: Path) -
     command = _build(patient, program=" ".join([Path(patient.command[0]).name, patient.command[1]]))
     if not os.access(link, os.X_OK):
         cause = "it has no function annotation, and the legacy plugin is not installed"
-        return Diagnosis(
-            "function",
-            "error",
-            subject,
-            cause,
-            f"{link} is no program",
-            "krmfn install legacy-plugin",
-        )
+        evidence = f"{link} is no program"
+        fix = f"krmfn install legacy-plugin, or build with: krmfn build {patient.name}"
+        return Diagnosis("function", "warning", subject, cause, evidence, fix)
     return Diagnosis("function", "ok", subject, f"legacy plugin {link}; build with: {command}")
