@@ -71,7 +71,7 @@ def examine(
     sealed = found.sealed
     try:
         # A build that cannot be made is told by the other areas.
-        text = build(patient.directory, patient.command, (), patient.around).text
+        text = build(patient.directory, patient.command, (), patient.fresh()).text
         values = [mapping(item.document.value()) for item in resourcelist.stream(text, "the build")]
         sealed = [v for v in values if (v.get("apiVersion"), v.get("kind")) == (API_VERSION, KIND)]
     except Failure as failure:

@@ -5,7 +5,7 @@ Rules enforced here: a diagnosis holds facts and never a value; every id stands 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -94,6 +94,10 @@ class Patient:
     around: Surroundings
     command: tuple[str, ...]
     now: datetime
+
+    def fresh(self) -> Surroundings:
+        """For a build of its own: the policy's limits are for one, and several are looked at."""
+        return replace(self.around, platform=None, looked=False)
 
 
 def failed(check: str, failure: Failure, subject: str) -> Iterator[Diagnosis]:

@@ -64,7 +64,7 @@ def examine(patient: Patient) -> Examined:
     found = Examined(patient.now)
     tell = found.diagnoses.extend
     try:
-        text, validators = shaped_stream(patient.directory, patient.command, patient.around)
+        text, validators = shaped_stream(patient.directory, patient.command, patient.fresh())
         items = resourcelist.stream(text, "the build")
         values = [mapping(item.document.value()) for item in items]
         marker = list(_marker(patient))
@@ -256,7 +256,7 @@ def _plan(found: Examined, patient: Patient) -> None:
     """What would be sealed, for which certificate, and what the policy says; asks no server."""
     tell = found.diagnoses.extend
     try:
-        planned = plans(patient.directory, patient.command, (), patient.around)
+        planned = plans(patient.directory, patient.command, (), patient.fresh())
     except Failure as failure:
         tell(failed("build", failure, patient.name))
         return
