@@ -133,7 +133,7 @@ def build(
     return Built(output, frozenset(random))
 
 
-def look(directory: Path, command: tuple[str, ...], around: Surroundings) -> Look:
+def look_at(directory: Path, command: tuple[str, ...], around: Surroundings) -> Look:
     """An overlay with its claims unsealed, also those that wait for `krmfn seal`.
 
     Claims that nothing would seal, and what was sealed before, are no error to whoever only looks.
@@ -170,7 +170,7 @@ def _permitted(shaped: Shape, around: Surroundings) -> tuple[list[Group], dict[i
 
 
 def _shown(item: Item, key: str) -> str:
-    """A document of `look`: a claim without its plan, anything else as it came."""
+    """A document of `look_at`: a claim without its plan, anything else as it came."""
     annotations = mapping(mapping(item.header().get("metadata")).get("annotations"))
     return unmarked(item, key) if shape.PLAN in annotations else item.raw
 

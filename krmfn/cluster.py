@@ -37,16 +37,16 @@ def fetch_certificate(
     Raises:
         ProviderError: no cluster, no such Service, or no right to use its proxy.
     """
-    client = _client(context)
+    api = client(context)
     denied = False
     for name in names:
         service = f"/api/v1/namespaces/{quote(namespace)}/services/{quote(name)}"
-        status, body = _get(client, service)
+        status, body = ask(api, "GET", service)
         denied = denied or status == FORBIDDEN
         if status != OK:
             continue
-        proxy = f"{service.removesuffix(quote(name))}http:{quote(name)}:{_port(body)}/proxy"
-        status, pem = _get(client, f"{proxy}/v1/cert.pem")
+        proxy = f"{service.removesuffix(quote(name))}http:{quote(name)}:{port(body)}/proxy"
+        status, pem = ask(api, "GET", f"{proxy}/v1/cert.pem")
         if status == OK:
             return pem, f"{namespace}/{name}"
         raise ProviderError(
@@ -69,13 +69,13 @@ def sealed_secrets(namespaces: Sequence[str], *, context: str | None = None) -> 
     Raises:
         ProviderError: no cluster, no such kind in it, or no right to list them.
     """
-    client = _client(context)
+    api = client(context)
     found: list[Any] = []
     for namespace in namespaces:
         path = f"/apis/{API_VERSION}/namespaces/{quote(namespace, safe='')}/sealedsecrets"
         after = ""
         while True:
-            status, body = _get(client, f"{path}?limit={_PAGE}{after}")
+            status, body = ask(api, "GET", f"{path}?limit={_PAGE}{after}")
             if status != OK:
                 raise _not_listed(status, namespace)
             try:
@@ -109,7 +109,7 @@ def _not_listed(status: int, namespace: str) -> ProviderError:
     return ProviderError("unavailable", message, source=namespace)
 
 
-def _port(service: bytes) -> str:
+def port(service: bytes) -> str:
     """The first port's name, as kubeseal takes it.
 
     A port without one stays empty: the controller's role names ``http:NAME:``, and no number.
@@ -120,7 +120,12 @@ def _port(service: bytes) -> str:
         raise ProviderError("protocol", "the API server's answer is no Service") from None
 
 
-def _client(context: str | None) -> Any:
+def client(context: str | None) -> Any:
+    """A client of the cluster.
+
+    Raises:
+        ProviderError: none is configured.
+    """
     from kubernetes.client import ApiClient
     from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
 
@@ -140,19 +145,25 @@ def _client(context: str | None) -> Any:
     return ApiClient()
 
 
-def _get(client: Any, path: str) -> tuple[int, bytes]:
-    """Status and body of one GET.
+def ask(api: Any, method: str, path: str, *, body: Any = None) -> tuple[int, bytes]:
+    """Status and body of one request.
 
     Raises:
         ProviderError: the API server cannot be reached.
     """
     import urllib3
 
-    method, url, headers, *_ = client.param_serialize("GET", path, auth_settings=["BearerToken"])
+    method, url, headers, content, *_ = api.param_serialize(
+        method,
+        path,
+        header_params={"Content-Type": "application/json"} if body is not None else None,
+        body=body,
+        auth_settings=["BearerToken"],
+    )
     try:
-        response = client.call_api(method, url, headers, _request_timeout=_SECONDS)
+        response = api.call_api(method, url, headers, content, _request_timeout=_SECONDS)
         return response.status, bytes(response.read())
     except urllib3.exceptions.HTTPError:
         raise ProviderError(
-            "unavailable", "the API server cannot be reached", source=client.configuration.host
+            "unavailable", "the API server cannot be reached", source=api.configuration.host
         ) from None

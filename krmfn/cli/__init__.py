@@ -68,6 +68,7 @@ COMMANDS = {
     "audit": Command("krmfn.cli.audit", "prove that every Secret a build refers to will exist"),
     "graph": Command("krmfn.cli.graph", "show who makes and who uses each Secret of a build"),
     "matrix": Command("krmfn.cli.matrix", "which environment has which Secret, and by whom"),
+    "doctor": Command("krmfn.cli.doctor", "look for what explains a failure, and what mends it"),
     "cert": Command("krmfn.cli.cert", "fetch the controller's certificate, or check one"),
     "schema": Command("krmfn.cli.schema", "print the JSON Schema of a kind, or check files"),
     "age": Command("krmfn.cli.age", "keep values in an age-encrypted file in the repository"),

@@ -22,7 +22,7 @@ from krmfn import proposal, resourcelist
 from krmfn.atomic import create_file, replace_files
 from krmfn.audit.inventory import Wanted, wanted
 from krmfn.auditing import audit_stream
-from krmfn.build import look
+from krmfn.build import look_at
 from krmfn.cli.console import printable
 from krmfn.deadline import Deadline
 from krmfn.errors import Failure, OutputError, SpecError
@@ -137,7 +137,7 @@ def _look(
             return found
         deadline = Deadline.from_environment(options.start)
         around = Surroundings(os.environ, deadline, one.directory, root)
-        output = look(one.directory, command, around).output
+        output = look_at(one.directory, command, around).output
         items = resourcelist.stream(output, str(one.file))
         audited = audit_stream(items, base=one.directory, root=root)
     except Failure as failure:

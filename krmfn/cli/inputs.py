@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from krmfn import resourcelist, strictyaml
-from krmfn.build import look
+from krmfn.build import look_at
 from krmfn.deadline import Deadline
 from krmfn.errors import SpecError
 from krmfn.kustomize import find_kustomize
@@ -120,7 +120,7 @@ def read_source(options: argparse.Namespace) -> Source:
         return _stream(items, specs, base, str(path))
     root = find_root(path, os.environ)
     around = Surroundings(os.environ, Deadline.from_environment(options.start), path, root)
-    seen = look(path, tuple(find_kustomize(os.environ)), around)
+    seen = look_at(path, tuple(find_kustomize(os.environ)), around)
     items = resourcelist.stream(seen.output, str(kustomization))
     inside = path.resolve()
     file = (inside / kustomization.name).relative_to(root).as_posix()

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from krmfn import resourcelist
 from krmfn.atomic import replace_file
 from krmfn.auditing import audit_stream
-from krmfn.build import look, values_of
+from krmfn.build import look_at, values_of
 from krmfn.cli.build import terminated
 from krmfn.cli.console import console, printable, progress
 from krmfn.deadline import Deadline
@@ -113,7 +113,7 @@ def _table(options: argparse.Namespace) -> Table:
                 root = find_root(directory, os.environ)
                 around = Surroundings(os.environ, deadline, directory, root, opener=pool.open)
                 try:
-                    seen = look(directory, command, around)
+                    seen = look_at(directory, command, around)
                     columns.append(_column(seen, name, around))
                     if options.equal_values:
                         values += _values(seen, columns[-1], around)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from krmfn.deadline import Deadline
     from krmfn.plaintext import Plaintext
     from krmfn.platform_config import Platform
+    from krmfn.providers.vault_health import Health
     from krmfn.spec.base import Model
 
 
@@ -136,6 +137,10 @@ class Store(ABC):
         Args:
             recipient: SHA-256 of the certificate's public key, hex.
         """
+
+    def health(self) -> Health | None:
+        """What a doctor may ask of the server behind it; None when there is none."""
+        return None
 
     def close(self) -> None:
         """Give back what was taken: revoke a token that this run made. Never raises."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from krmfn.providers.base import Json, Location, Surroundings
+    from krmfn.providers.vault_health import Health
     from krmfn.spec.base import Model
 
 
@@ -81,6 +82,9 @@ class _Shared(Store):
 
     def bind(self, namespace: str, recipient: str) -> None:
         self._store.bind(namespace, recipient)
+
+    def health(self) -> Health | None:
+        return self._store.health()
 
     def close(self) -> None:
         """Nothing: others may still read."""

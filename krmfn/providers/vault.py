@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from krmfn.errors import KrmfnError, ProviderError, SpecError
-from krmfn.providers import vault_transit, vault_versions, vault_write
+from krmfn.providers import vault_health, vault_transit, vault_versions, vault_write
 from krmfn.providers.base import Location, Store
 from krmfn.providers.canonical import canonical_path
 from krmfn.providers.vault_address import choose_origin, variable
@@ -167,6 +167,11 @@ class VaultStore(Store):
             return answer.data()
 
         return vault_transit.hmac(call, version, inputs, source=source)
+
+    def health(self) -> vault_health.Health:
+        """Its questions go over the same wire, with the same login."""
+        places = (self._namespace, self._login_namespace)
+        return vault_health.Health(self._wire, self._send, *places, self._name)
 
     def close(self) -> None:
         """Revoke the token if this run made it, even past the deadline; never raises."""

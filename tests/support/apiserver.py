@@ -1,4 +1,4 @@
-"""As much of an API server as lists SealedSecrets: one page for each, behind a token."""
+"""As much of an API server as lists SealedSecrets, one page for each, and gives what it is told to."""
 
 from __future__ import annotations
 
@@ -23,12 +23,18 @@ class ApiServer:
         namespaces: the SealedSecrets of each.
         status: of every answer, when it is not 200.
         asked: the paths, in order.
+        objects: what else a path gives: text as it is, anything else as JSON.
+        verdicts: the statuses of POSTs, in order; then 200.
+        posted: path and body of each POST.
     """
 
     environ: dict[str, str] = field(default_factory=dict)
     namespaces: dict[str, list[Any]] = field(default_factory=dict)
     status: int = 200
     asked: list[str] = field(default_factory=list)
+    objects: dict[str, Any] = field(default_factory=dict)
+    verdicts: list[int] = field(default_factory=list)
+    posted: list[tuple[str, Any]] = field(default_factory=list)
 
     def deploy(self, *objects: Any) -> None:
         """Hold these as the API server would: it adds metadata, and a list says no kind."""
@@ -45,6 +51,8 @@ class ApiServer:
         before, _, namespace = place.path.removesuffix("/sealedsecrets").rpartition("/")
         if token != "Bearer letmein":
             return 401, {}
+        if place.path in self.objects:
+            return 200, self.objects[place.path]
         if self.status != 200 or before != "/apis/bitnami.com/v1alpha1/namespaces":
             return self.status if self.status != 200 else 404, {}
         items = self.namespaces.get(namespace, [])
@@ -60,8 +68,15 @@ def running(directory: Path) -> Iterator[ApiServer]:
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, value = api.answer(self.path, self.headers["Authorization"])
-            body = json.dumps(value).encode()
+            self._send(*api.answer(self.path, self.headers["Authorization"]))
+
+        def do_POST(self) -> None:
+            content = self.rfile.read(int(self.headers["Content-Length"]))
+            api.posted.append((self.path, json.loads(content)))
+            self._send(api.verdicts.pop(0) if api.verdicts else 200, {})
+
+        def _send(self, status: int, value: Any) -> None:
+            body = value.encode() if isinstance(value, str) else json.dumps(value).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -652,5 +652,10 @@ def test_a_sealed_vault(tmp_path: Path) -> None:
             except OSError:
                 time.sleep(0.05)
         assert refusal(store(bao)).id == "vault-sealed"
+        state = store(bao).health().state()
+        assert (state.initialized, state.sealed) == (False, True)
         bao.request("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
         assert refusal(store(bao)).id == "vault-sealed"
+        state = store(bao).health().state()
+        assert (state.initialized, state.sealed) == (True, True)
+        assert state.clock is not None

@@ -1,0 +1,147 @@
+"""Look for what explains a failure, and say the command that mends it.
+
+  krmfn doctor                       # the overlay in the working directory
+  krmfn doctor overlays/prod         # tools, overlay and vault
+  krmfn doctor overlays/prod --cluster   # also what is deployed, and the controller's own verdict
+  krmfn doctor overlays/prod --json | jq '.checks[] | select(.status == "error")'
+
+Reads what a build reads, seals nothing, changes nothing, and never shows a value. docs/doctor.md
+lists the checks. Exit code 1: there are errors.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections import Counter
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from krmfn.cli.build import terminated
+from krmfn.cli.console import console, printable
+from krmfn.cli.install import plugin_home
+from krmfn.cluster import NAMESPACE, SERVICE_NAMES
+from krmfn.deadline import Deadline
+from krmfn.doctor import overlay, tools, vault
+from krmfn.doctor.diagnosis import AREAS, Diagnosis, Patient, failed
+from krmfn.errors import Failure, SpecError
+from krmfn.kustomize import find_kustomize
+from krmfn.overlay import kustomization_in
+from krmfn.paths import find_root
+from krmfn.providers.base import Surroundings
+from krmfn.providers.shared import StorePool
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from krmfn.doctor.diagnosis import Status
+
+# Where the plain manifest and most charts put the controller.
+NAMESPACES = (NAMESPACE, "sealed-secrets")
+SIGNS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "red")}
+SKIPPED = ("-", "dim")
+STATUSES: tuple[Status, ...] = ("error", "warning", "ok", "skipped")
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument(
+        "directory", nargs="?", default=".", metavar="DIR", help="a kustomization's directory"
+    )
+    parser.add_argument("--cluster", action="store_true", help="ask the cluster too")
+    parser.add_argument("--context", help="context of the kubeconfig")
+    parser.add_argument(
+        "--controller-namespace",
+        metavar="NS",
+        help=f"of the controller; default: {', then '.join(NAMESPACES)}",
+    )
+    parser.add_argument(
+        "--controller-name",
+        metavar="NAME",
+        help=f"Service; default: {', then '.join(SERVICE_NAMES)}",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Look, print, and say by the exit code whether there are errors."""
+    signal.signal(signal.SIGTERM, terminated)
+    found = _examined(options)
+    counts = Counter(one.status for one in found)
+    if options.json:
+        checks = [{"area": one.area, **asdict(one)} for one in found]
+        value = {"directory": options.directory, "checks": checks, "counts": counts}
+        print(json.dumps(value, indent=2, ensure_ascii=False))
+    else:
+        _print(found, counts)
+    return int(counts["error"] > 0)
+
+
+def _examined(options: argparse.Namespace) -> list[Diagnosis]:
+    directory = Path(options.directory)
+    if not directory.is_dir() or kustomization_in(directory) is None:
+        raise SpecError("file", f"{options.directory} holds no kustomization")
+    root = find_root(directory, os.environ)
+    pool = StorePool()
+    deadline = Deadline.from_environment(options.start)
+    around = Surroundings(os.environ, deadline, directory, root, opener=pool.open)
+    try:
+        command = tuple(find_kustomize(os.environ))
+    except Failure as failure:
+        return list(failed("kustomize", failure, "kustomize"))
+    patient = Patient(directory, options.directory, around, command, datetime.now(UTC))
+    try:
+        found = [tools.kustomize(command), *tools.functions(patient, plugin_home())]
+        examined = overlay.examine(patient)
+        found += [*examined.diagnoses, *vault.examine(examined)]
+        if options.cluster:
+            found += _cluster(options, patient, examined)
+    finally:
+        pool.close()
+    return sorted(dict.fromkeys(found), key=lambda one: AREAS.index(one.area))
+
+
+def _cluster(
+    options: argparse.Namespace, patient: Patient, examined: overlay.Examined
+) -> Iterator[Diagnosis]:
+    from krmfn.doctor import cluster
+
+    own, name = options.controller_namespace, options.controller_name
+    namespaces = (own,) if own else NAMESPACES
+    names = (name,) if name else SERVICE_NAMES
+    return cluster.examine(patient, examined, options.context, namespaces, names)
+
+
+def _print(found: Sequence[Diagnosis], counts: Counter[Status]) -> None:
+    from rich.text import Text
+
+    out = console()
+    area = ""
+    for one in found:
+        if one.area != area:
+            area = one.area
+            out.print(Text(area, "bold"), soft_wrap=True)
+        sign, style = SIGNS.get(one.status, SKIPPED)
+        line = printable(f"{one.id}: {one.subject}: {one.cause}")
+        out.print(Text.assemble((f"  {sign} {one.status:<8}", style), line), soft_wrap=True)
+    for one in found:
+        if one.status not in ("warning", "error"):
+            continue
+        sign, style = SIGNS[one.status]
+        out.print()
+        head = printable(f"{one.id}: {one.subject}")
+        out.print(Text.assemble((f"{sign} {one.status} ", style), head), soft_wrap=True)
+        for name in ("cause", "evidence", "fix"):
+            if text := getattr(one, name):
+                out.print(Text(f"  {name + ':':<10}{printable(text)}"), soft_wrap=True)
+    out.print()
+    out.print(Text(", ".join(_number(counts[s], s) for s in STATUSES if counts[s])), soft_wrap=True)
+
+
+def _number(count: int, status: Status) -> str:
+    plural = "s" if status in ("error", "warning") and count != 1 else ""
+    return f"{count} {status}{plural}"

@@ -1,0 +1,297 @@
+"""What can be wrong with an overlay, from its files alone: no vault, no cluster, no credential.
+
+Rules enforced here: the overlay is built as `krmfn build` builds it, so that nothing of the
+repository runs; of a SealedSecret nothing but its names and annotations is told.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from krmfn import resourcelist, strictyaml, tree
+from krmfn.audit.rules import check
+from krmfn.auditing import audit_stream
+from krmfn.build import look_at, plans
+from krmfn.doctor.diagnosis import CHECKS, Diagnosis, failed
+from krmfn.errors import Failure, PolicyError
+from krmfn.paths import read_file
+from krmfn.preview import look
+from krmfn.sealedsecret import API_VERSION, KIND, SEALED_FOR, SKIP_MARKER, scope_of, sealed_for
+from krmfn.strictyaml import mapping
+from krmfn.validate import CLAIM_GROUP, CLAIM_KIND, validate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from krmfn.audit.judge import Audit
+    from krmfn.certificate import SealingCertificate
+    from krmfn.doctor.diagnosis import Patient, Status
+    from krmfn.plan import Plan
+    from krmfn.providers.base import Surroundings
+    from krmfn.resourcelist import Item
+    from krmfn.spec.validator import SealedSecretValidator
+
+RENEWED = timedelta(days=30)
+SHOWN = 3  # findings of the audit
+# As `KrmfnError.line` puts them together.
+_LINE = re.compile(r"(\S+/\S+): (.+?)(?:, expected (.+?))?(?:, found (.+?))?(?:; (.+))?")
+
+
+@dataclass
+class Examined:
+    """What the overlay's checks found, for those of vault and cluster.
+
+    Attributes:
+        sealed: SealedSecrets that are committed.
+        plans: what a build would seal; empty when the policy denies any of it.
+        certificates: those to seal for, each once.
+    """
+
+    now: datetime
+    diagnoses: list[Diagnosis] = field(default_factory=list)
+    sealed: list[dict[str, Any]] = field(default_factory=list)
+    plans: list[tuple[Plan, Surroundings]] = field(default_factory=list)
+    certificates: list[SealingCertificate] = field(default_factory=list)
+    audit: Audit | None = None
+
+
+def examine(patient: Patient) -> Examined:
+    """All that an overlay says by itself."""
+    found = Examined(patient.now)
+    tell = found.diagnoses.extend
+    try:
+        seen = look_at(patient.directory, patient.command, patient.fresh())
+        items = resourcelist.stream(seen.output, "the build")
+        values = [mapping(item.document.value()) for item in items]
+        marker = list(_marker(patient))
+    except Failure as failure:
+        tell(_not_built(failure, patient))
+        return found
+    tell([Diagnosis("build", "ok", patient.name, f"it builds, with {len(items)} resources")])
+    found.sealed = [
+        v for v in values if (v.get("apiVersion"), v.get("kind")) == (API_VERSION, KIND)
+    ]
+    tell(marker)
+    tell(_validated(items, seen.validators, patient))
+    tell(_sealed_for(found.sealed))
+    tell(_hand_made(found.sealed, values, patient))
+    try:
+        found.audit = audit_stream(
+            items,
+            [one.spec for one in seen.validators],
+            base=patient.directory,
+            root=patient.around.root,
+        )
+        tell([_audited(found.audit, patient)])
+    except Failure as failure:
+        tell(failed("audit", failure, patient.name))
+    _plan(found, patient)
+    return found
+
+
+def _not_built(failure: Failure, patient: Patient) -> Iterator[Diagnosis]:
+    """Why it does not build: a validator's findings as the checks that they are."""
+    for error in failure.errors:
+        # It comes out of a function's process, as the one line that it printed there.
+        line = _LINE.fullmatch(error.message)
+        if error.id not in CHECKS or line is None:
+            yield from failed("build", error, patient.name)
+            continue
+        where, cause, expected, found, remedy = (part or "" for part in line.groups())
+        if error.id == "sealed-for":
+            cause, evidence = differing(found, expected.removeprefix("sealed for "))
+        else:
+            evidence = f"expected {expected}, found {found}" if found else error.line()
+        yield Diagnosis(error.id, "error", where, cause, evidence, remedy)
+
+
+def _marker(patient: Patient) -> Iterator[Diagnosis]:
+    """Whether something deletes the skip marker, where a function makes one."""
+    reached = tree.reach(patient.directory.resolve(), patient.around.root)
+    kustomizations = [value for _, value in reached.kustomizations.values()]
+    makes = any(v.get("generators") or v.get("transformers") for v in kustomizations)
+    files = [file for file, _ in reached.kustomizations.values()]
+    root = patient.around.root
+    texts = (read_file(f, name=f.name, key="", root=root) for f in (*files, *reached.files))
+    if makes and not any(SKIP_MARKER.encode() in text for text in texts):
+        yield Diagnosis(
+            "marker",
+            "warning",
+            patient.name,
+            "nothing deletes the skip marker: a build that leaves krmfn out would go unseen",
+            f"no file of the overlay names {SKIP_MARKER}",
+            "add the patch of docs/skip-marker.md",
+        )
+
+
+def _validated(
+    items: Sequence[Item], validators: Sequence[SealedSecretValidator], patient: Patient
+) -> Iterator[Diagnosis]:
+    """What the validator says, and whether there is one."""
+    plain = validators[0].spec.plain_secrets if validators else "warn"
+    verdict = validate(items, plain_secrets=plain)
+    for finding in verdict.findings:
+        # A claim is left on purpose here; which name differs is told by the next check.
+        if finding.id not in ("claim-left", "sealed-for"):
+            yield Diagnosis(
+                finding.id, "error", finding.where, finding.message, finding.line(), finding.remedy
+            )
+    for warning in verdict.warnings:
+        subject, _, text = warning.partition(": ")
+        yield Diagnosis("plain-secret", "warning", subject, text, "", "seal it, or allow it there")
+    if validators:
+        names = ", ".join(str(one.metadata.name) for one in validators)
+        yield Diagnosis("validator", "ok", patient.name, f"it lists the validator {names}")
+    elif any(item.kind in (KIND, CLAIM_KIND) for item in items):
+        yield Diagnosis(
+            "validator",
+            "warning",
+            patient.name,
+            "no SealedSecretValidator sees the final names",
+            "none is under validators: of this kustomization",
+            "list one under validators:, as in krmfn init",
+        )
+
+
+def mismatch(value: dict[str, Any]) -> tuple[str, str] | None:
+    """What a SealedSecret of krmfn's was sealed for wrongly, and the evidence; None when it fits."""
+    metadata = mapping(value.get("metadata"))
+    annotations = mapping(metadata.get("annotations"))
+    if SEALED_FOR not in annotations:
+        return None
+    sealed = str(annotations[SEALED_FOR])
+    namespace, name = str(metadata.get("namespace") or ""), str(metadata.get("name"))
+    final = sealed_for(scope_of(annotations), namespace, name)
+    return None if sealed == final else differing(sealed, final)
+
+
+def differing(sealed: str, final: str) -> tuple[str, str]:
+    """Two different places, as ``namespace/name``: what differs, and the evidence."""
+    was, now = sealed.partition("/"), final.partition("/")
+    if [part == "*" for part in was] != [part == "*" for part in now]:
+        what = "scope"
+    else:
+        differs = {"namespace": was[0] != now[0], "name": was[2] != now[2]}
+        what = " and ".join(part for part, wrong in differs.items() if wrong)
+    return f"{what} mismatch: no key will open it", f"sealed for {sealed}, and it is {final}"
+
+
+def _sealed_for(sealed: Sequence[dict[str, Any]]) -> Iterator[Diagnosis]:
+    for value in sealed:
+        if wrong := mismatch(value):
+            fix = "seal in the outermost kustomization that sets namespace, prefix or suffix"
+            yield Diagnosis("sealed-for", "error", title(value), *wrong, fix)
+
+
+def title(value: dict[str, Any]) -> str:
+    """``SealedSecret/namespace/name``."""
+    return "/".join([KIND, *(part for part in place(value) if part)])
+
+
+def place(value: dict[str, Any]) -> tuple[str, str]:
+    """Namespace and name."""
+    metadata = mapping(value.get("metadata"))
+    return str(metadata.get("namespace") or ""), str(metadata.get("name"))
+
+
+def _hand_made(
+    sealed: Sequence[dict[str, Any]], values: Sequence[dict[str, Any]], patient: Patient
+) -> Iterator[Diagnosis]:
+    """SealedSecrets that krmfn did not make, and those that it makes a second time."""
+    claims = {
+        place(v)
+        for v in values
+        if v.get("kind") == CLAIM_KIND and str(v.get("apiVersion")).startswith(CLAIM_GROUP)
+    }
+    for value in sealed:
+        twice = place(value) in claims
+        if not twice and SEALED_FOR in mapping(mapping(value.get("metadata")).get("annotations")):
+            continue
+        file = _file_of(value, patient)
+        evidence = f"it stands in {file}" if file else "it is in the build's output"
+        if twice:
+            cause = "it is committed, and krmfn makes one of the same name"
+            fix = f"git rm {file or 'its file'}, and take it out of resources:"
+            yield Diagnosis("hand-made", "error", title(value), cause, evidence, fix)
+        else:
+            cause = "it was not made by krmfn: nobody can tell what it was sealed for"
+            fix = f"krmfn import sealedsecret {file or 'FILE'}"
+            yield Diagnosis("hand-made", "warning", title(value), cause, evidence, fix)
+
+
+def _file_of(value: dict[str, Any], patient: Patient) -> str:
+    """The file that holds a SealedSecret; empty when it was renamed, or is not found."""
+    root = patient.around.root
+    for path in sorted(tree.reach(patient.directory.resolve(), root).files):
+        try:
+            text = read_file(path, name=str(path), key="", root=root)
+            if KIND.encode() not in text:
+                continue
+            for document in strictyaml.documents(text, str(path)):
+                one = mapping(document.value())
+                if one.get("kind") == KIND and place(one)[1] == place(value)[1]:
+                    return path.relative_to(root).as_posix()
+        except Failure:
+            continue
+    return ""
+
+
+def _audited(found: Audit, patient: Patient) -> Diagnosis:
+    findings = check(found)
+    errors = [finding for finding in findings if finding.severity == "error"]
+    warnings = [finding for finding in findings if finding.severity == "warning"]
+    told = f"{len(errors)} errors, {len(warnings)} warnings in {len(found.judged)} references"
+    if not (errors or warnings):
+        return Diagnosis("audit", "ok", patient.name, told)
+    evidence = "; ".join(finding.line() for finding in (errors or warnings)[:SHOWN])
+    status: Status = "error" if errors else "warning"
+    return Diagnosis("audit", status, patient.name, told, evidence, f"krmfn audit {patient.name}")
+
+
+def _plan(found: Examined, patient: Patient) -> None:
+    """What would be sealed, for which certificate, and what the policy says; asks no server."""
+    tell = found.diagnoses.extend
+    try:
+        planned = plans(patient.directory, patient.command, (), patient.fresh())
+    except Failure as failure:
+        tell(failed("build", failure, patient.name))
+        return
+    certificates: dict[str, SealingCertificate] = {}
+    allowed = True
+    for plan, around in planned:
+        try:
+            outlooks = look(plan, around, now=patient.now, offline=True)
+        except Failure as failure:
+            for error in failure.errors:
+                is_policy = isinstance(error, PolicyError)
+                tell(failed("policy" if is_policy else "certificate", error, patient.name))
+            allowed = False
+            continue
+        denied = [v for one in outlooks for v in one.verdicts() if not v.allowed]
+        for verdict in denied:
+            tell(failed("policy", verdict.error(), patient.name))
+        allowed = allowed and not denied
+        certificates |= {c.fingerprint: c for one in outlooks if (c := one.certificate)}
+    found.certificates = list(certificates.values())
+    tell(judge_certificate(one, patient.now) for one in found.certificates)
+    if allowed:
+        found.plans = planned
+
+
+def judge_certificate(certificate: SealingCertificate, now: datetime) -> Diagnosis:
+    """A valid certificate: when it ends, and whether the controller has a newer one by now. Pure."""
+    subject = certificate.fingerprint[:16]
+    until = f"valid from {certificate.not_before:%Y-%m-%d} until {certificate.not_after:%Y-%m-%d}"
+    fix = "krmfn cert fetch -o FILE, review the diff, commit"
+    if certificate.not_after - now < RENEWED:
+        cause = f"the certificate expires on {certificate.not_after:%Y-%m-%d}"
+        return Diagnosis("certificate", "warning", subject, cause, until, fix)
+    if now - certificate.not_before > RENEWED:
+        cause = "the certificate is older than 30 days: the controller has a newer one by default"
+        evidence = f"{until}; it goes on working as long as the controller keeps its key"
+        return Diagnosis("certificate", "warning", subject, cause, evidence, fix)
+    return Diagnosis("certificate", "ok", subject, until)
