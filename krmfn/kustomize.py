@@ -38,6 +38,8 @@ VARIABLE = "KRMFN_KUSTOMIZE"
 FLAGS = ("--enable-alpha-plugins", "--enable-managedby-label", "--reorder=legacy", "--reorder=none")
 _PLUGINS = "--enable-alpha-plugins"
 _OUR_ERROR = re.compile(r"\[error\] (.+?) \[([a-z0-9-]+)\]")
+# kubectl from 1.37 on logs its error instead of printing it.
+_LOGGED = re.compile(r'^E\d{4} .*?\] "command failed" err="(.*)"$')
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 # A shebang cuts lines that are longer, and cannot quote.
 _SHEBANG = re.compile(r"/[^\s]{1,100}")
@@ -176,9 +178,11 @@ class Sandbox:
             errors = errors.replace(path, name)
         if (ours := _OUR_ERROR.search(errors)) and ours[2] in CATALOGUE:
             return CATALOGUE[ours[2]][0](ours[2], ours[1])
-        lines = [line for line in errors.splitlines() if line.strip()]
-        first = next((line for line in lines if line.lower().startswith("error")), "")
-        text = (first or (lines[0] if lines else "it says nothing")).removeprefix("Error: ")
+        # Behind a # stands a warning of kustomize's.
+        lines = [line for line in errors.splitlines() if line.strip() and line[0] != "#"]
+        lines = [_LOGGED.sub(r"\1", line) for line in lines] or ["it says nothing"]
+        first = next((line for line in lines if line.lower().startswith("error")), lines[0])
+        text = first.removeprefix("Error: ")
         return SpecError("kustomize", f"kustomize fails: {text[:2000]}")
 
 

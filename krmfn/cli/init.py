@@ -14,6 +14,7 @@ from __future__ import annotations
 import difflib
 import os
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from krmfn.atomic import create_file, replace_files
 from krmfn.audit.inventory import Wanted, wanted
 from krmfn.auditing import audit_stream
 from krmfn.build import look_at
-from krmfn.cli.console import printable
+from krmfn.cli.console import printable, progress
 from krmfn.deadline import Deadline
 from krmfn.errors import Failure, OutputError, SpecError
 from krmfn.kustomize import find_kustomize
@@ -98,7 +99,11 @@ def run(options: argparse.Namespace) -> int:
     known = [one for found in every for one in overlays(found)]
     if not known:
         raise SpecError("file", f"there is no kustomization below {', '.join(options.directories)}")
-    founds = [_look(one, command, settings, options) for one in known]
+    founds = []
+    with progress("building", len(known)) as step:
+        for one in known:
+            founds.append(_look(one, command, settings, options))
+            step()
     for found in founds:
         _show(found)
     for one in (one for found in every for one in found if one not in known):
@@ -135,7 +140,8 @@ def _look(
         if overlay.listed:
             found.note = "uses krmfn already; `krmfn audit` tells what is missing"
             return found
-        deadline = Deadline.from_environment(options.start)
+        # Each overlay has its own: a repository may have hundreds.
+        deadline = Deadline.from_environment(time.monotonic())
         around = Surroundings(os.environ, deadline, one.directory, root)
         output = look_at(one.directory, command, around).output
         items = resourcelist.stream(output, str(one.file))
