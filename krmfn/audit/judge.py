@@ -10,14 +10,14 @@ names too (facts of ``internal.config.kubernetes.io/previousNames``).
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from krmfn import fieldpath
 from krmfn.audit.annotation import annotated, crd_kind
 from krmfn.audit.entries import Entries
-from krmfn.audit.objects import resources
+from krmfn.audit.objects import companions, resources
 from krmfn.audit.productions import assumed, productions
 from krmfn.audit.references import references
 
@@ -131,7 +131,7 @@ def _within(namespace: str | None, made: Iterable[Production]) -> list[Productio
 
 
 def audit(
-    items: Iterable[Item],
+    items: Sequence[Item],
     catalogues: Iterable[SecretCatalogue],
     *,
     assume: Iterable[Assumption] = (),
@@ -157,6 +157,9 @@ def audit(
         if spec := annotated(resource):
             entries.add(spec, kind=crd_kind(resource))
     made = [p for one in objects for p in productions(one, entries)]
+    if in_build:
+        known = companions(items)
+        made = [replace(p, former=(*p.former, *known.get(p.secret, ()))) for p in made]
     made += assumed(assume)
     index = Index(made)
     found = [r for one in objects for r in references(one, entries)]

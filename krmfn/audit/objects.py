@@ -86,6 +86,20 @@ def resources(items: Iterable[Item]) -> Iterator[Resource]:
                 yield found
 
 
+def companions(items: Iterable[Item]) -> dict[str, tuple[str, ...]]:
+    """The former names of Secrets whose name companions stand in the stream, by their name.
+
+    A companion is no object of the cluster; but inside a build it says what kustomize will rename.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for item in items:
+        metadata = mapping(item.header().get("metadata")) if item.kind == "Secret" else {}
+        annotations = mapping(metadata.get("annotations"))
+        if annotations.get(LOCAL_CONFIG) == "true" and PREVIOUS_NAMES in annotations:
+            found[str(metadata.get("name"))] = tuple(str(annotations[PREVIOUS_NAMES]).split(","))
+    return found
+
+
 def _resource(value: dict[str, Any], item: Item, inside: tuple[str | int, ...]) -> Resource | None:
     metadata = mapping(value.get("metadata"))
     annotations = mapping(metadata.get("annotations"))

@@ -94,9 +94,9 @@ def test_in_the_way(cluster: Cluster, estate: tuple[Path, Environ]) -> None:
     assert not cluster.opens(one)
     told = found(overlay, cluster, environ)
     assert statuses(told["synced"]) == ["error"]
-    assert (
-        "is not managed by SealedSecret; events: ErrUpdateFailed" in told["synced"][0]["evidence"]
-    )
+    condition, _, events = told["synced"][0]["evidence"].partition("; events: ")
+    assert "is not managed by SealedSecret" in condition
+    assert "ErrUpdateFailed" in events
     command, _, restart = told["in-the-way"][0]["fix"].partition(" && ")
     cluster.api.kubectl(*command.split()[1:])
     assert restart.startswith(f"kubectl rollout restart -n {HOME} deployment/")

@@ -177,3 +177,19 @@ def test_a_token_secret_has_what_the_controller_writes() -> None:
     for key in ("token", "ca.crt", "namespace", "service-ca.crt"):
         assert verdict(token, pod(key=key)) == ("plain", ())
     assert verdict(token, pod(key="other")) == ("plain", ("other",))
+
+
+def test_a_companion_tells_former_names() -> None:
+    """Inside a build a name companion says what kustomize will rename; it makes no Secret itself."""
+    marks = {"config.kubernetes.io/local-config": "true", PREVIOUS_NAMES: "s"}
+    companion = {"apiVersion": "v1", "kind": "Secret", **_metadata("s-hash", "a")}
+    companion["metadata"] |= {"annotations": marks}
+    sealed = {
+        "apiVersion": "bitnami.com/v1alpha1",
+        "kind": "SealedSecret",
+        **_metadata("s-hash", "a"),
+        "spec": {"encryptedData": {"k": "x"}},
+    }
+    assert verdict(sealed, companion, pod(), in_build=True) == ("sealed", ())
+    assert verdict(sealed, companion, pod()) == ("unmet", ())
+    assert verdict(companion, pod(), in_build=True) == ("unmet", ())
