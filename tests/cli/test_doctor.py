@@ -318,7 +318,7 @@ def test_certificate(before: int, after: int, status: str, cause: str, overlay: 
     certificate(overlay, before, after)
     one = only("certificate", checks(overlay)[1])
     assert (one["status"], cause in one["cause"]) == (status, True)
-    assert "krmfn cert fetch" in one["fix"] == status != "ok"
+    assert ("krmfn cert fetch" in one["fix"]) is (status != "ok")
 
 
 # --- the vault
@@ -368,7 +368,7 @@ def test_a_token_that_may_not_ask(overlay: Path, openbao: OpenBao) -> None:
     policy = 'path "secret/data/build/*" { capabilities = ["read"] }'
     token = openbao.token_for(policy, no_default_policy=True)
     value = repo.transformer()
-    value["spec"]["stores"]["main"]["vault"]["version"] = "v2"
+    value["spec"]["stores"] = {"main": {"vault": {**repo.STORES["main"]["vault"], "version": "v2"}}}
     repo.write(overlay / "krmfn.yaml", value)
     code, found = checks(overlay, **openbao.environ | {"VAULT_TOKEN": token})
     assert only("vault-token", found)["status"] == "skipped"

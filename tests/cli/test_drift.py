@@ -16,6 +16,7 @@ import yaml
 from tests.support import apiserver
 from tests.support import repository as repo
 from tests.support.command import krmfn
+from tests.support.platform import write_platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -252,3 +253,20 @@ def test_the_cluster_refuses(estate: Estate, api: apiserver.ApiServer) -> None:
     code, output, errors = estate.drift(KUBECONFIG="/nonexistent")
     assert (code, output) == (3, "")
     assert "no cluster is configured" in errors
+
+
+@pytest.mark.parametrize("command", ["drift", "diff"])
+def test_the_policy_is_obeyed(command: str, tmp_path: Path, estate: Estate) -> None:
+    """As in a build: what no rule allows is refused with exit code 6, and nobody is asked."""
+    sides = ("--against", estate.rendered) if command == "drift" else (estate.rendered,)
+    allowed = write_platform(tmp_path / "allowed/p.yaml")
+    assert estate.call(command, estate.overlay, *sides, **allowed).returncode in (0, 1)
+    denied = write_platform(tmp_path / "denied/p.yaml", rule={"namespaces": ["other"]})
+    # Nobody listens there: whoever asked would say `unavailable`.
+    server = {"VAULT_ADDR": "http://127.0.0.1:1", "VAULT_TOKEN": "x"}
+    done = krmfn(
+        command, estate.overlay, *sides, cwd=estate.root, KRMFN_KUSTOMIZE=str(KUBECTL),
+        **server, **denied,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (6, "")
+    assert "[policy-denied]" in done.stderr
