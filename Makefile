@@ -73,9 +73,9 @@ e2e: $(READY)
 cluster: $(READY)
 	@$(BIN)/python -m tests.e2e.cluster $(ARGS)
 
-# Attacks and canaries build whole repositories many times, and cover what these cover.
+# All but the blocks of the documentation, which run what these run.
 coverage: $(READY)
-	@$(BIN)/pytest -n auto -m 'not e2e and not container' --quiet --cov --cov-report= $(addprefix tests/,unit property conformance cli audit) $(ARGS)
+	@$(BIN)/pytest -n auto -m 'not e2e and not container' --quiet --cov --cov-report= $(addprefix tests/,unit property conformance cli audit argocd attacks canary) $(ARGS)
 	@$(BIN)/coverage report --include='krmfn/cli/*,krmfn/providers/*'
 	@$(BIN)/coverage report $(CORE)
 	@$(BIN)/coverage json --quiet -o - $(CORE) | $(BIN)/python .ci/branches.py 95
