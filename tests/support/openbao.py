@@ -49,6 +49,12 @@ class OpenBao:
         version: int = answer["data"]["version"]
         return version
 
+    def renew(self, mount: str, path: str, *versions: dict[str, Any]) -> None:
+        """Write a KV 2 secret whose versions are counted from 1, whatever was there before."""
+        self.request("DELETE", f"{mount}/metadata/{path}")
+        for fields in versions:
+            self.write(mount, path, fields)
+
     def mount(self, path: str, kind: str, **options: str) -> None:
         """Mount a secrets engine."""
         self.request("POST", f"sys/mounts/{path}", {"type": kind, "options": options})

@@ -48,9 +48,9 @@ DEPLOYMENT = {
 
 
 def seed(bao: OpenBao) -> None:
-    """The values that every build here reads."""
-    bao.write("secret", "krmfn/derivation", {"key": DERIVATION_KEY})
-    bao.write("secret", "build/db", {"password": VALUE})
+    """The values that every build here reads, each as its secret's only version."""
+    bao.renew("secret", "krmfn/derivation", {"key": DERIVATION_KEY})
+    bao.renew("secret", "build/db", {"password": VALUE})
 
 
 def write(file: Path, *documents: Any) -> Path:

@@ -49,9 +49,7 @@ VAULT: dict[str, list[dict[str, str]]] = {
 def seed(bao: OpenBao) -> None:
     """Write the vault's values anew, with their versions counted from 1."""
     for path, versions in VAULT.items():
-        bao.request("DELETE", f"secret/metadata/{path}")
-        for fields in versions:
-            bao.write("secret", path, fields)
+        bao.renew("secret", path, *versions)
 
 
 # --- routes: directory and environment to a stream
