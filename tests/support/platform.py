@@ -50,7 +50,14 @@ def platform(*, rule: dict[str, Any] | None = None, **spec: Any) -> dict[str, An
 
 
 def policy(directory: Path, **changes: Any) -> dict[str, str]:
-    """The policy that a sidecar mounts, for the application of tests/support/cmp_host.py.
+    """The policy that a sidecar mounts, for the application of tests/support/cmp_host.py."""
+    rule = {"repositories": ["https://git.example/shop.git"]}
+    text = json.dumps(platform(rule=rule | changes.pop("rule", {}), **changes))
+    return mounted(directory, text)
+
+
+def mounted(directory: Path, text: str) -> dict[str, str]:
+    """A policy's text where a sidecar mounts it.
 
     Where no mount can be made read-only, Argo CD's rule cannot be met, and the test is skipped.
     """
@@ -58,8 +65,7 @@ def policy(directory: Path, **changes: Any) -> dict[str, str]:
         pytest.skip("this machine gives no mount namespace")
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / "platform.yaml"
-    rule = {"repositories": ["https://git.example/shop.git"]}
-    file.write_text(json.dumps(platform(rule=rule | changes.pop("rule", {}), **changes)))
+    file.write_text(text)
     return {"KRMFN_CONFIG": str(file)}
 
 

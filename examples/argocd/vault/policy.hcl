@@ -2,6 +2,9 @@
 path "secret/data/shop/production/*" {
   capabilities = ["read"]
 }
+path "secret/data/shop/registry" {
+  capabilities = ["read"]
+}
 path "secret/data/krmfn/derivation" {
   capabilities = ["read"]
 }

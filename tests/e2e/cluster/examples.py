@@ -208,6 +208,7 @@ def _staging() -> Secrets:
 
 LOGTO_PROD = Example("logto/overlays/prod", kustomize, _logto)
 SHOP_STAGING = Example("shop/overlays/transformer/staging", kustomize, _staging)
+SHOP_PRODUCTION = Example("shop/overlays/transformer/production", kustomize, _production)
 SHOP_SEAL = Example("shop/overlays/seal/production", seal, _production)
 AGE = Example("age", kubectl, _age)
 # logto's prod-container is not here: tests/e2e/test_container.py holds its bytes to those of prod.
@@ -219,7 +220,7 @@ EXAMPLES = (
     Example("shop/overlays/generator/staging", kustomize, _staging),
     Example("shop/overlays/generator/production", kustomize, _production),
     SHOP_STAGING,
-    Example("shop/overlays/transformer/production", kustomize, _production),
+    SHOP_PRODUCTION,
     Example("shop/overlays/transformer/staging", build, _staging),
     Example("shop/overlays/transformer/production", build, _production),
     SHOP_SEAL,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-NAMESPACES = ("dev", "staging", "production", "sealed-secrets")
+NAMESPACES = ("dev", "staging", "production", "sealed-secrets", "argocd")
 HOME = "sealed-secrets"  # the controller's namespace
 ACCOUNT = "sealed-secrets-controller"
 # The same port under the names that the two usual installations give the Service: the plain
@@ -34,6 +34,7 @@ OPERATORS = (
     ("cert-manager.io/v1", "Certificate", "certificates"),
     ("cert-manager.io/v1", "Issuer", "issuers"),
     ("monitoring.coreos.com/v1", "ServiceMonitor", "servicemonitors"),
+    ("argoproj.io/v1alpha1", "Application", "applications"),
 )
 RBAC = "rbac.authorization.k8s.io"
 
