@@ -29,7 +29,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=ROOT / "dist")
     parser.add_argument("--cyclonedx", required=True, help="the program `cyclonedx-py`")
-    parser.add_argument("--kustomize", help="a kustomize for the Argo CD image")
+    parser.add_argument(
+        "--kustomize",
+        metavar="IMAGE",
+        help="whose kustomize the Argo CD image gets, in place of one that is built here",
+    )
     options = parser.parse_args()
     if run("git", "status", "--porcelain"):
         sys.exit("release: the checkout has changes that are not committed")
@@ -71,6 +75,8 @@ def sbom(program: str, file: Path, epoch: str) -> None:
 
 def images(output: Path, version: str, epoch: str, kustomize: str | None) -> None:
     """An OCI archive of each image, for the architecture of this machine."""
+    from tests.e2e.tools import kustomize_image
+
     docker = shutil.which("docker")
     if (
         docker is None
@@ -85,10 +91,9 @@ def images(output: Path, version: str, epoch: str, kustomize: str | None) -> Non
         arguments.append(f"--timestamp={epoch}")
     machine = run("docker", "info", "--format", "{{.Host.Arch}}").strip() or "unknown"
     for name, target in IMAGES.items():
-        more = [f"--build-arg=KUSTOMIZE_IMAGE={kustomize}"] if kustomize else []
-        if target == "argocd" and not kustomize:
-            print("release: no --kustomize image, so no krmfn-argocd", file=sys.stderr)
-            continue
+        more = []
+        if target == "argocd":
+            more = [f"--build-arg=KUSTOMIZE_IMAGE={kustomize or kustomize_image()}"]
         tag = f"localhost/{name}:{version}"
         run(*build, "--target", target, *arguments, *more, "-t", tag, ".")
         archive = output / f"{name}-{version}-{machine}.oci.tar"

@@ -374,10 +374,13 @@ def test_links_out_of_the_repository_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "annotation", ["krmfn.dev/plan", "krmfn.dev/sealed-for", "krmfn.dev/certificate"]
 )
-def test_marks_of_another_run_are_refused(annotation: str, tmp_path: Path) -> None:
-    """Nobody but this run says what it sealed and how."""
+@pytest.mark.parametrize("on", ["SecretClaim", "Deployment"])
+def test_marks_of_another_run_are_refused(on: str, annotation: str, tmp_path: Path) -> None:
+    """Nobody but this run says what it sealed and how, of a claim or of anything else."""
     overlay = repo.repository(tmp_path)
-    repo.change(tmp_path / "base", commonAnnotations={annotation: "0" * 64 + " {}"})
+    mark_ = {"op": "add", "path": "/metadata/annotations", "value": {annotation: "0" * 64 + " {}"}}
+    patch = {"target": {"kind": on}, "patch": json.dumps([mark_])}
+    repo.change(tmp_path / "base", patches=[patch])
     done = build(overlay)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.endswith("[annotation]\n")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tarfile
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ import pytest
 
 from tests.e2e.cluster.examples import seed
 from tests.e2e.cluster.server import Cluster, running
-from tests.e2e.tools import CONTROLLER_VERSIONS, KUSTOMIZE_VERSIONS, tool
+from tests.e2e.tools import CONTROLLER_VERSIONS, kustomize_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = "localhost/krmfn:latest"  # as the container variant of the example names it
 ARGOCD_IMAGE = "localhost/krmfn-argocd:latest"
-KUSTOMIZE_IMAGE = "localhost/krmfn-test-kustomize:latest"
 
 
 def run(
@@ -92,14 +90,8 @@ def argocd_image() -> str:
     """The plugin's image, with a kustomize that is here already."""
     if not shutil.which("docker") or run("docker", "info").returncode:
         pytest.skip("no container runtime")
-    with tempfile.TemporaryDirectory() as name:
-        archive = Path(name) / "kustomize.tar"
-        with tarfile.open(archive, "w") as tar:
-            tar.add(tool("kustomize", KUSTOMIZE_VERSIONS[-1]), arcname="app/kustomize")
-        done = run("docker", "import", archive, KUSTOMIZE_IMAGE)
-        assert done.returncode == 0, done.stderr
     build = os.environ.get("KRMFN_IMAGE_BUILD", "docker build").split()
-    argument = f"KUSTOMIZE_IMAGE={KUSTOMIZE_IMAGE}"
+    argument = f"KUSTOMIZE_IMAGE={kustomize_image()}"
     done = run(*build, "--target", "argocd", "--build-arg", argument, "-t", ARGOCD_IMAGE, ".")
     assert done.returncode == 0, done.stderr[-4000:]
     return ARGOCD_IMAGE

@@ -21,6 +21,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,6 +104,17 @@ def tool(name: str, version: str) -> Path:
             if not path.exists():
                 build(name, version, path)
     return path
+
+
+def kustomize_image() -> str:
+    """An image with the newest of these kustomizes where the project's own has it; needs `docker`."""
+    name = f"localhost/krmfn-kustomize:{KUSTOMIZE_VERSIONS[-1]}"
+    with tempfile.TemporaryDirectory() as scratch:
+        archive = Path(scratch) / "kustomize.tar"
+        with tarfile.open(archive, "w") as tar:
+            tar.add(tool("kustomize", KUSTOMIZE_VERSIONS[-1]), arcname="app/kustomize")
+        run(["docker", "import", str(archive), name])
+    return name
 
 
 @contextlib.contextmanager
