@@ -48,11 +48,11 @@ def examine(found: Examined) -> Iterator[Diagnosis]:
     """Every store of the overlay, and then every value."""
     well: dict[int, bool] = {}  # configurations share a store, and then its answers
     for plan, around in found.plans:
-        plan, _ = under(platform_of(around), plan)  # noqa: PLW2901  # as every build does
+        governed, _ = under(platform_of(around), plan)  # as every build does
         ill: list[Diagnosis] = []
-        for name, asked in _asked(plan).items():
+        for name, asked in _asked(governed).items():
             try:
-                store = Stores(plan.stores, around).get(name)
+                store = Stores(governed.stores, around).get(name)
                 if (health := store.health()) is None:
                     continue
                 if id(store) not in well:

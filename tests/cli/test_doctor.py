@@ -440,6 +440,17 @@ def test_a_policy_that_denies(overlay: Path, tmp_path: Path) -> None:
     assert of_vault(found) == []
 
 
+def test_limits_that_a_build_just_meets(overlay: Path, tmp_path: Path, openbao: OpenBao) -> None:
+    """The doctor looks more than once, and counts what a build would read once."""
+    repo.seed(openbao)
+    limits = {"secrets": 1, "reads": 1, "keys": 1, "certificates": 1}
+    environ = write_platform(tmp_path / "p.yaml", limits=limits) | openbao.environ
+    code, found = checks(overlay, **environ)
+    assert [one for one in found if one["status"] == "error"] == []
+    assert code == 0
+    assert ("vault-value", "ok", "production/db") in of_vault(found)
+
+
 # --- the cluster
 
 SERVICES = "/api/v1/namespaces/sealed-secrets/services"
