@@ -11,7 +11,6 @@ lists a transformer, the skip marker and a validator. Values are yours to write 
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 import time
@@ -33,6 +32,7 @@ from krmfn.overlay import read_overlay
 from krmfn.paths import find_root
 from krmfn.providers.base import Surroundings
 from krmfn.repository import Kustomization, kustomizations, overlays
+from krmfn.unified import unified
 
 if TYPE_CHECKING:
     import argparse
@@ -223,11 +223,7 @@ def _count(number: int) -> str:
 
 
 def _diff(path: Path, before: str, after: str) -> None:
-    old = str(path) if before else "/dev/null"
-    lines = difflib.unified_diff(
-        before.splitlines(), after.splitlines(), old, str(path), lineterm=""
-    )
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.write(unified(before, after, str(path) if before else "/dev/null", str(path)))
 
 
 def _consent() -> bool:

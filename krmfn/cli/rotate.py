@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"[warning] krmfn rotate: {warning}", file=sys.stderr)
     if not options.dry_run:
         replace_files({file: after for file, (_, _, after) in changed.items()})
-    sys.stdout.write(rotate.unified(changed))
+    sys.stdout.write(rotate.shown(changed))
     count = f"{len(changed)} file{'' if len(changed) == 1 else 's'}"
     verb = "would change" if options.dry_run else "changed"
     print(f"{count} {verb}" if changed else "nothing to change", file=sys.stderr)

@@ -73,7 +73,8 @@ def _check(sealed: list[dict[str, Any]], keys: list[Any]) -> int:
                 print(f"no   {place}: there is nothing in it")
                 code = 1
                 continue
-            print(f"yes  {place}: {len(found['data'])} keys")
+            count = len(found["data"])
+            print(f"yes  {place}: {count} key{'s' * (count != 1)}")
     return code
 
 
