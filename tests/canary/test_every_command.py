@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from krmfn.cli.completion import whole_parser
 from tests.canary.test_canary import CANARY, FORMS, clean, watching
-from tests.support import apiserver, plaintexts
+from tests.support import commands, plaintexts
 from tests.support import repository as repo
-from tests.support.command import MEASURED
 from tests.support.function import DERIVATION_KEY, Project
 
 if TYPE_CHECKING:
@@ -23,11 +19,8 @@ if TYPE_CHECKING:
 
     from tests.support.openbao import OpenBao
 
-KUBECTL = Path(sys.executable).parent / "kubectl"
 OTHER = Path(__file__).resolve().parents[1] / "vectors/keys/current.crt"
 RENDERED = "rendered/overlays/production.yaml"
-CONTROLLER = "/api/v1/namespaces/kube-system/services"
-SERVICE = f"{CONTROLLER}/sealed-secrets-controller"
 BEGINNING = CANARY[:6].encode()  # of a value that was cut short
 
 
@@ -242,75 +235,34 @@ CASES: dict[str, list[Case]] = {
         Case("help nothing", 2, "[usage]", stdin="in/value.txt"),
     ],
 }
-# What Argo CD asks has an answer always.
-NEVER_FAIL = ("argocd discover", "argocd parameters")
-PRINTED_AS = ("--json", "--sarif", "--mermaid", "--html", "--explain", "--check")
 
 
 @pytest.fixture(scope="module")
-def made(
-    tmp_path_factory: pytest.TempPathFactory, openbao: OpenBao
-) -> Iterator[tuple[Project, apiserver.ApiServer]]:
+def made(tmp_path_factory: pytest.TempPathFactory, openbao: OpenBao) -> Iterator[Project]:
     """The repository with its build, an age store and a cluster, all of which hold the value."""
-    directory = tmp_path_factory.mktemp("made")
-    plaintexts.seed(openbao, CANARY, DERIVATION_KEY)
-    plaintexts.repository(directory, CANARY)
-    with apiserver.running(tmp_path_factory.mktemp("cluster")) as api:
-        environ = {**openbao.environ, **api.environ, "KRMFN_KUSTOMIZE": str(KUBECTL)}
-        project = Project(directory, {**environ, **MEASURED, "KRMFN_DEBUG": "1"})
-        project.write({"app": {"text": CANARY, "list": [CANARY]}})
-        build = ("build", "overlays/production", "--output", "rendered")
-        assert project.run(None, *build, stdin=b"").returncode == 0
-        _deploy(api)
-        yield project, api
-
-
-def _deploy(api: apiserver.ApiServer) -> None:
-    """A controller whose message quotes the value, and a Service that gives it for a certificate."""
-    api.objects = {f"{CONTROLLER}/value": {"spec": {"ports": [{"name": "http"}]}}}
-    api.objects[SERVICE] = api.objects[f"{CONTROLLER}/value"]
-    for name, content in (("sealed-secrets-controller", repo.PEM), ("value", CANARY)):
-        api.objects[f"{CONTROLLER}/http:{name}:http/proxy/v1/cert.pem"] = content
-    condition = {"type": "Synced", "status": "False", "message": f"template: x: {CANARY}"}
-    metadata = {"name": "shop-smtp", "namespace": "production", "generation": 1}
-    place = "/apis/bitnami.com/v1alpha1/namespaces/production/sealedsecrets"
-    api.objects[f"{place}/shop-smtp"] = {
-        "metadata": metadata,
-        "status": {"observedGeneration": 1, "conditions": [condition]},
-    }
-    api.deploy({"metadata": metadata, "spec": {"encryptedData": {"password": CANARY}}})
-
-
-def leaves(parser: argparse.ArgumentParser, words: str = "") -> Iterator[tuple[str, set[str]]]:
-    """Each command with its subcommand, and its options."""
-    inner = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
-    for action in inner:
-        for name, one in action.choices.items():
-            yield from leaves(one, f"{words} {name}".strip())
-    if not inner:
-        yield words, {option for action in parser._actions for option in action.option_strings}
+    with plaintexts.project(tmp_path_factory, openbao, CANARY, DERIVATION_KEY) as found:
+        found.environ["KRMFN_DEBUG"] = "1"
+        yield found
 
 
 def test_every_command_is_here() -> None:
     """With a success, a failure, and every form that its output has."""
-    found = dict(leaves(whole_parser()))
+    found = commands.options()
     assert set(found) == set(CASES)
     for command, options in found.items():
         codes = [case.code for case in CASES[command]]
         assert min(codes) < 2, command
-        assert max(codes) > 1 or command in NEVER_FAIL, command
+        assert max(codes) > 1 or command in commands.NEVER_FAIL, command
         used = {word for case in CASES[command] for word in case.line.split()}
-        assert options & set(PRINTED_AS) <= used, command
+        assert options & commands.FORMS <= used, command
 
 
 @pytest.mark.parametrize(
     "case", [case for cases in CASES.values() for case in cases], ids=lambda case: case.line
 )
-def test_nothing_is_shown(
-    case: Case, made: tuple[Project, apiserver.ApiServer], tmp_path: Path
-) -> None:
+def test_nothing_is_shown(case: Case, made: Project, tmp_path: Path) -> None:
     """Neither by its output nor by its children, nor in a file that did not hold it before."""
-    project = Project(shutil.copytree(made[0].directory, tmp_path / "shop"), made[0].environ)
+    project = Project(shutil.copytree(made.directory, tmp_path / "shop"), made.environ)
     held = {file: file.read_bytes() for file in files(tmp_path)}
     with watching() as seen:
         stdin = (project.directory / case.stdin).read_bytes() if case.stdin else b""

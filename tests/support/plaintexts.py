@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import shutil
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.support import environments
+from tests.support import apiserver, environments
 from tests.support import repository as repo
+from tests.support.command import MEASURED
+from tests.support.function import Project
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
+
+    import pytest
 
     from tests.support.openbao import OpenBao
+
+KUBECTL = Path(sys.executable).parent / "kubectl"
+CONTROLLER = "/api/v1/namespaces/kube-system/services"
+SERVICE = f"{CONTROLLER}/sealed-secrets-controller"
 
 DEPLOYMENT = """\
 apiVersion: apps/v1
@@ -65,6 +76,40 @@ stringData:
 """
 
 
+@contextlib.contextmanager
+def project(
+    folders: pytest.TempPathFactory, bao: OpenBao, value: str, derivation_key: str
+) -> Iterator[Project]:
+    """The repository with production's build in rendered/, an age store, and a cluster."""
+    directory = folders.mktemp("made")
+    seed(bao, value, derivation_key)
+    repository(directory, value)
+    with apiserver.running(folders.mktemp("cluster")) as api:
+        environ = {**bao.environ, **api.environ, "KRMFN_KUSTOMIZE": str(KUBECTL), **MEASURED}
+        found = Project(directory, environ)
+        found.write({"app": {"text": value, "list": [value]}})
+        build = ("build", "overlays/production", "--output", "rendered")
+        assert found.run(None, *build, stdin=b"").returncode == 0
+        _deploy(api, value)
+        yield found
+
+
+def _deploy(api: apiserver.ApiServer, value: str) -> None:
+    """A controller whose message quotes the value, and a Service that gives it for a certificate."""
+    api.objects = {f"{CONTROLLER}/value": {"spec": {"ports": [{"name": "http"}]}}}
+    api.objects[SERVICE] = api.objects[f"{CONTROLLER}/value"]
+    for name, content in (("sealed-secrets-controller", repo.PEM), ("value", value)):
+        api.objects[f"{CONTROLLER}/http:{name}:http/proxy/v1/cert.pem"] = content
+    condition = {"type": "Synced", "status": "False", "message": f"template: x: {value}"}
+    metadata = {"name": "shop-smtp", "namespace": "production", "generation": 1}
+    place = "/apis/bitnami.com/v1alpha1/namespaces/production/sealedsecrets"
+    api.objects[f"{place}/shop-smtp"] = {
+        "metadata": metadata,
+        "status": {"observedGeneration": 1, "conditions": [condition]},
+    }
+    api.deploy({"metadata": metadata, "spec": {"encryptedData": {"password": value}}})
+
+
 def seed(bao: OpenBao, value: str, derivation_key: str) -> None:
     """Every path that the overlays read holds the value, each with two versions."""
     bao.renew("secret", "krmfn/derivation", {"key": derivation_key})
@@ -75,6 +120,8 @@ def seed(bao: OpenBao, value: str, derivation_key: str) -> None:
         bao.renew("secret", path, old, new)
     bao.renew("secret", "shop/list", {"password": [value]})
     bao.renew("secret", "production/legacy", {"password": value})
+    for path in ("fresh/legacy", "fresh/generated", "new/legacy"):  # an import writes these
+        bao.renew("secret", path)
 
 
 def repository(root: Path, value: str) -> None:
