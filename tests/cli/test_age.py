@@ -169,6 +169,22 @@ def test_a_failed_set_changes_nothing(
     assert sorted(p.name for p in store.iterdir()) == ["id", "s.age"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["pw", CANARY], "…"),
+        (["pw", f"with {CANARY}", "--valeu", CANARY], "… --valeu"),
+        (["pw", f"--value={CANARY}"], "--value"),
+    ],
+)
+def test_a_value_as_an_argument(store: Path, arguments: list[str], told: str) -> None:
+    """Is refused, and not repeated: standard error is what a log keeps."""
+    result = krmfn(store, "set", "s.age", "a/b", *arguments, "--identity", "id", code=2)
+    assert result.stderr == (
+        f"[error] krmfn age: unrecognized arguments: {told}; see krmfn age --help [usage]\n"
+    )
+
+
 def test_set_does_not_lock_its_user_out(store: Path) -> None:
     """A file that would be encrypted to others alone is not written."""
     mine = pyrage.x25519.Identity.from_str((store / "id").read_text().splitlines()[-1])
