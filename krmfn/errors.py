@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from krmfn.words import printable
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -86,8 +88,7 @@ class KrmfnError(Failure):
         if self.remedy:
             text += f"; {self.remedy}"
         line = " ".join(f"{text} [{self.id}]".split())
-        # A name from elsewhere may hold a terminal's control sequences.
-        return "".join(char if char.isprintable() else "?" for char in line)
+        return printable(line)
 
     __str__ = line
 

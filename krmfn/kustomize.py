@@ -40,6 +40,12 @@ _PLUGINS = "--enable-alpha-plugins"
 _OUR_ERROR = re.compile(r"\[error\] (.+?) \[([a-z0-9-]+)\]")
 # kubectl from 1.37 on logs its error instead of printing it.
 _LOGGED = re.compile(r'^E\d{4} .*?\] "command failed" err="(.*)"$')
+# Here a message of kustomize's begins to quote what stands in a file, which may be a value.
+_QUOTING = re.compile(
+    r"\{|\\n|config: `|node contents|literal sources? |: line \[|invalid utf8|\[patch: |patch from |"
+    r"specify a target |decoding \[|for value |unmarshal !!|anchor '|is not a string: "
+)
+_CUT = "what it quotes of a file is not shown; run kustomize itself to see it"
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 # A shebang cuts lines that are longer, and cannot quote.
 _SHEBANG = re.compile(r"/[^\s]{1,100}")
@@ -182,8 +188,11 @@ class Sandbox:
         lines = [line for line in errors.splitlines() if line.strip() and line[0] != "#"]
         lines = [_LOGGED.sub(r"\1", line) for line in lines] or ["it says nothing"]
         first = next((line for line in lines if line.lower().startswith("error")), lines[0])
-        text = first.removeprefix("Error: ")
-        return SpecError("kustomize", f"kustomize fails: {text[:2000]}")
+        text = first.removeprefix("Error: ").removeprefix("error: ")[:2000]
+        told, *quoted = _QUOTING.split(text, maxsplit=1)
+        if not quoted:
+            return SpecError("kustomize", f"kustomize fails: {text}")
+        return SpecError("kustomize", f"kustomize fails: {told.rstrip(' :[`')}: …", remedy=_CUT)
 
 
 def _program() -> str:

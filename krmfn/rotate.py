@@ -7,7 +7,6 @@ all files can be replaced together. Values of secrets are neither read nor neede
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from krmfn.providers.base import Surroundings
 from krmfn.resolve import Stores, at_once
 from krmfn.spec.parse import parse
 from krmfn.strictyaml import mapping
+from krmfn.unified import unified
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -239,14 +239,17 @@ def check_patches(overlay: Overlay, config: Config, path: Sequence[str | int]) -
             )
 
 
-def unified(changed: dict[Path, tuple[str, bytes, bytes]]) -> str:
-    """The changes as `git apply` and `patch -p1` take them."""
-    lines: list[str] = []
-    for name, before, after in changed.values():
-        names = f"a/{name}", f"b/{name}"
-        lines += difflib.unified_diff(_lines(before), _lines(after), *names)
-    ending = "\n\\ No newline at end of file\n"
-    return "".join(line if line.endswith("\n") else line + ending for line in lines)
+def shown(changed: dict[Path, tuple[str, bytes, bytes]]) -> str:
+    """The changes as `git apply` and `patch -p1` take them, without what may be a value."""
+    return "".join(
+        unified(
+            before.decode(errors="replace"),
+            after.decode(errors="replace"),
+            f"a/{name}",
+            f"b/{name}",
+        )
+        for name, before, after in changed.values()
+    )
 
 
 _HAND = "change it by hand"
@@ -321,12 +324,6 @@ def _is(pem: bytes, wanted: SealingCertificate, now: datetime) -> bool:
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def _lines(text: bytes) -> list[str]:
-    """Lines with their newlines; no other character ends one."""
-    *whole, last = text.decode(errors="replace").split("\n")
-    return [*(f"{line}\n" for line in whole), *([last] if last else [])]
 
 
 def _refused(

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
+from krmfn.words import counted
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -56,7 +58,7 @@ class Function:
         if self.kinds.endswith("*"):
             kinds += kinds[-1] * max(0, len(integers) - len(kinds))
         if len(integers) != len(kinds):
-            return f"takes {len(kinds)} operand{'s' * (len(kinds) != 1)}, not {len(integers)}"
+            return f"takes {counted(len(kinds), 'operand')}, not {len(integers)}"
         for operand, integer, kind in zip(operands, integers, kinds, strict=True):
             if integer != (kind == "i"):
                 return "takes a number here" if kind == "i" else "takes no number here"

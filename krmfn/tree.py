@@ -165,7 +165,7 @@ def _kustomization(tree: Tree, directory: Path) -> tuple[Path, dict[str, Any]]:
     if len(found) != 1:
         raise SpecError(
             "file",
-            f"{_short(tree, directory)} has {'several kustomizations' if found else 'none'}",
+            f"{_short(tree, directory)} has {'several kustomizations' if found else 'no kustomization'}",
             expected=f"one of {', '.join(FILE_NAMES)}",
         )
     short = _short(tree, found[0])

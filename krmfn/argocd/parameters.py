@@ -15,6 +15,7 @@ from krmfn import strictyaml
 from krmfn.argocd.discover import FILE_NAMES
 from krmfn.errors import KrmfnError, SpecError
 from krmfn.paths import read_repository_file
+from krmfn.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +52,7 @@ def flags(environ: Mapping[str, str]) -> tuple[list[str], list[str]]:
     warnings: list[str] = []
     for name, value in _given(environ.get(VARIABLE, "")):
         if name not in PARAMETERS:
-            warnings.append(f"the parameter {_shown(name)} is not known, and has no effect")
+            warnings.append(f"the parameter {printable(name[:40])} is not known, and has no effect")
         elif not isinstance(value, str) or value not in PARAMETERS[name]:
             raise SpecError(
                 "usage",
@@ -85,8 +86,3 @@ def _given(text: str) -> list[tuple[str, Any]]:
         return [(str(one["name"]), one.get("string", "")) for one in value]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise SpecError("usage", f"{VARIABLE} is not a list of parameters") from None
-
-
-def _shown(name: str) -> str:
-    """A name that somebody wrote, on one line."""
-    return "".join(char if char.isprintable() else "?" for char in name[:40])

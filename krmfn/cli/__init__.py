@@ -83,7 +83,14 @@ class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, as everything else does."""
 
     def error(self, message: str) -> NoReturn:
-        """One line with the id, and exit code 2."""
+        """One line with the id, and exit code 2.
+
+        What stands in excess may be a value that somebody took for an argument: it is not repeated.
+        """
+        told, excess, words = message.partition("unrecognized arguments: ")
+        if excess:
+            known = (w.partition("=")[0] if w.startswith("-") else "…" for w in words.split())
+            message = f"{told}{excess}{' '.join(dict.fromkeys(known))}"
         self.exit(2, f"[error] {self.prog}: {message}; see {self.prog} --help [usage]\n")
 
 

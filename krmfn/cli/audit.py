@@ -23,6 +23,7 @@ from krmfn.auditing import audit_stream
 from krmfn.cli.inputs import add_source, read_source
 from krmfn.errors import SpecError
 from krmfn.validate import validate
+from krmfn.words import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -97,15 +98,11 @@ def _inconsistent(items: Sequence[Item], found: Audit) -> list[Finding]:
 def _summary(found: Audit, findings: Sequence[Finding]) -> str:
     verdicts = [one.verdict for one in found.judged]
     counts = [f"{verdicts.count(v)} {words}" for v, words in _WORDS.items() if v in verdicts]
-    total = _number(len(verdicts), "reference") + (f": {', '.join(counts)}" if counts else "")
+    total = counted(len(verdicts), "reference") + (f": {', '.join(counts)}" if counts else "")
     levels = [finding.severity for finding in findings]
-    told = [_number(levels.count(level), level) for level in ("error", "warning")]
-    told += [f"{_number(len(found.unknown), 'unknown kind')} (-v)"] if found.unknown else []
+    told = [counted(levels.count(level), level) for level in ("error", "warning")]
+    told += [f"{counted(len(found.unknown), 'unknown kind')} (-v)"] if found.unknown else []
     return f"{total}; {', '.join(told)}"
-
-
-def _number(count: int, word: str) -> str:
-    return f"{count} {word}{'' if count == 1 else 's'}"
 
 
 def _explain(name: str) -> int:

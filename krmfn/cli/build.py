@@ -27,6 +27,7 @@ from krmfn.builds import build_all
 from krmfn.deadline import Deadline
 from krmfn.errors import OutputError, SpecError
 from krmfn.kustomize import check_flags
+from krmfn.words import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -89,8 +90,8 @@ def _summary(namespaces: list[str], reads: int, seconds: float) -> str:
     known = sorted({each for each in namespaces if each})
     more = [f"{len(known) - SHOWN} more"] if len(known) > SHOWN else []
     where = ", ".join([*known[:SHOWN], *more]) or "any namespace"
-    made = f"{len(namespaces)} SealedSecret{'s' * (len(namespaces) != 1)}"
-    return f"krmfn: {where}: {made} from {reads} read{'s' * (reads != 1)} {took}"
+    made = counted(len(namespaces), "SealedSecret")
+    return f"krmfn: {where}: {made} from {counted(reads, 'read')} {took}"
 
 
 def _split(options: argparse.Namespace) -> tuple[list[Path], list[str]]:

@@ -21,7 +21,7 @@ from krmfn.certificate import choose
 from krmfn.certificate_source import fetch_url
 from krmfn.cluster import NAMESPACE, SERVICE_NAMES, fetch_certificate
 from krmfn.deadline import Deadline
-from krmfn.errors import Finding, SealingError
+from krmfn.errors import Finding, KrmfnError, SealingError
 from krmfn.paths import read_file
 
 if TYPE_CHECKING:
@@ -94,7 +94,11 @@ def _check(options: argparse.Namespace) -> int:
 
 def _get(options: argparse.Namespace) -> tuple[bytes, str]:
     if options.url:
-        return fetch_url(options.url, Deadline.from_environment(options.start)), options.url
+        try:
+            return fetch_url(options.url, Deadline.from_environment(options.start)), options.url
+        except KrmfnError as error:
+            error.key = "--url"
+            raise
     names = (options.controller_name,) if options.controller_name else SERVICE_NAMES
     return fetch_certificate(
         context=options.context, namespace=options.controller_namespace, names=names

@@ -2,7 +2,7 @@
 
 Rules enforced here: colour and movement only on a terminal that is not ``TERM=dumb``, no colour with
 ``NO_COLOR``; text that goes anywhere else is as wide as `WIDE` on every machine; brackets in a text
-are brackets and no markup. A name from elsewhere goes through `printable` first.
+are brackets and no markup. A name from elsewhere goes through `krmfn.words.printable` first.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import os
 import sys
 import threading
 from typing import TYPE_CHECKING, TextIO
+
+from krmfn.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,11 +50,6 @@ def coloured(*, stderr: bool = False) -> bool:
 
 def _capable(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
-
-
-def printable(text: str) -> str:
-    """``text`` on one line, each character that does not print as a question mark."""
-    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 @contextlib.contextmanager

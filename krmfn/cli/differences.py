@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from krmfn.compare import REASONS
+from krmfn.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,8 +34,7 @@ def text(comparison: Comparison) -> str:
         if counts[state]
     ]
     lines.append(", ".join([*words, f"{comparison.same} the same"]))
-    # A name is anybody's: it must not write a line of its own.
-    return "".join("".join(c if c.isprintable() else "?" for c in line) + "\n" for line in lines)
+    return "".join(f"{printable(line)}\n" for line in lines)
 
 
 def _difference(one: Difference) -> Iterator[str]:

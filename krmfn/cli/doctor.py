@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krmfn.cli.build import terminated
-from krmfn.cli.console import console, printable
+from krmfn.cli.console import console
 from krmfn.cli.install import plugin_home
 from krmfn.cluster import NAMESPACE, SERVICE_NAMES
 from krmfn.deadline import Deadline
@@ -33,6 +33,7 @@ from krmfn.overlay import kustomization_in
 from krmfn.paths import find_root
 from krmfn.providers.base import Surroundings
 from krmfn.providers.shared import StorePool
+from krmfn.words import counted, printable
 
 if TYPE_CHECKING:
     import argparse
@@ -143,5 +144,4 @@ def _print(found: Sequence[Diagnosis], counts: Counter[Status]) -> None:
 
 
 def _number(count: int, status: Status) -> str:
-    plural = "s" if status in ("error", "warning") and count != 1 else ""
-    return f"{count} {status}{plural}"
+    return counted(count, status) if status in ("error", "warning") else f"{count} {status}"

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from krmfn.audit.inventory import inventory
 from krmfn.auditing import audit_stream
-from krmfn.cli.console import console, printable
+from krmfn.cli.console import console
 from krmfn.cli.inputs import add_source, read_source
+from krmfn.words import printable
 
 if TYPE_CHECKING:
     import argparse

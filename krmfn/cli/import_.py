@@ -21,17 +21,19 @@ from typing import TYPE_CHECKING, Any
 
 from krmfn import strictyaml
 from krmfn.atomic import create_file
-from krmfn.cli.console import printable
+from krmfn.cli.inputs import read_input
 from krmfn.deadline import Deadline
 from krmfn.errors import SpecError, raise_all
 from krmfn.importer import document
 from krmfn.importer.entry import PLACEHOLDERS, Imported, Options
 from krmfn.importer.source import Source, sources
-from krmfn.paths import find_root, read_file, read_repository_file
+from krmfn.overlay import kustomization_in
+from krmfn.paths import find_root, read_repository_file
 from krmfn.providers.base import Surroundings
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import check, parse
 from krmfn.spec.transformer import SealedSecretTransformer, TransformerSpec
+from krmfn.words import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -48,7 +50,6 @@ SOURCES = {
     "avp": "Secrets with placeholders of argocd-vault-plugin",
 }
 WITH_VALUES = ("secret", "kustomization")
-KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 NEW_STORE: dict[str, Any] = {"vault": {"path": "secret"}}  # at VAULT_ADDR
 
 
@@ -153,7 +154,7 @@ def _imported(options: argparse.Namespace, how: Options) -> Imported:
     if options.source == "kustomization":
         found, imported = _kustomization(Path(options.files[0]), how)
     else:
-        found = [one for file in options.files for one in sources(_read(file), _called(file))]
+        found = [one for file in options.files for one in sources(read_input(file), _called(file))]
         imported = _read_with(options.source, found, how)
     errors: list[KrmfnError] = [error for source in found for error in source.errors]
     raise_all(errors)
@@ -173,10 +174,10 @@ def _read_with(kind: str, found: list[Source], how: Options) -> Imported:
 def _kustomization(directory: Path, how: Options) -> tuple[list[Source], Imported]:
     from krmfn.importer import kustomization
 
-    file = next((directory / n for n in KUSTOMIZATIONS if (directory / n).is_file()), None)
+    file = kustomization_in(directory)
     if file is None:
         raise SpecError("file", f"{directory} holds no kustomization", key="DIR")
-    found = list(sources(_read(str(file)), str(file)))
+    found = list(sources(read_input(str(file)), str(file)))
     if len(found) != 1:
         raise SpecError("yaml", "one document is expected", where=str(file))
     root = find_root(directory, os.environ)
@@ -189,7 +190,7 @@ def _kustomization(directory: Path, how: Options) -> tuple[list[Source], Importe
 
 def _config(file: Path) -> Wire:
     """The spec of a configuration, in wire form, known to be right."""
-    found = list(strictyaml.documents(_read(str(file)), str(file)))
+    found = list(strictyaml.documents(read_input(str(file)), str(file)))
     if len(found) != 1:
         raise SpecError("spec", "one configuration is expected", where=str(file))
     value = found[0].value()
@@ -218,10 +219,6 @@ def _write_values(
     for path in secrets:
         state = "written" if path in written else "there already, with the same values"
         print(f"{name}:{printable(path)}: {state}", file=sys.stderr)
-
-
-def _read(file: str) -> bytes:
-    return sys.stdin.buffer.read() if file == "-" else read_file(Path(file), name=file, key="")
 
 
 def _called(file: str) -> str:

@@ -11,7 +11,6 @@ lists a transformer, the skip marker and a validator. Values are yours to write 
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 import time
@@ -24,7 +23,7 @@ from krmfn.atomic import create_file, replace_files
 from krmfn.audit.inventory import Wanted, wanted
 from krmfn.auditing import audit_stream
 from krmfn.build import look_at
-from krmfn.cli.console import printable, progress
+from krmfn.cli.console import progress
 from krmfn.deadline import Deadline
 from krmfn.errors import Failure, OutputError, SpecError
 from krmfn.kustomize import find_kustomize
@@ -33,6 +32,8 @@ from krmfn.overlay import read_overlay
 from krmfn.paths import find_root
 from krmfn.providers.base import Surroundings
 from krmfn.repository import Kustomization, kustomizations, overlays
+from krmfn.unified import unified
+from krmfn.words import counted, printable
 
 if TYPE_CHECKING:
     import argparse
@@ -205,7 +206,10 @@ def _by_hand(audited: Audit) -> list[str]:
 def _show(found: Found) -> None:
     """The overlay in a line, then what would change, as a diff."""
     file = found.kustomization.file
-    print(f"\n{file}: " + (printable(found.note) or _count(len(found.wanted))))
+    print(
+        f"\n{file}: "
+        + (printable(found.note) or f"{counted(len(found.wanted), 'Secret')} to claim")
+    )
     for one in found.wanted:
         keys = ", ".join(one.keys) or "any key"
         print(f"  {one.name} ({one.type}: {keys}), for {', '.join(one.users)}")
@@ -218,16 +222,8 @@ def _show(found: Found) -> None:
         _diff(path, "", text)
 
 
-def _count(number: int) -> str:
-    return f"{number} Secret{'s' * (number != 1)} to claim"
-
-
 def _diff(path: Path, before: str, after: str) -> None:
-    old = str(path) if before else "/dev/null"
-    lines = difflib.unified_diff(
-        before.splitlines(), after.splitlines(), old, str(path), lineterm=""
-    )
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.write(unified(before, after, str(path) if before else "/dev/null", str(path)))
 
 
 def _consent() -> bool:
@@ -258,7 +254,8 @@ def _write(changes: Sequence[Found]) -> None:
 
 def _next(changes: Sequence[Found], store: str) -> None:
     where = changes[0].kustomization.directory
-    print(f"\nWritten. Next, for {where} and the others:")
+    others = " and the others" if len(changes) > 1 else ""
+    print(f"\nWritten. Next, for {where}{others}:")
     for advice in (a for found in changes for a in found.advice if a.startswith("krmfn cert")):
         print(f"  {advice}")
     if store == "age":

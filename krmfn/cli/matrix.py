@@ -24,7 +24,7 @@ from krmfn.atomic import replace_file
 from krmfn.auditing import audit_stream
 from krmfn.build import look_at, values_of
 from krmfn.cli.build import terminated
-from krmfn.cli.console import console, printable, progress
+from krmfn.cli.console import console, progress
 from krmfn.deadline import Deadline
 from krmfn.equal import KEY_LENGTH, equal, plain_values, sealed_values
 from krmfn.errors import Failure, SpecError
@@ -33,6 +33,7 @@ from krmfn.matrix import MISSING, NOT_NEEDED, STATES, Column, label_columns, sha
 from krmfn.paths import find_root
 from krmfn.providers.base import Surroundings
 from krmfn.providers.shared import StorePool
+from krmfn.words import counted, printable
 
 if TYPE_CHECKING:
     import argparse
@@ -182,7 +183,11 @@ def _print(found: Table) -> None:
     for row in found.rows:
         grid.add_row(Text(printable(row.name)), *(_words(row, cell) for cell in row.cells))
     if found.rows:
-        screen.print(grid)
+        with screen.capture() as drawn:
+            screen.print(grid)
+        # Without the empty first line, and without what pads the last column.
+        _, *lines = (line.rstrip() for line in drawn.get().splitlines())
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
     for line in [line for row in found.rows for line in notes(row, found)]:
         screen.print(Text(printable(line)), soft_wrap=True)
     screen.print(Text(_summary(found)), soft_wrap=True)
@@ -233,8 +238,10 @@ def _summary(found: Table) -> str:
         if state != NOT_NEEDED and found.count(state)
     ]
     differing = sum(row.differs for row in found.rows)
-    total = f"{len(found.rows)} Secrets in {len(found.columns)} overlays"
-    parts = [f"{total}: {', '.join(counts)}" if counts else total, f"{differing} differ in shape"]
+    total = f"{counted(len(found.rows), 'Secret')} in {counted(len(found.columns), 'overlay')}"
+    differ = "differs" if differing == 1 else "differ"
+    parts = [f"{total}: {', '.join(counts)}" if counts else total, f"{differing} {differ} in shape"]
     if found.shared is not None:
-        parts.append(f"{sum(one.across for one in found.shared)} values shared by environments")
+        across = sum(one.across for one in found.shared)
+        parts.append(f"{counted(across, 'value')} shared by environments")
     return "; ".join(parts)

@@ -30,6 +30,7 @@ from krmfn.platform_config import platform_of
 from krmfn.preview import look
 from krmfn.providers.base import Surroundings
 from krmfn.providers.shared import StorePool
+from krmfn.words import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -230,4 +231,4 @@ def _plain(text: str, style: str = "") -> Any:
     """Text without markup, and without a terminal's control sequences."""
     from rich.text import Text
 
-    return Text("".join(c if c.isprintable() else "?" for c in text), style=style)
+    return Text(printable(text), style=style)

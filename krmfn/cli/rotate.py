@@ -31,6 +31,7 @@ from krmfn.errors import SealingError, SpecError
 from krmfn.paths import read_file
 from krmfn.providers.base import Surroundings
 from krmfn.providers.shared import StorePool
+from krmfn.words import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -83,8 +84,8 @@ def run(options: argparse.Namespace) -> int:
         print(f"[warning] krmfn rotate: {warning}", file=sys.stderr)
     if not options.dry_run:
         replace_files({file: after for file, (_, _, after) in changed.items()})
-    sys.stdout.write(rotate.unified(changed))
-    count = f"{len(changed)} file{'' if len(changed) == 1 else 's'}"
+    sys.stdout.write(rotate.shown(changed))
+    count = counted(len(changed), "file")
     verb = "would change" if options.dry_run else "changed"
     print(f"{count} {verb}" if changed else "nothing to change", file=sys.stderr)
     return 0

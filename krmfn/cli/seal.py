@@ -73,6 +73,9 @@ def run(options: argparse.Namespace) -> int:
             one["metadata"]["annotations"].pop(name, None)
     output = resourcelist.rewrite_stream(done.kept, done.sealed)
     verdict = validate(resourcelist.stream(output), plain_secrets=options.plain_secrets)
+    for finding in verdict.findings:
+        if finding.id == "plain-secret":
+            finding.remedy = "claim it, or say --plain-secrets warn or allow where it is no secret"
     raise_all(verdict.findings)
     for warning in [*around.warnings, *verdict.warnings]:
         print(f"[warning] krmfn seal: {warning}", file=sys.stderr)

@@ -11,15 +11,14 @@ its own name, namespace and scope; the exit code is 1 when one does not.
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from krmfn import resourcelist
+from krmfn.cli.inputs import read_input
 from krmfn.errors import SpecError
-from krmfn.paths import read_file
 from krmfn.sealedsecret import API_VERSION, KIND
 from krmfn.unseal import load_private_keys, unseal
+from krmfn.words import counted, printable
 
 if TYPE_CHECKING:
     import argparse
@@ -41,7 +40,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Open everything, then print; nothing is printed when something does not open."""
-    keys = [k for file in options.key for k in load_private_keys(_read(file), file)]
+    keys = [k for file in options.key for k in load_private_keys(read_input(file), file)]
     sealed = list(_sealed_secrets(options.file))
     if not sealed:
         raise SpecError("input", "there is no SealedSecret in the input")
@@ -61,8 +60,7 @@ def _check(sealed: list[dict[str, Any]], keys: list[Any]) -> int:
         found_metadata = one.get("metadata")
         metadata = found_metadata if isinstance(found_metadata, dict) else {}
         place = "/".join(str(metadata[k]) for k in ("namespace", "name") if metadata.get(k))
-        # A name is anybody's: it must not write a line of its own.
-        place = "".join(char if char.isprintable() else "?" for char in place)
+        place = printable(place)
         try:
             found = unseal(one, keys)
         except SealingError as error:
@@ -73,12 +71,12 @@ def _check(sealed: list[dict[str, Any]], keys: list[Any]) -> int:
                 print(f"no   {place}: there is nothing in it")
                 code = 1
                 continue
-            print(f"yes  {place}: {len(found['data'])} keys")
+            print(f"yes  {place}: {counted(len(found['data']), 'key')}")
     return code
 
 
 def _sealed_secrets(file: str) -> Iterator[dict[str, Any]]:
-    for item in resourcelist.stream(_read(file), file):
+    for item in resourcelist.stream(read_input(file), file):
         value = item.document.value()
         lists = isinstance(value, dict) and isinstance(value.get("items"), list)
         for one in value["items"] if lists else [value]:
@@ -87,9 +85,3 @@ def _sealed_secrets(file: str) -> Iterator[dict[str, Any]]:
                 KIND,
             ):
                 yield one
-
-
-def _read(file: str) -> bytes:
-    if file == "-":
-        return sys.stdin.buffer.read()
-    return read_file(Path(file), name=file, key="")

@@ -22,6 +22,7 @@ from krmfn.preview import look
 from krmfn.sealedsecret import API_VERSION, KIND, SEALED_FOR, SKIP_MARKER, scope_of, sealed_for
 from krmfn.strictyaml import mapping
 from krmfn.validate import CLAIM_GROUP, CLAIM_KIND, validate
+from krmfn.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,7 +72,13 @@ def examine(patient: Patient) -> Examined:
     except Failure as failure:
         tell(_not_built(failure, patient))
         return found
-    tell([Diagnosis("build", "ok", patient.name, f"it builds, with {len(items)} resources")])
+    tell(
+        [
+            Diagnosis(
+                "build", "ok", patient.name, f"it builds, with {counted(len(items), 'resource')}"
+            )
+        ]
+    )
     found.sealed = [
         v for v in values if (v.get("apiVersion"), v.get("kind")) == (API_VERSION, KIND)
     ]
@@ -244,7 +251,8 @@ def _audited(found: Audit, patient: Patient) -> Diagnosis:
     findings = check(found)
     errors = [finding for finding in findings if finding.severity == "error"]
     warnings = [finding for finding in findings if finding.severity == "warning"]
-    told = f"{len(errors)} errors, {len(warnings)} warnings in {len(found.judged)} references"
+    told = f"{counted(len(errors), 'error')}, {counted(len(warnings), 'warning')}"
+    told += f" in {counted(len(found.judged), 'reference')}"
     if not (errors or warnings):
         return Diagnosis("audit", "ok", patient.name, told)
     evidence = "; ".join(finding.line() for finding in (errors or warnings)[:SHOWN])

@@ -199,4 +199,5 @@ def _values(
                 yield Diagnosis("vault-value", "error", place, cause, problem.line(), fix)
         if not problems:
             count = len(outlook.references)
-            yield Diagnosis("vault-value", "ok", subject, f"all of its {count} reads succeed")
+            told = f"all of its {count} reads succeed" if count > 1 else "its read succeeds"
+            yield Diagnosis("vault-value", "ok", subject, told)

@@ -109,7 +109,9 @@ class _Reader:
             )
             return ref.within(path.group(1))
         known = name in _MODIFIERS or name in _REFUSED or name == "jsonPath"
-        message = f"the modifier {name}" if known else "a modifier"
+        message = f"krmfn has nothing like the modifier {name}"
+        if not known:  # what it is called may be anything
+            message = "krmfn knows no such modifier"
         if name == "jsonPath":
             message += " with more than field names, or behind another modifier"
         self.source.refuse(at, message, _REFUSED.get(name, ""))
@@ -139,10 +141,11 @@ class _Reader:
         found: dict[str, Text] = {}
         for field in ("data", "stringData"):
             for key in self.source.mapping((field,)):
-                at = (field, key)
+                at, refused = (field, key), len(self.source.errors)
                 text = self.source.text(at)
                 made = self.encoded(text, at) if field == "data" else self.pieces(text, at)
-                if made and all(isinstance(piece, str) for piece in made):
+                literal = all(isinstance(piece, str) for piece in made)
+                if made and literal and len(self.source.errors) == refused:
                     self.literal(key, at)
                 found[key] = made
         return found

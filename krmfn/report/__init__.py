@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from krmfn.matrix import NOT_NEEDED, STATES
+from krmfn.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +52,7 @@ def page(found: Table) -> str:
     def clean(value: Any) -> Any:
         if isinstance(value, Markup) or not isinstance(value, str):
             return value
-        return "".join(char if char.isprintable() else "?" for char in value)
+        return printable(value)
 
     environment = Environment(
         loader=FileSystemLoader(FOLDER),

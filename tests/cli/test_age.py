@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import stat
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyrage
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives import serialization
 
 from krmfn import derive
 from krmfn.providers.age import AgeFile, open_file, render_file
@@ -90,24 +88,14 @@ def test_init_wants_to_know_what_for(tmp_path: Path, binding: list[str]) -> None
 
 def test_init_binds_to_the_public_key_of_a_certificate(tmp_path: Path) -> None:
     """The hash is that of the SubjectPublicKeyInfo."""
-    key = rsa.generate_private_key(65537, 2048)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1)
-        .not_valid_before(now - timedelta(1))
-        .not_valid_after(now + timedelta(1))
-        .sign(key, hashes.SHA256())
-    )
-    (tmp_path / "c.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    pem = (ROOT / "tests/vectors/keys/current.crt").read_bytes()
+    (tmp_path / "c.pem").write_bytes(pem)
     krmfn(tmp_path, "init", "s.age", "--identity", "id", "--certificate", "c.pem")
-    digest = hashes.Hash(hashes.SHA256())
-    digest.update(
-        key.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
+    public_key = x509.load_pem_x509_certificate(pem).public_key()
+    der = public_key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    assert opened(tmp_path).frame.bound_to.recipients == (digest.finalize().hex(),)
+    assert opened(tmp_path).frame.bound_to.recipients == (hashlib.sha256(der).hexdigest(),)
 
 
 def test_init_refuses_recipients_that_lock_the_identity_out(store: Path) -> None:
@@ -179,6 +167,22 @@ def test_a_failed_set_changes_nothing(
     assert re.fullmatch(r"\[error\] krmfn age: .*\]\n", result.stderr)
     assert (store / "s.age").read_bytes() == before
     assert sorted(p.name for p in store.iterdir()) == ["id", "s.age"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["pw", CANARY], "…"),
+        (["pw", f"with {CANARY}", "--valeu", CANARY], "… --valeu"),
+        (["pw", f"--value={CANARY}"], "--value"),
+    ],
+)
+def test_a_value_as_an_argument(store: Path, arguments: list[str], told: str) -> None:
+    """Is refused, and not repeated: standard error is what a log keeps."""
+    result = krmfn(store, "set", "s.age", "a/b", *arguments, "--identity", "id", code=2)
+    assert result.stderr == (
+        f"[error] krmfn age: unrecognized arguments: {told}; see krmfn age --help [usage]\n"
+    )
 
 
 def test_set_does_not_lock_its_user_out(store: Path) -> None:

@@ -274,7 +274,7 @@ def test_one_that_cannot_be_built_fails_all(shop: Path) -> None:
         (["nowhere"], "nowhere is not a directory [file]"),
         (["overlays/dev", "overlays/../overlays/dev"], "overlays/../overlays/dev is named twice"),
         (["overlays/dev/own.yaml"], "overlays/dev/own.yaml is not a directory"),
-        (["overlays"], "overlays has none, expected one of kustomization.yaml"),
+        (["overlays"], "overlays has no kustomization, expected one of kustomization.yaml"),
         (["overlays/dev", "--json", "--html", "x"], "not allowed with argument --json"),
         ([], "the following arguments are required: DIR"),
     ],

@@ -284,7 +284,7 @@ def refused(kind: str, text: str) -> list[str]:
         ("avp", PLUGIN + "  a: <path:s/k#f>\n", "5:3", "the path has no /data/"),
         ("avp", PLUGIN + "  a: <path:s/data/k#f#latest>\n", "5:3", "a version that is no number"),
         ("avp", PLUGIN + "  a: '<path:s/data/k#f | indent 2>'\n", "5:3", "the modifier indent"),
-        ("avp", PLUGIN + f"  a: '<path:s/data/k#f | {CANARY}>'\n", "5:3", "a modifier"),
+        ("avp", PLUGIN + f"  a: '<path:s/data/k#f | {CANARY}>'\n", "5:3", "no such modifier"),
         (
             "avp",
             PLUGIN + "  a: '<path:s/data/k#f | jsonPath {.a[*]}>'\n",
