@@ -13,16 +13,33 @@ import pytest
 from krmfn.cli import COMMANDS, Parser
 from tests.support.page_runner import run
 from tests.support.pages import PROGRAMS, ROOT, Block, calls, pages, read
+from tests.support.prepared import Prepared, prepared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 PAGES = {str(page.relative_to(ROOT)): read(page) for page in pages()}
 BLOCKS = [block for page in PAGES.values() for block in page.blocks]
-RUN = sorted({block.page for block in BLOCKS if block.way == "runs"})
+ALONE = [block for block in BLOCKS if block.way == "runs" and "prepared" in block.words]
+RUN = sorted({b.page for b in BLOCKS if b.way == "runs" and b not in ALONE})
 CHECKED = [block for block in BLOCKS if block.way == "checked"]
-NEEDS = {"vault", "estate", "openssl", "git", "cluster", "kustomize"}
+NEEDS = {"vault", "openssl", "git", "cluster", "kustomize"}  # programs and servers
+NEEDS |= {"estate", "examples", "prepared", "policy", "deployed"}  # what is there
+# What is not run, by how it begins. Nothing is added here that a test can run.
+NOT_RUN = [
+    ("README.md", "make demo"),
+    ("README.md", "make test"),
+    ("README.md", "pipx install"),
+    ("docs/argocd.md", "docker build"),
+    ("docs/argocd.md", "ln -s"),
+    ("docs/cluster-tests.md", "make cluster"),
+    ("docs/how-to/each-route.md", "docker build"),
+    ("docs/how-to/troubleshooting.md", "kubectl logs"),
+    ("docs/support.md", "pipx install"),
+    ("docs/tutorial.md", "bao server"),
+    ("docs/tutorial.md", "export VAULT_ADDR=http://127.0.0.1:8200"),
+]
 
 
 def named(block: Block) -> str:
@@ -36,6 +53,14 @@ def test_every_block_is_in_one_class() -> None:
     assert [named(b) for b in CHECKED if not b.says] == []
     words = {word for block in BLOCKS if block.way in {"runs", "e2e"} for word in block.words}
     assert words <= NEEDS
+
+
+def test_what_is_not_run() -> None:
+    """Few blocks are left, and no other."""
+    assert len(CHECKED) == len(NOT_RUN)
+    for block, (page, beginning) in zip(CHECKED, NOT_RUN, strict=True):
+        assert block.page == page
+        assert block.text.startswith(f"{beginning} ") or block.text == beginning
 
 
 def test_every_fence_is_seen() -> None:
@@ -109,8 +134,23 @@ def test_what_krmfn_does_not_have() -> None:
 @pytest.mark.parametrize("name", RUN)
 def test_a_page_runs(name: str, tmp_path: Path) -> None:
     """Its blocks run one after the other in one shell, and print what the page says."""
-    blocks = [block for block in PAGES[name].blocks if block.way == "runs"]
+    blocks = [b for b in PAGES[name].blocks if b.way == "runs" and b not in ALONE]
     for program in {word for block in blocks for word in block.words} & {"openssl", "git"}:
         if shutil.which(program) is None:
             pytest.skip(f"needs {program}")
     run(blocks, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
+    """What the examples name."""
+    if shutil.which("git") is None:
+        pytest.skip("needs git")
+    with prepared(tmp_path_factory.mktemp("prepared")) as made:
+        yield made
+
+
+@pytest.mark.parametrize("block", ALONE, ids=named)
+def test_a_block_runs(block: Block, repository: Prepared, tmp_path: Path) -> None:
+    """In its own copy of the prepared repository, each line succeeds."""
+    repository.run(block, tmp_path)

@@ -102,7 +102,7 @@ def test_troubleshooting_names_ids() -> None:
 def command_page() -> str:
     """docs/reference/commands.md."""
     parts = [
-        "# Commands\n\n<!-- checked: the examples of --help; each command's own tests run it -->\n\n"
+        "# Commands\n\n<!-- runs: prepared -->\n\n"
         "Results go to standard output, everything else to standard error. A failure is one line with an"
         " [id](../errors.md), and an exit code by its kind. No option takes a value of a secret. `krmfn -C"
         " DIR COMMAND` works in that directory. This page is made from `krmfn help COMMAND`.\n"
