@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from krmfn.cli import COMMANDS, Parser
+from tests.support import checkout
 from tests.support.page_runner import run
 from tests.support.pages import PROGRAMS, ROOT, Block, calls, pages, read
 from tests.support.prepared import Prepared, prepared
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
 PAGES = {str(page.relative_to(ROOT)): read(page) for page in pages()}
 BLOCKS = [block for page in PAGES.values() for block in page.blocks]
 ALONE = [block for block in BLOCKS if block.way == "runs" and "prepared" in block.words]
-RUN = sorted({b.page for b in BLOCKS if b.way == "runs" and b not in ALONE})
+INSTALL = [block for block in BLOCKS if block.way == "runs" and "checkout" in block.words]
+RUN = sorted({b.page for b in BLOCKS if b.way == "runs" and b not in ALONE + INSTALL})
 CHECKED = [block for block in BLOCKS if block.way == "checked"]
 NEEDS = {"vault", "openssl", "git", "cluster", "kustomize"}  # programs and servers
-NEEDS |= {"estate", "examples", "prepared", "policy", "deployed"}  # what is there
+# What is there.
+NEEDS |= {"checkout", "estate", "examples", "prepared", "policy", "deployed"}
 # What is not run, by how it begins. Nothing is added here that a test can run.
 NOT_RUN = [
     ("README.md", "make demo"),
@@ -134,7 +137,7 @@ def test_what_krmfn_does_not_have() -> None:
 @pytest.mark.parametrize("name", RUN)
 def test_a_page_runs(name: str, tmp_path: Path) -> None:
     """Its blocks run one after the other in one shell, and print what the page says."""
-    blocks = [b for b in PAGES[name].blocks if b.way == "runs" and b not in ALONE]
+    blocks = [b for b in PAGES[name].blocks if b.way == "runs" and b not in ALONE + INSTALL]
     for program in {word for block in blocks for word in block.words} & {"openssl", "git"}:
         if shutil.which(program) is None:
             pytest.skip(f"needs {program}")
@@ -154,3 +157,13 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
 def test_a_block_runs(block: Block, repository: Prepared, tmp_path: Path) -> None:
     """In its own copy of the prepared repository, each line succeeds."""
     repository.run(block, tmp_path)
+
+
+@pytest.mark.parametrize("block", INSTALL, ids=named)
+def test_an_installation(block: Block, tmp_path: Path) -> None:
+    """From a checkout, into an environment of its own, with all files that krmfn needs."""
+    done = checkout.run(block.text, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1].startswith(str(tmp_path / "venv"))
+    installed = {file.name for file in (tmp_path / "elsewhere/argocd").iterdir()}
+    assert installed == {file.name for file in (ROOT / "krmfn/argocd/install").iterdir()}
