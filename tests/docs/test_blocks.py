@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -24,14 +25,14 @@ PAGES = {str(page.relative_to(ROOT)): read(page) for page in pages()}
 BLOCKS = [block for page in PAGES.values() for block in page.blocks]
 ALONE = [block for block in BLOCKS if block.way == "runs" and "prepared" in block.words]
 INSTALL = [block for block in BLOCKS if block.way == "runs" and "checkout" in block.words]
-RUN = sorted({b.page for b in BLOCKS if b.way == "runs" and b not in ALONE + INSTALL})
+MAKE = [block for block in BLOCKS if block.way == "runs" and "make" in block.words]
+RUN = sorted({b.page for b in BLOCKS if b.way == "runs" and b not in ALONE + INSTALL + MAKE})
 CHECKED = [block for block in BLOCKS if block.way == "checked"]
-NEEDS = {"vault", "openssl", "git", "cluster", "kustomize"}  # programs and servers
+NEEDS = {"vault", "openssl", "git", "make", "cluster", "kustomize"}  # programs and servers
 # What is there.
 NEEDS |= {"checkout", "estate", "examples", "prepared", "policy", "deployed"}
 # What is not run, by how it begins. Nothing is added here that a test can run.
 NOT_RUN = [
-    ("README.md", "make demo"),
     ("README.md", "make test"),
     ("README.md", "pipx install"),
     ("docs/argocd.md", "docker build"),
@@ -137,7 +138,7 @@ def test_what_krmfn_does_not_have() -> None:
 @pytest.mark.parametrize("name", RUN)
 def test_a_page_runs(name: str, tmp_path: Path) -> None:
     """Its blocks run one after the other in one shell, and print what the page says."""
-    blocks = [b for b in PAGES[name].blocks if b.way == "runs" and b not in ALONE + INSTALL]
+    blocks = [b for b in PAGES[name].blocks if b.way == "runs" and b not in ALONE + INSTALL + MAKE]
     for program in {word for block in blocks for word in block.words} & {"openssl", "git"}:
         if shutil.which(program) is None:
             pytest.skip(f"needs {program}")
@@ -167,3 +168,20 @@ def test_an_installation(block: Block, tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1].startswith(str(tmp_path / "venv"))
     installed = {file.name for file in (tmp_path / "elsewhere/argocd").iterdir()}
     assert installed == {file.name for file in (ROOT / "krmfn/argocd/install").iterdir()}
+
+
+@pytest.mark.parametrize("block", MAKE, ids=named)
+def test_a_target_of_make(block: Block) -> None:
+    """It needs nothing but what is here, and makes no environment while tests run in it."""
+    environ = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+
+    def sh(text: str) -> subprocess.CompletedProcess[str]:
+        command = ["bash", "-euo", "pipefail", "-c", text]
+        return subprocess.run(
+            command, cwd=ROOT, env=environ, text=True, capture_output=True, check=False
+        )
+
+    if sh("make --question .venv/.ready").returncode:
+        pytest.skip("needs make, and `make setup` before")
+    done = sh(block.text)
+    assert done.returncode == 0, done.stdout + done.stderr
