@@ -84,7 +84,7 @@ class Prepared:
             text=True,
             capture_output=True,
             check=False,
-            timeout=120,
+            timeout=300,
             cwd=work,
             env=environ,
         )
