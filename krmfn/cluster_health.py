@@ -1,11 +1,13 @@
 """What `krmfn doctor` asks a cluster: the controller, its verdict, SealedSecrets, and Secrets' names.
 
 Rules enforced here: nothing is changed; of a Secret its owners, annotations and the names of its keys
-are kept, and its values are dropped where the answer is parsed; the controller's rate limit is kept.
+are kept, and its values are dropped where the answer is parsed, after what is no secret was compared
+with what git says; the controller's rate limit is kept.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from krmfn.sealedsecret import API_VERSION, KIND
 from krmfn.strictyaml import mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from krmfn.deadline import Deadline
 
@@ -43,12 +45,14 @@ class SecretFacts:
 
     Attributes:
         keys: names only.
+        differing: keys that hold something else than was expected.
         owners: ``Kind/name`` of each owner.
     """
 
     keys: frozenset[str]
     owners: tuple[str, ...]
     annotations: dict[str, str]
+    differing: frozenset[str] = frozenset()
 
 
 class Questions:
@@ -123,18 +127,31 @@ class Questions:
         events = [mapping(one) for one in items] if isinstance(items, list) else []
         return [(str(one.get("reason")), str(one.get("message"))) for one in events]
 
-    def secret(self, namespace: str, name: str) -> SecretFacts | None:
-        """What is known of a Secret; None when there is none."""
+    def secret(
+        self, namespace: str, name: str, expected: Mapping[str, str] | None = None
+    ) -> SecretFacts | None:
+        """What is known of a Secret; None when there is none.
+
+        Args:
+            expected: key to what it should hold, if it is there; no secrets.
+        """
         path = f"/api/v1/namespaces/{_q(namespace)}/secrets/{_q(name)}"
         found = self._object(path, f"Secret/{namespace}/{name}")
         if found is None:
             return None
         metadata = mapping(found.get("metadata"))
         owners = metadata.get("ownerReferences") or []
+        data = mapping(found.get("data"))
+        differing = {
+            key
+            for key, value in (expected or {}).items()
+            if key in data and data[key] != base64.b64encode(value.encode()).decode()
+        }
         return SecretFacts(
-            frozenset(mapping(found.get("data"))),
+            frozenset(data),
             tuple(f"{mapping(one).get('kind')}/{mapping(one).get('name')}" for one in owners),
             {str(k): str(v) for k, v in mapping(metadata.get("annotations")).items()},
+            frozenset(differing),
         )
 
     def _get(self, path: str) -> tuple[int, bytes]:

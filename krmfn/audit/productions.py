@@ -39,6 +39,7 @@ class Production:
         resource: what makes it; None for what is assumed.
         labels, annotations: of the Secret itself.
         entry: of the catalogue, for an operator's.
+        holds: what keys of an operator's Secret hold, as the object says it; no secrets.
     """
 
     how: How
@@ -54,6 +55,7 @@ class Production:
     entry: Producer | None = None
     operator: str = ""
     waived: bool = False
+    holds: tuple[tuple[str, str], ...] = ()
 
     @property
     def by(self) -> str:
@@ -170,6 +172,7 @@ def _operator(
 ) -> Production:
     keys = {key for key in map(scope.fill, entry.keys) if key}
     unknown = entry.open
+    holds: dict[str, str] = {}
     for more in entry.more:
         if scope.holds(more.when):
             keys |= {key for key in map(scope.fill, more.keys) if key}
@@ -177,6 +180,7 @@ def _operator(
             keys |= {
                 str(k) for path in more.fields_of for m in scope.find(path) for k in mapping(m)
             }
+            holds |= {k: v for k, t in more.holds.items() if (v := scope.fill(t)) is not None}
             unknown = unknown or more.open
     namespace: str | None = resource.namespace
     if entry.namespace in ("*", "external"):
@@ -194,4 +198,5 @@ def _operator(
         entry=entry,
         operator=operator or resource.group,
         waived=entry.waived is not None and scope.holds(entry.waived),
+        holds=tuple(holds.items()),
     )

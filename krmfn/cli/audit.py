@@ -2,7 +2,7 @@
 
   krmfn audit overlays/prod                      # builds it; needs no credential
   kustomize build overlays/prod | krmfn audit -
-  krmfn audit rendered/prod.yaml --sarif > audit.sarif
+  krmfn audit rendered.yaml --sarif > audit.sarif
   krmfn audit --explain operator-owned
 
 Knows which fields refer to Secrets and which operators make them (krmfn/catalogue). What is made

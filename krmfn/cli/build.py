@@ -1,6 +1,6 @@
 """Build overlays without running anything of theirs, and seal their claims.
 
-  krmfn build                                      # the working directory, as Argo CD calls it
+  krmfn -C overlays/prod build                     # the working directory, as Argo CD calls it
   krmfn build overlays/prod
   krmfn build overlays/dev overlays/prod --output rendered --prune
   krmfn build --claims-only overlays/prod          # needs no credential

@@ -4,7 +4,7 @@
   krmfn diff main:rendered rendered                        # what a branch changes
   krmfn diff HEAD~1:overlays/prod overlays/prod
   krmfn diff cluster rendered/overlays/prod.yaml           # what a sync would change
-  kustomize build … overlays/prod | krmfn diff rendered/overlays/prod.yaml -
+  krmfn build overlays/prod | krmfn diff rendered/overlays/prod.yaml -
 
 A and B are a kustomization's directory, which is built as `krmfn build` does; a directory of
 rendered files; a file; REV:PATH of git, which is read without touching the work tree; - for

@@ -1,6 +1,6 @@
 """Look for what explains a failure, and say the command that mends it.
 
-  krmfn doctor                       # the overlay in the working directory
+  krmfn -C overlays/prod doctor      # the overlay in the working directory
   krmfn doctor overlays/prod         # tools, overlay and vault
   krmfn doctor overlays/prod --cluster   # also what is deployed, and the controller's own verdict
   krmfn doctor overlays/prod --json | jq '.checks[] | select(.status == "error")'

@@ -2,7 +2,7 @@
 
   krmfn schema                                  # the kinds there are
   krmfn schema SealedSecretGenerator > schema.json
-  krmfn schema --check overlays/*/secrets.yaml  # every mistake with file, line and column
+  krmfn schema --check overlays/*/krmfn.yaml    # every mistake with file, line and column
 
 Editors use the schema through a first line `# yaml-language-server: $schema=schema.json`.
 """

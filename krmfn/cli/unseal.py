@@ -4,7 +4,7 @@ The Secrets printed are PLAINTEXT. With --check nothing is printed but whether e
 its own name, namespace and scope; the exit code is 1 when one does not.
 
   krmfn unseal --key controller.key < sealed.yaml
-  kustomize build … overlays/prod | krmfn unseal --check --key controller.key
+  krmfn build overlays/prod | krmfn unseal --check --key controller.key
   kubectl -n kube-system get secret -l sealedsecrets.bitnami.com/sealed-secrets-key -o yaml > keys.yaml
 """
 

@@ -23,7 +23,7 @@ from krmfn.sealedsecret import API_VERSION, CERTIFICATE, KIND
 from krmfn.strictyaml import mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from krmfn.audit.judge import Audit, Judged
     from krmfn.cluster_health import Controller, SecretFacts
@@ -261,20 +261,38 @@ def _operators(ask: Questions, audit: Audit) -> Iterator[Diagnosis]:
         if one.verdict == "operator" and one.reference.namespace and not one.reference.optional:
             needed[one.reference.namespace, one.reference.secret].append(one)
     for (namespace, name), uses in sorted(needed.items()):
+        holds = dict(pair for one in uses for maker in one.makers for pair in maker.holds)
         try:
-            facts = ask.secret(namespace, name)
+            facts = ask.secret(namespace, name, holds)
         except Failure as failure:
             yield _skipped("operator-secret", failure, f"Secret/{namespace}/{name}")
             continue
         keys = {key for one in uses for key in one.reference.keys}
         makers = sorted({one.maker.by for one in uses if one.maker})
-        yield judge_operator(namespace, name, facts, keys, makers)
+        yield judge_operator(namespace, name, facts, Expected(keys, holds), makers)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What an operator's Secret needs.
+
+    Attributes:
+        keys: that somebody reads.
+        holds: key to what the operator's object says of it.
+    """
+
+    keys: set[str]
+    holds: Mapping[str, str]
 
 
 def judge_operator(
-    namespace: str, name: str, facts: SecretFacts | None, keys: set[str], makers: Sequence[str]
+    namespace: str,
+    name: str,
+    facts: SecretFacts | None,
+    expected: Expected,
+    makers: Sequence[str],
 ) -> Diagnosis:
-    """Whether an operator's Secret is there with its keys. Pure."""
+    """Whether an operator's Secret is there with its keys, as its object says. Pure."""
     subject, who = f"Secret/{namespace}/{name}", ", ".join(makers)
     fix = "; ".join(
         f"kubectl describe {kind.lower()} -n {namespace} {own}"
@@ -283,9 +301,14 @@ def judge_operator(
     if facts is None:
         cause = f"{who} has not made it"
         return Diagnosis("operator-secret", "error", subject, cause, "there is no such Secret", fix)
-    if missing := sorted(keys - facts.keys):
+    if missing := sorted(expected.keys - facts.keys):
         cause = f"{who} made it without {', '.join(missing)}"
         evidence = f"it has {', '.join(sorted(facts.keys)) or 'no key'}"
+        return Diagnosis("operator-secret", "error", subject, cause, evidence, fix)
+    if other := sorted(facts.differing):
+        said = ", ".join(f"{key} {expected.holds[key]}" for key in other)
+        cause = f"its {', '.join(other)} is not what {who} says"
+        evidence = f"{who} says {said}; what the Secret has is not shown"
         return Diagnosis("operator-secret", "error", subject, cause, evidence, fix)
     return Diagnosis(
         "operator-secret", "ok", subject, f"{who} made it, with the keys that are read"

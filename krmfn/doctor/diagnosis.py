@@ -45,7 +45,10 @@ CHECKS: dict[str, tuple[str, str]] = {
     "synced": ("cluster", "the controller has opened every SealedSecret of the overlay"),
     "verify": ("cluster", "the controller says that it can open what a build gives"),
     "in-the-way": ("cluster", "no Secret that somebody else made has a sealed one's name"),
-    "operator-secret": ("cluster", "Secrets of operators that the build refers to have their keys"),
+    "operator-secret": (
+        "cluster",
+        "operators made their Secrets, with the keys that are read, and for whom git says",
+    ),
 }
 AREAS = ("tools", "overlay", "vault", "cluster")
 

@@ -1,14 +1,15 @@
 """Reading somebody else's objects: their fields, and a position for everything that is refused.
 
-Rules enforced here: a field is read or refused, never passed over, but for what the API server and
-kubectl write by themselves; a message names fields and quotes nothing that stands in them.
+Rules enforced here: a field is read or refused, never passed over, but for what the API server,
+kubectl and the sealed-secrets controller write by themselves; a message names fields and quotes
+nothing that stands in them.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from krmfn import strictyaml
+from krmfn import sealedsecret, strictyaml
 from krmfn.errors import KrmfnError, SpecError
 from krmfn.fieldpath import dotted
 
@@ -123,8 +124,15 @@ class Source:
         return range(len(found))
 
     def metadata(self, path: Path = ("metadata",)) -> tuple[dict[str, str], dict[str, str]]:
-        """Labels and annotations; whatever else metadata holds is refused."""
-        self.only(path, {"name", "namespace", "labels", "annotations"} | _SERVERS)
+        """Labels and annotations; whatever else metadata holds is refused.
+
+        Who owns it is left out where that is a SealedSecret, as of all that the controller opened.
+        """
+        known = {"name", "namespace", "labels", "annotations"} | _SERVERS
+        owners = self.find((*path, "ownerReferences"))
+        if isinstance(owners, list) and all(_is_sealed(one) for one in owners):
+            known |= {"ownerReferences"}
+        self.only(path, known)
         annotations = self.texts((*path, "annotations"))
         kept = {key: text for key, text in annotations.items() if not key.startswith(_CLIENTS)}
         return self.texts((*path, "labels")), kept
@@ -160,6 +168,11 @@ class Source:
     def _add(self, id_: str, path: Path, message: str, remedy: str) -> None:
         error = SpecError(id_, message, where=self.where(path), key=dotted(path), remedy=remedy)
         self.errors.append(error)
+
+
+def _is_sealed(owner: Any) -> bool:
+    kind = (strictyaml.mapping(owner).get(field) for field in ("apiVersion", "kind"))
+    return tuple(kind) == (sealedsecret.API_VERSION, sealedsecret.KIND)
 
 
 def sources(text: str | bytes, name: str) -> Iterator[Source]:

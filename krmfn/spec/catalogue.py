@@ -113,6 +113,8 @@ class Keys(Model):
     """Paths whose values are keys."""
     fields_of: Paths = ()
     """Paths of mappings whose field names are keys."""
+    holds: dict[Text, Text] = {}
+    """Key to what it holds, where the object says it and it is no secret: a template."""
     open: bool = False
     """It may have any key besides."""
 

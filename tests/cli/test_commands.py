@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import datetime as dt
 import http.server
 import importlib
 import json
@@ -13,13 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from krmfn.cli import COMMANDS
 from krmfn.cli.schema import ALL_KINDS
 from tests.support import command
+from tests.support.https import serving
 
 if TYPE_CHECKING:
     import subprocess
@@ -389,34 +386,6 @@ def test_install_leaves_a_file_alone(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def https(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[type[Api], str, Path]]:
     """An https server on loopback; its handler, address and CA file."""
-    import ssl
-
-    directory = tmp_path_factory.mktemp("https")
-    key = rsa.generate_private_key(65537, 2048)
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    ca = directory / "ca.pem"
-    ca.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    private = directory / "key.pem"
-    private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
 
     class Handler(Api):
         def do_GET(self) -> None:
@@ -429,14 +398,8 @@ def https(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[type[Api],
             else:
                 self.answer(self.status, CURRENT.read_bytes())
 
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(ca, private)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield Handler, f"https://localhost:{server.server_port}", ca
-    server.shutdown()
-    server.server_close()
+    with serving(tmp_path_factory.mktemp("https"), Handler) as (url, ca):
+        yield Handler, url, ca
 
 
 def test_cert_fetch_by_url(https: tuple[type[Api], str, Path]) -> None:

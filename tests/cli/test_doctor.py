@@ -603,6 +603,53 @@ def test_operators_secrets(overlay: Path, api: apiserver.ApiServer, openbao: Ope
     assert only("operator-secret", of_cluster(overlay, api, openbao)[1])["status"] == "ok"
 
 
+@pytest.mark.parametrize(
+    ("bootstrap", "owner"),
+    [
+        ({"initdb": {"database": "shop", "owner": "keeper"}}, "keeper"),
+        ({"initdb": {"database": "shop"}}, "shop"),
+        ({"initdb": {}}, "app"),
+        (None, "app"),
+        ({"recovery": {"source": "old"}}, None),  # the backup says who owns it
+    ],
+)
+def test_the_username_of_an_operator(
+    bootstrap: Any,
+    owner: str | None,
+    overlay: Path,
+    api: apiserver.ApiServer,
+    openbao: OpenBao,
+) -> None:
+    """CloudNativePG's `username` is the owner that stands in git; what else it is, is not shown."""
+    cnpg = {"apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "metadata": {"name": "pg"}}
+    spec = {"instances": 1} | ({"bootstrap": bootstrap} if bootstrap is not None else {})
+    env = {"name": "U", "valueFrom": {"secretKeyRef": {"name": "pg-app", "key": "password"}}}
+    value = copy.deepcopy(repo.DEPLOYMENT)
+    value["spec"]["template"]["spec"]["containers"][0]["env"] = [env]  # type: ignore[index]
+    value["metadata"] = {"name": "second"}
+    more(overlay, cnpg | {"spec": spec}, value)
+
+    def told(username: str) -> dict[str, str]:
+        data = {"username": username, "password": "as the operator made it"}
+        encoded = {k: base64.b64encode(v.encode()).decode() for k, v in data.items()}
+        api.objects["/api/v1/namespaces/production/secrets/pg-app"] = {"data": encoded}
+        found = only("operator-secret", of_cluster(overlay, api, openbao)[1])
+        assert "nobody" not in json.dumps(found)
+        assert encoded["username"] not in json.dumps(found)
+        return found
+
+    assert told(owner or "whoever")["status"] == "ok"
+    if owner:
+        one = told("nobody")
+        assert (one["status"], one["cause"]) == (
+            "error",
+            "its username is not what Cluster/pg says",
+        )
+        evidence = f"Cluster/pg says username {owner}; what the Secret has is not shown"
+        assert one["evidence"] == evidence
+        assert one["fix"] == "kubectl describe cluster -n production pg"
+
+
 def test_no_controller(overlay: Path, api: apiserver.ApiServer) -> None:
     """Under neither name, in neither namespace; what was tried is told."""
     api.objects = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -11,18 +12,38 @@ from typing import TYPE_CHECKING
 import pytest
 
 from krmfn.cli import COMMANDS, Parser
+from tests.support import checkout
 from tests.support.page_runner import run
 from tests.support.pages import PROGRAMS, ROOT, Block, calls, pages, read
+from tests.support.prepared import Prepared, prepared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 PAGES = {str(page.relative_to(ROOT)): read(page) for page in pages()}
 BLOCKS = [block for page in PAGES.values() for block in page.blocks]
-RUN = sorted({block.page for block in BLOCKS if block.way == "runs"})
+ALONE = [block for block in BLOCKS if block.way == "runs" and "prepared" in block.words]
+INSTALL = [block for block in BLOCKS if block.way == "runs" and "checkout" in block.words]
+MAKE = [block for block in BLOCKS if block.way == "runs" and "make" in block.words]
+RUN = sorted({b.page for b in BLOCKS if b.way == "runs" and b not in ALONE + INSTALL + MAKE})
 CHECKED = [block for block in BLOCKS if block.way == "checked"]
-NEEDS = {"vault", "estate", "openssl", "git", "cluster", "kustomize"}
+NEEDS = {"vault", "openssl", "git", "make", "cluster", "kustomize"}  # programs and servers
+# What is there.
+NEEDS |= {"checkout", "estate", "examples", "prepared", "policy", "deployed"}
+# What is not run, by how it begins. Nothing is added here that a test can run.
+NOT_RUN = [
+    ("README.md", "make test"),
+    ("README.md", "pipx install"),
+    ("docs/argocd.md", "docker build"),
+    ("docs/argocd.md", "ln -s"),
+    ("docs/cluster-tests.md", "make cluster"),
+    ("docs/how-to/each-route.md", "docker build"),
+    ("docs/how-to/troubleshooting.md", "kubectl logs"),
+    ("docs/support.md", "pipx install"),
+    ("docs/tutorial.md", "bao server"),
+    ("docs/tutorial.md", "export VAULT_ADDR=http://127.0.0.1:8200"),
+]
 
 
 def named(block: Block) -> str:
@@ -36,6 +57,14 @@ def test_every_block_is_in_one_class() -> None:
     assert [named(b) for b in CHECKED if not b.says] == []
     words = {word for block in BLOCKS if block.way in {"runs", "e2e"} for word in block.words}
     assert words <= NEEDS
+
+
+def test_what_is_not_run() -> None:
+    """Few blocks are left, and no other."""
+    assert len(CHECKED) == len(NOT_RUN)
+    for block, (page, beginning) in zip(CHECKED, NOT_RUN, strict=True):
+        assert block.page == page
+        assert block.text.startswith(f"{beginning} ") or block.text == beginning
 
 
 def test_every_fence_is_seen() -> None:
@@ -109,8 +138,50 @@ def test_what_krmfn_does_not_have() -> None:
 @pytest.mark.parametrize("name", RUN)
 def test_a_page_runs(name: str, tmp_path: Path) -> None:
     """Its blocks run one after the other in one shell, and print what the page says."""
-    blocks = [block for block in PAGES[name].blocks if block.way == "runs"]
+    blocks = [b for b in PAGES[name].blocks if b.way == "runs" and b not in ALONE + INSTALL + MAKE]
     for program in {word for block in blocks for word in block.words} & {"openssl", "git"}:
         if shutil.which(program) is None:
             pytest.skip(f"needs {program}")
     run(blocks, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
+    """What the examples name."""
+    if shutil.which("git") is None:
+        pytest.skip("needs git")
+    with prepared(tmp_path_factory.mktemp("prepared")) as made:
+        yield made
+
+
+@pytest.mark.parametrize("block", ALONE, ids=named)
+def test_a_block_runs(block: Block, repository: Prepared, tmp_path: Path) -> None:
+    """In its own copy of the prepared repository, each line succeeds."""
+    repository.run(block, tmp_path)
+
+
+@pytest.mark.parametrize("block", INSTALL, ids=named)
+def test_an_installation(block: Block, tmp_path: Path) -> None:
+    """From a checkout, into an environment of its own, with all files that krmfn needs."""
+    done = checkout.run(block.text, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1].startswith(str(tmp_path / "venv"))
+    installed = {file.name for file in (tmp_path / "elsewhere/argocd").iterdir()}
+    assert installed == {file.name for file in (ROOT / "krmfn/argocd/install").iterdir()}
+
+
+@pytest.mark.parametrize("block", MAKE, ids=named)
+def test_a_target_of_make(block: Block) -> None:
+    """It needs nothing but what is here, and makes no environment while tests run in it."""
+    environ = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+
+    def sh(text: str) -> subprocess.CompletedProcess[str]:
+        command = ["bash", "-euo", "pipefail", "-c", text]
+        return subprocess.run(
+            command, cwd=ROOT, env=environ, text=True, capture_output=True, check=False
+        )
+
+    if sh("make --question .venv/.ready").returncode:
+        pytest.skip("needs make, and `make setup` before")
+    done = sh(block.text)
+    assert done.returncode == 0, done.stdout + done.stderr

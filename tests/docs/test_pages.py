@@ -7,6 +7,7 @@ import ast
 import importlib
 import os
 import re
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -19,6 +20,7 @@ from krmfn.spec.parse import parse
 from krmfn.spec.stores import Auth
 from krmfn.strictyaml import documents
 from tests.support.model_page import model_page
+from tests.support.pages import pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +28,11 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 UPDATE = bool(os.environ.get("KRMFN_UPDATE"))
+VARIABLES = {
+    name
+    for file in (*(ROOT / "krmfn").rglob("*.py"), ROOT / "Makefile", ROOT / ".ci/run")
+    for name in re.findall(r"KRMFN_\w+", file.read_text())
+}
 TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?[^`]*`")
 
 
@@ -50,6 +57,47 @@ def test_the_forty_rows() -> None:
     assert [number for number, _ in rows] == [f"S{n:02}" for n in range(1, 41)]
     for number, answer in rows:
         assert TEST.search(answer) or re.search(r"\]\([\w/.#-]+\)", answer), number
+
+
+def options(parser: argparse.ArgumentParser) -> set[str]:
+    """A command's options, and those of its subcommands."""
+    found: set[str] = set()
+    for action in parser._actions:
+        found |= set(action.option_strings)
+        if isinstance(action, argparse._SubParsersAction):
+            found |= {name for one in action.choices.values() for name in options(one)}
+    return found
+
+
+def unknown(words: list[str]) -> list[str]:
+    """What a call in a sentence names and krmfn does not have; it may be shortened."""
+    if words[0] not in COMMANDS:
+        return [] if words[0] in {"--help", "help", "-C"} else words[:1]
+    parser = Parser(prog="krmfn")
+    importlib.import_module(COMMANDS[words[0]].module).register(parser)
+    named = {word for word in takewhile(lambda word: word != "--", words) if word[:2] == "--"}
+    return sorted(named - options(parser))
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_what_a_sentence_names(page: Path) -> None:
+    """Commands and options, files of the repository, variables and targets of make are there."""
+    text = page.read_text()
+    makefile = (ROOT / "Makefile").read_text()
+    for call in re.findall(r"`krmfn ([^`|]+)", text):
+        assert unknown(call.split()) == [], call
+    for file in re.findall(r"`((?:examples|tests|docs|\.ci)/[\w./-]+)`", text):
+        assert (ROOT / file).exists(), file
+    for target in re.findall(r"`make ([\w-]+)", text):
+        assert f"\n{target}:" in makefile, target
+    assert set(re.findall(r"`(KRMFN_\w+)`", text)) <= VARIABLES
+
+
+def test_what_a_sentence_may_not_name() -> None:
+    """A command or an option that is not there is noticed; what is handed on to kustomize is not."""
+    assert unknown(["deploy"]) == ["deploy"]
+    assert unknown(["cert", "check", "FILE", "--colour", "--cluster"]) == ["--colour"]
+    assert unknown(["build", "DIR", "--", "--enable-managedby-label"]) == []
 
 
 def headings(page: Path) -> set[str]:
@@ -102,7 +150,7 @@ def test_troubleshooting_names_ids() -> None:
 def command_page() -> str:
     """docs/reference/commands.md."""
     parts = [
-        "# Commands\n\n<!-- checked: the examples of --help; each command's own tests run it -->\n\n"
+        "# Commands\n\n<!-- runs: prepared -->\n\n"
         "Results go to standard output, everything else to standard error. A failure is one line with an"
         " [id](../errors.md), and an exit code by its kind. No option takes a value of a secret. `krmfn -C"
         " DIR COMMAND` works in that directory. This page is made from `krmfn help COMMAND`.\n"

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.e2e.cluster import examples
 from tests.support.command import MEASURED
 from tests.support.estate import ESTATE, seed
 from tests.support.openbao import development
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.support.pages import Block
+
+DEPLOY = """\
+krmfn build overlays/prod | kubectl apply -f -
+kubectl wait --for=condition=Synced sealedsecrets --all -n production --timeout=60s
+"""
 
 
 def run(blocks: Sequence[Block], scratch: Path, **environ: str) -> None:
@@ -33,21 +39,25 @@ def run(blocks: Sequence[Block], scratch: Path, **environ: str) -> None:
     logs, work = scratch / "logs", scratch / "work"
     logs.mkdir()
     path = (
-        _programs(scratch),
+        programs(scratch),
         environ.pop("PATH", ""),
         Path(sys.executable).parent,
         os.environ["PATH"],
     )
     with development(scratch) as bao:
-        if any("estate" in block.words for block in blocks):
+        needs = {word for block in blocks for word in block.words}
+        if "estate" in needs:
             shutil.copytree(ESTATE, work)
-            (work / ".git").mkdir()
             seed(bao)
-        else:
-            work.mkdir()
+        elif "examples" in needs:
+            shutil.copytree(ROOT / "examples", work / "examples")
+            examples.seed(bao)
+        work.mkdir(exist_ok=True)
+        if needs & {"estate", "examples"}:
+            (work / ".git").mkdir()
         done = subprocess.run(
             ["bash", "-euo", "pipefail"],
-            input="".join(f"exec >{logs}/{b.line} 2>&1\n{b.text}\n" for b in blocks),
+            input="".join(f"exec >{logs}/{b.line} 2>&1\n{_text(b)}\n" for b in blocks),
             text=True,
             check=False,
             cwd=work,
@@ -69,7 +79,13 @@ def run(blocks: Sequence[Block], scratch: Path, **environ: str) -> None:
             assert piece.strip() in output, f"{block.page}:{block.line} printed {output}"
 
 
-def _programs(scratch: Path) -> Path:
+def _text(block: Block) -> str:
+    """Its commands; what has to be deployed before is deployed, and waited for."""
+    first = DEPLOY if "deployed" in block.words else ""
+    return first + block.text
+
+
+def programs(scratch: Path) -> Path:
     """A directory with this checkout's krmfn."""
     directory = scratch / "bin"
     directory.mkdir()

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-DECLARATION = re.compile(r"^<!-- (runs|e2e|checked)(?:: (.+?))? -->$")
+DECLARATION = re.compile(r"^ *<!-- (runs|e2e|checked)(?:: (.+?))? -->$")
 FENCE = re.compile(r"^( *)```(\w*)$")
 PROGRAMS = {
     ".", "argocd", "bao", "cat", "cd", "cp", "curl", "docker", "eval", "export", "git", "kubectl",
-    "kubeseal", "kustomize", "krmfn", "ln", "make", "mkdir", "openssl", "pass", "pip", "printf",
-    "rm", "sops", "vault", "ARGOCD_PLUGINSOCKFILEPATH=/tmp/s",
+    "kubeseal", "kustomize", "krmfn", "ln", "make", "mkdir", "openssl", "pass", "pip", "pipx", "printf",
+    "rm", "sops", "uv", "vault", "ARGOCD_PLUGINSOCKFILEPATH=/tmp/s",
 }  # fmt: skip
 SEPARATORS = {"|", "||", "&&", ";", "&", "(", ")"}
 
@@ -72,6 +72,8 @@ def read(path: Path) -> Page:
         start, fence = at, FENCE.match(lines[at])
         if declared := DECLARATION.match(lines[at]):
             way, says = declared[1], declared[2] or ""
+            at, after_block = at + 1, False
+            continue
         found = Block(str(path.relative_to(ROOT)), start + 1, "", way, says)
         if fence:
             at, found.text = _fenced(lines, at, len(fence[1]))

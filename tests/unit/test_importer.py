@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import yaml
 
@@ -359,6 +361,22 @@ def test_a_list_is_its_items() -> None:
     assert [e.name for e in secret.read(found, Options()).entries] == ["a", "b"]
     assert found[0].errors == []
     assert found[1].errors[0].where == "f:11:3: Secret/b"
+
+
+def test_what_the_controller_opened() -> None:
+    """Its owner is the SealedSecret, and is left out; a second owner is refused with it."""
+    sealed = {"apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret", "name": "db"}
+    other = {"apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "name": "db"}
+
+    def errors(*owners: Any) -> list[str]:
+        metadata = {"name": "db", "namespace": "n", "ownerReferences": list(owners)}
+        value = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata}
+        (found,) = sources(yaml.dump(value), "f")
+        secret.read([found], Options())
+        return [one.key for one in found.errors]
+
+    assert errors(sealed) == []
+    assert errors(sealed, other) == ["metadata.ownerReferences"]
 
 
 @pytest.mark.parametrize(
