@@ -1,4 +1,4 @@
-"""The kustomizations of a checkout, and which of them are overlays: nobody else includes them."""
+"""The kustomizations of a checkout: which take in which, and which are overlays, that nobody takes in."""
 
 from __future__ import annotations
 
@@ -52,21 +52,71 @@ class Kustomization:
                     yield Path(os.path.normpath(self.directory / entry))
 
 
+class Checkout:
+    """All kustomizations below a directory, by where they stand."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.at = {one.directory: one for one in kustomizations(root)}
+
+    def below(self, directory: Path) -> dict[Path, Kustomization]:
+        """What a directory takes in, by and by; itself first."""
+        found: dict[Path, Kustomization] = {}
+        ahead = [directory]
+        while ahead:
+            here = ahead.pop()
+            if here in self.at and here not in found:
+                found[here] = self.at[here]
+                ahead += self.at[here].included()
+        return found
+
+    def mentioning(self, words: set[str]) -> list[Kustomization]:
+        """Those that hold one of these words, in their own text or a file that they list."""
+        sought = [word.encode() for word in sorted(words)]
+        return [
+            one
+            for one in self.at.values()
+            if any(word in content for content in map(_bytes, _own(one)) for word in sought)
+        ]
+
+
 def kustomizations(top: Path) -> list[Kustomization]:
     """Every readable kustomization below a directory; hidden and vendored directories are passed by."""
     found: list[Kustomization] = []
-    for directory, below, files in os.walk(top):
-        below[:] = sorted(d for d in below if not d.startswith(".") and d not in _PASSED_BY)
+    for directory, files in _walk(top):
         name = next((name for name in FILE_NAMES if name in files), None)
-        if name and (one := _read(Path(directory) / name)):
+        if name and (one := _read(directory / name)):
             found.append(one)
     return found
+
+
+def files_below(top: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+    """Every file with such an ending, where kustomizations are looked for, too."""
+    for directory, files in _walk(top):
+        yield from (directory / name for name in sorted(files) if name.endswith(suffixes))
 
 
 def overlays(found: list[Kustomization]) -> list[Kustomization]:
     """Those that stand at the end: no component, and taken in by no other kustomization."""
     taken = {path for one in found for path in one.included()}
     return [one for one in found if not one.is_component and one.directory not in taken]
+
+
+def _walk(top: Path) -> Iterator[tuple[Path, list[str]]]:
+    for directory, below, files in os.walk(top):
+        below[:] = sorted(d for d in below if not d.startswith(".") and d not in _PASSED_BY)
+        yield Path(directory), files
+
+
+def _own(one: Kustomization) -> list[Path]:
+    return [one.file, *(path for path in one.included() if path.is_file())]
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return read_file(file, name=str(file), key="")
+    except KrmfnError:
+        return b""
 
 
 def _read(file: Path) -> Kustomization | None:
