@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _INCLUDES = ("resources", "bases", "components", *LISTS, "configurations", "crds")
+_NAME = re.compile(r"[A-Za-z0-9](?:[-.A-Za-z0-9]*[A-Za-z0-9])?")
 _PASSED_BY = frozenset({"node_modules", "vendor"})
 
 
@@ -58,8 +61,10 @@ class Checkout:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.at = {one.directory: one for one in kustomizations(root)}
+        self.below = cache(self._below)
+        self._words = cache(_words)
 
-    def below(self, directory: Path) -> dict[Path, Kustomization]:
+    def _below(self, directory: Path) -> dict[Path, Kustomization]:
         """What a directory takes in, by and by; itself first."""
         found: dict[Path, Kustomization] = {}
         ahead = [directory]
@@ -72,11 +77,10 @@ class Checkout:
 
     def mentioning(self, words: set[str]) -> list[Kustomization]:
         """Those that hold one of these words, in their own text or a file that they list."""
-        sought = [word.encode() for word in sorted(words)]
         return [
             one
             for one in self.at.values()
-            if any(word in content for content in map(_bytes, _own(one)) for word in sought)
+            if any(not words.isdisjoint(self._words(file)) for file in _own(one))
         ]
 
 
@@ -112,11 +116,13 @@ def _own(one: Kustomization) -> list[Path]:
     return [one.file, *(path for path in one.included() if path.is_file())]
 
 
-def _bytes(file: Path) -> bytes:
+def _words(file: Path) -> frozenset[str]:
+    """What could be a name in a file."""
     try:
-        return read_file(file, name=str(file), key="")
+        content = read_file(file, name=str(file), key="")
     except KrmfnError:
-        return b""
+        return frozenset()
+    return frozenset(_NAME.findall(content.decode(errors="replace")))
 
 
 def _read(file: Path) -> Kustomization | None:

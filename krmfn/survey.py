@@ -169,13 +169,18 @@ class Survey:
     def _others(self, directory: Path, names: set[str]) -> Iterator[Path]:
         """What could make Secrets of these names, and is no variant of a directory."""
         checkout = self.checkout
-        own = _bases(checkout, directory)
+        own = self.bases(directory)
         speak = {one.directory for one in checkout.mentioning(names)}
         for other, one in checkout.at.items():
             below = checkout.below(other)
-            variant = not own or own & _bases(checkout, other)
+            variant = not own or own & self.bases(other)
             if not (one.is_component or variant) and speak & below.keys():
                 yield other
+
+    def bases(self, directory: Path) -> frozenset[Path]:
+        """The kustomizations that a directory takes in, and itself; components are anybody's."""
+        below = self.checkout.below(directory)
+        return frozenset(path for path, one in below.items() if not one.is_component)
 
     def origins(self, directory: Path) -> list[Origin]:
         """Where the Secrets stand that are in git already, sealed by hand or in clear."""
@@ -223,10 +228,6 @@ def _meets(made: Production, seen: Seen, sought: set[tuple[str, str]]) -> set[tu
     if made.namespace is None:
         return {place for place in sought if place[1] == made.secret}
     return {(made.namespace or seen.namespace, made.secret)}
-
-
-def _bases(checkout: Checkout, directory: Path) -> set[Path]:
-    return {path for path, one in checkout.below(directory).items() if not one.is_component}
 
 
 def _secrets(file: Path) -> Iterator[dict[str, Any]]:

@@ -57,6 +57,7 @@ class Found:
         files: path to new text.
         edited: the kustomization's new text.
         advice: what else to do there.
+        bases: the kustomizations that it takes in, and itself.
         where: where the namespace comes from, when the kustomization does not say.
     """
 
@@ -66,6 +67,7 @@ class Found:
     files: dict[Path, str] = field(default_factory=dict)
     edited: str = ""
     advice: list[str] = field(default_factory=list)
+    bases: frozenset[Path] = frozenset()
     where: str = ""
     claimed: bool = False
 
@@ -129,6 +131,9 @@ def run(options: argparse.Namespace) -> int:
         if not found.note:
             _propose(found, settings, options.certificate)
     _show(founds, len(options.directories))
+    used = {one.name for found in founds for one, _ in found.proposal.elsewhere}
+    for name in sorted(assumed.keys() - used):
+        print(f"\n{printable(name)}: nothing asks for a Secret of that name (--assume)")
     _show_taken(one for found in every for one in found if one not in known)
     changes = [found for found in founds if found.files]
     if not changes:
@@ -190,6 +195,7 @@ def _look(one: Kustomization, survey: Survey, namespace: str, assumed: dict[str,
     mine.wanted = [w for w in seen.wanted if w not in known]
     claims = [made for made in seen.made if made.how == "claim"]
     found.claimed = bool(claims)
+    found.bases = survey.bases(directory)
     places = {one.namespace or "" for one in claims} | {one.namespace for one in mine.wanted}
     mine.told = not mine.namespace and "" in places and places <= {"", mine.destination}
     found.advice = [by_hand(o, one.directory, mine.destination) for o in survey.origins(directory)]
@@ -225,17 +231,19 @@ def _share(founds: Sequence[Found]) -> None:
         for one in found.proposal.wanted if not found.note else ():
             claims[found.proposal.place(one), one.name].append((found, one))
     for (namespace, name), asking in claims.items():
-        if len(asking) == 1:
-            continue
-        keys = list(dict.fromkeys(key for _, one in asking for key in one.keys))
-        whole = any(one.whole for _, one in asking)
+        asked = {id(found): (list(one.keys), one.whole) for found, one in asking}
         for found, one in asking:
-            one.keys, one.whole = list(keys), whole
-            others = [other.directory for other, _ in asking if other is not found]
-            found.advice.append(
-                f"{namespace}/{name} is claimed in {some(others)} too; where one cluster gets "
-                "several of them, keep one claim, and list it under assume: in the others' validators"
-            )
+            # Variants of one base are alternatives: a cluster gets one of them.
+            others = [f for f, _ in asking if f is not found and not f.bases & found.bases]
+            if others:
+                all_asked = [asked[id(f)] for f, _ in asking if f is found or f in others]
+                one.keys = sorted({key for keys, _ in all_asked for key in keys})
+                one.whole = any(whole for _, whole in all_asked)
+                found.advice.append(
+                    f"{namespace}/{name} is claimed in {some([f.directory for f in others])} too; "
+                    "where one cluster gets several of them, keep one claim, and list it under "
+                    "assume: in the others' validators"
+                )
 
 
 def _propose(found: Found, settings: proposal.Settings, certificate: str | None) -> None:

@@ -199,6 +199,10 @@ def test_variants_make_nothing_for_each_other(top: Path) -> None:
     text = init(top, "--dry-run")
     assert "two/kustomization.yaml: 1 Secret to claim" in text
     assert "no claim" not in text
+    (top / "one/all.yaml").write_text(ROLE)
+    text = init(top, "--dry-run")
+    assert text.count("1 Secret to claim") == 2  # one in each
+    assert "claimed in" not in text
 
 
 def test_assumptions_stand_in_the_validator(top: Path, openbao: OpenBao) -> None:
@@ -209,7 +213,8 @@ def test_assumptions_stand_in_the_validator(top: Path, openbao: OpenBao) -> None
     )
     write(top, shop=f"namespace: production\n===\n{APP}{more}")
     write(top, other=f"namespace: production\n===\n{EXTERNAL}")
-    init(top, "--yes", "shop", "--assume", 'said=the "cloud" makes it')
+    text = init(top, "--yes", "shop", "--assume", 'said=the "cloud" makes it', "--assume", "typo=x")
+    assert "typo: nothing asks for a Secret of that name (--assume)" in text
     validator = yaml.safe_load((top / "shop/krmfn-validator.yaml").read_text())
     assert validator["spec"]["assume"] == [
         {
