@@ -37,10 +37,12 @@ class Destination:
 
     Attributes:
         by: who says so: ``Kind/name in FILE``.
+        over: it replaces the ``namespace:`` of the kustomization.
     """
 
     namespace: str
     by: str
+    over: bool = False
 
 
 def destinations(root: Path) -> dict[Path, list[Destination]]:
@@ -50,10 +52,10 @@ def destinations(root: Path) -> dict[Path, list[Destination]]:
         short = file.relative_to(root).as_posix()
         for value in _documents(file, short):
             by = f"{value['kind']}/{mapping(value.get('metadata')).get('name')} in {short}"
-            for path, namespace in _said(value, root):
+            for path, namespace, over in _said(value, root):
                 if isinstance(path, str) and NAMESPACE.fullmatch(str(namespace)):
                     directory = Path(os.path.normpath(root / path.lstrip("/")))
-                    found[directory].setdefault(namespace, Destination(namespace, by))
+                    found[directory].setdefault(namespace, Destination(namespace, by, over))
     return {directory: list(said.values()) for directory, said in found.items()}
 
 
@@ -72,13 +74,13 @@ def _documents(file: Path, name: str) -> Iterator[dict[str, Any]]:
         return
 
 
-def _said(value: dict[str, Any], root: Path) -> Iterator[tuple[Any, Any]]:
-    """Pairs of a path and a namespace, as one object has them."""
+def _said(value: dict[str, Any], root: Path) -> Iterator[tuple[Any, Any, bool]]:
+    """Each path with its namespace, and whether that is forced, as one object has them."""
     spec = mapping(value.get("spec"))
     kind = value["kind"]
     if value["apiVersion"].startswith(FLUX):
         if kind == "Kustomization":
-            yield spec.get("path"), spec.get("targetNamespace")
+            yield spec.get("path"), spec.get("targetNamespace"), True
     elif kind == "Application":
         yield from _application(spec, {})
     elif kind == "ApplicationSet":
@@ -88,12 +90,13 @@ def _said(value: dict[str, Any], root: Path) -> Iterator[tuple[Any, Any]]:
                 yield from _application(template, facts)
 
 
-def _application(spec: dict[str, Any], facts: Mapping[str, str]) -> Iterator[tuple[Any, Any]]:
+def _application(spec: dict[str, Any], facts: Mapping[str, str]) -> Iterator[tuple[Any, Any, bool]]:
     destination = mapping(spec.get("destination")).get("namespace")
     for one in (spec.get("source"), *_list(spec.get("sources"))):
         source = mapping(one)
-        namespace = mapping(source.get("kustomize")).get("namespace") or destination
-        yield _filled(source.get("path"), facts), _filled(namespace, facts)
+        forced = mapping(source.get("kustomize")).get("namespace")
+        namespace = _filled(forced or destination, facts)
+        yield _filled(source.get("path"), facts), namespace, bool(forced)
 
 
 def _generated(generator: dict[str, Any], root: Path) -> Iterator[Mapping[str, str]]:

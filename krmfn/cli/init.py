@@ -208,8 +208,15 @@ def _judge(found: Found, seen: Seen) -> None:
     mine = found.proposal
     nowhere = any(not mine.place(one) for one in mine.wanted)
     nowhere = nowhere or (mine.told and not mine.destination)
+    agreed = mine.namespace in ("", *(one.namespace for one in seen.where))
+    over = [] if agreed else [one for one in seen.where if one.over]
     if not mine.wanted and not found.claimed:
         found.note = ALL_THERE if not mine.elsewhere else f"{ALL_THERE}, or made elsewhere"
+    elif over:
+        found.note = (
+            f"{over[0].by} deploys it to {over[0].namespace}, whatever its namespace: says; "
+            f"correct {mine.namespace} there"
+        )
     elif nowhere and seen.where:
         found.note = "deployed to several namespaces; say which one with --namespace: " + ", ".join(
             f"{one.namespace} ({one.by})" for one in seen.where

@@ -155,6 +155,27 @@ def test_a_namespace_that_is_given(top: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "own", "fine"),
+    [
+        (FLUX, "other", False),
+        (FLUX, "production", True),
+        (f"{FLUX}---\n{FLUX.replace('production', 'other')}", "other", True),
+        (APPLICATION, "other", True),
+        (APPLICATION.replace("shop}", "shop, kustomize: {namespace: production}}"), "other", False),
+    ],
+)
+def test_two_words_about_a_namespace(top: Path, said: str, own: str, fine: bool) -> None:
+    """Flux, and Argo CD where asked to, replace what the kustomization says: it would not open there."""
+    write(top, shop=f"namespace: {own}\n===\n{APP}", clusters=said)
+    text = init(top, "--dry-run", "shop")
+    assert ("shop/kustomization.yaml: 1 Secret to claim\n" in text) == fine
+    note = (
+        "in clusters/all.yaml deploys it to production, whatever its namespace: says; correct other"
+    )
+    assert (note in text) == (not fine)
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--namespace", "No Name"], "--namespace: not a namespace's name [usage]"),
