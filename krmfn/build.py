@@ -261,7 +261,7 @@ def _power(
     stamps: list[Stamp] = []
     random: set[tuple[str, str]] = set()
     for group in groups:
-        done = transform(group.items(), group.config, Overlay(), group.around)
+        done = transform(group.items(), group.config, Overlay(), group.around, kept.values())
         around.sealed += [one["metadata"].get("namespace", "") for one in done.sealed]
         companions += done.companions
         stamps += known_by(done.stamps, group.members)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 MAX_DEPTH = 8  # of directories that list directories
 LISTS = ("generators", "transformers", "validators")
-_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 # In this order; Argo CD exports the destination namespace of the application.
 NAMESPACE_VARIABLES = ("KRMFN_NAMESPACE", DESTINATION)
 
@@ -101,7 +101,7 @@ def read_overlay(directory: Path, root: Path) -> Overlay:
     if not isinstance(value, dict):
         raise SpecError("file", f"{file} is not an object")
     namespace = _string(value, "namespace")
-    if namespace and not _NAMESPACE.fullmatch(namespace):
+    if namespace and not NAMESPACE.fullmatch(namespace):
         raise SpecError("spec", f"namespace of {file} is not a namespace's name")
     return Overlay(
         file=file,
@@ -146,7 +146,7 @@ def choose_namespace(
         return next(iter(known.values())), ""
     for variable in (DESTINATION,) if policy_required(environ) else NAMESPACE_VARIABLES:
         if value := environ.get(variable):
-            if not _NAMESPACE.fullmatch(value):
+            if not NAMESPACE.fullmatch(value):
                 raise SpecError("usage", f"{variable} is not a namespace's name")
             return value, f"the namespace {value} comes from {variable}"
     return "", ""

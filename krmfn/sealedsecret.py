@@ -116,16 +116,22 @@ def name_companion(sealed: Object) -> Object:
     }
 
 
-def claim_companion(sealed: Object, history: dict[str, str], base_name: str = "") -> Object:
+def claim_companion(
+    sealed: Object, history: dict[str, str], base_name: str = "", *, bare: bool = False
+) -> Object:
     """A name companion that answers to every name the claim has had.
 
     Args:
+        bare: it names no namespace, as what refers to it: kustomize follows a reference inside one
+            namespace only, and takes the one that nobody names for one of its own.
         history: kustomize's own annotations of the claim (``previousNames`` and friends): names,
             namespaces and kinds before each change, and the prefixes and suffixes added.
         base_name: the name before krmfn has added a hash.
     """
     companion = name_companion(sealed)
     metadata = companion["metadata"]
+    if bare:
+        metadata.pop("namespace", None)
     names = [*_split(history.get(PREVIOUS_NAMES)), base_name or metadata["name"]]
     spaces = [*_split(history.get(PREVIOUS_NAMESPACES)), metadata.get("namespace") or "default"]
     metadata["annotations"] |= {k: v for k, v in history.items() if k in (PREFIXES, SUFFIXES)} | {

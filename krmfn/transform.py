@@ -20,9 +20,10 @@ from krmfn.sealedsecret import IDENTITY, PREVIOUS_NAMES, claim_companion
 from krmfn.spec.base import API_VERSION
 from krmfn.spec.parse import parse
 from krmfn.spec.transformer import SecretClaim
+from krmfn.strictyaml import mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from krmfn.overlay import Overlay
     from krmfn.providers.base import Surroundings
@@ -52,12 +53,17 @@ class Transformed:
 
 
 def transform(
-    items: Sequence[Item], config: SealedSecretTransformer, overlay: Overlay, around: Surroundings
+    items: Sequence[Item],
+    config: SealedSecretTransformer,
+    overlay: Overlay,
+    around: Surroundings,
+    beside: Iterable[Item] = (),
 ) -> Transformed:
     """Seal every claim among ``items``.
 
     Args:
         overlay: the kustomization in the working directory, or an empty one.
+        beside: what else is in the stream, when ``items`` are claims alone.
 
     Raises:
         Failure: any; nothing is returned then.
@@ -71,7 +77,8 @@ def transform(
     companions, stamps = [], []
     for (claim, namespace), one in zip(claims, sealed, strict=True):
         history = {k: v for k, v in claim.metadata.annotations.items() if k in IDENTITY}
-        companions.append(claim_companion(one.object, history, one.base_name))
+        bare = not claim.metadata.namespace and not _names(namespace, [*kept, *beside])
+        companions.append(claim_companion(one.object, history, one.base_name, bare=bare))
         one.object["metadata"]["annotations"] |= history
         if one.checksum:
             former = history.get(PREVIOUS_NAMES, "").split(",")
@@ -80,6 +87,11 @@ def transform(
     objects = tuple(one.object for one in sealed)
     items = tuple(stamped(item, stamps) for item in kept)
     return Transformed(items, objects, tuple(companions), tuple(stamps))
+
+
+def _names(namespace: str, items: Iterable[Item]) -> bool:
+    """Whether an object says itself that it stands there."""
+    return any(mapping(one.header().get("metadata")).get("namespace") == namespace for one in items)
 
 
 def claims_of(

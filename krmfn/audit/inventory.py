@@ -36,10 +36,13 @@ class Wanted:
 
 
 def wanted(audit: Audit) -> list[Wanted]:
-    """The Secrets that are missing, by namespace and name."""
+    """The Secrets that are missing, by namespace and name.
+
+    A permission, or a list of what may be mounted, asks for nothing (level ``info``).
+    """
     found: dict[tuple[str, str], list[Judged]] = defaultdict(list)
     for one in audit.judged:
-        if one.verdict == "unmet":
+        if one.verdict == "unmet" and one.reference.entry.level != "info":
             found[one.reference.namespace or "", one.reference.secret].append(one)
     return [_wanted(*place, found[place]) for place in sorted(found)]
 

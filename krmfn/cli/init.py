@@ -4,44 +4,48 @@
   krmfn init overlays/prod --certificate certs/production.pem
   krmfn init --dry-run                          # shows and writes nothing
   krmfn init --yes --store age
+  krmfn init apps/shop --namespace shop --assume 'pull=the cluster comes with it'
 
 For each overlay it builds, it claims every Secret that something refers to and nothing makes, and
-lists a transformer, the skip marker and a validator. Values are yours to write into the vault.
+lists a transformer, the skip marker and a validator. What another kustomization of the repository
+makes in the same namespace is no claim, but an assumption of the validator's. The namespace is the
+kustomization's, else the one that an Argo CD Application or a Flux Kustomization in the repository
+deploys the directory to, else --namespace. Values are yours to write into the vault.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import time
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn import proposal, resourcelist
+from krmfn import proposal
 from krmfn.atomic import create_file, replace_files
-from krmfn.audit.inventory import Wanted, wanted
-from krmfn.auditing import audit_stream
-from krmfn.build import look_at
 from krmfn.cli.console import progress
-from krmfn.deadline import Deadline
+from krmfn.cli.init_words import NAMED, by_hand, copied, put, some
 from krmfn.errors import Failure, OutputError, SpecError
 from krmfn.kustomize import find_kustomize
 from krmfn.listedit import with_entries
-from krmfn.overlay import read_overlay
+from krmfn.overlay import NAMESPACE
 from krmfn.paths import find_root
-from krmfn.providers.base import Surroundings
+from krmfn.proposal import Proposal
 from krmfn.repository import Kustomization, kustomizations, overlays
+from krmfn.survey import Survey, in_git
 from krmfn.unified import unified
 from krmfn.words import counted, printable
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from krmfn.audit.judge import Audit
+    from krmfn.audit.inventory import Wanted
+    from krmfn.survey import Seen
 
 FETCHED = "controller.pem"
+ALL_THERE = "every Secret that it refers to is there"
 
 
 @dataclass
@@ -50,17 +54,28 @@ class Found:
 
     Attributes:
         note: why nothing is proposed.
+        proposal: what is, with the Secrets to claim.
         files: path to new text.
         edited: the kustomization's new text.
         advice: what else to do there.
+        bases: the kustomizations that it takes in, and itself.
+        where: where the namespace comes from, when the kustomization does not say.
     """
 
     kustomization: Kustomization
+    proposal: Proposal
     note: str = ""
-    wanted: list[Wanted] = field(default_factory=list)
     files: dict[Path, str] = field(default_factory=dict)
     edited: str = ""
     advice: list[str] = field(default_factory=list)
+    bases: frozenset[Path] = frozenset()
+    where: str = ""
+    claimed: bool = False
+
+    @property
+    def directory(self) -> Path:
+        """As the user wrote it."""
+        return self.kustomization.directory
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -79,6 +94,16 @@ def register(parser: argparse.ArgumentParser) -> None:
         help="where each Secret's values are; default {namespace}/{name}",
     )
     parser.add_argument(
+        "--namespace", metavar="NS", default="", help="of what nothing else gives a namespace"
+    )
+    parser.add_argument(
+        "--assume",
+        action="append",
+        default=[],
+        metavar="SECRET=WHY",
+        help="do not claim it, it is made elsewhere; the validator says why",
+    )
+    parser.add_argument(
         "--legacy", action="store_true", help="as legacy plugins, which kubectl kustomize can call"
     )
     answer = parser.add_mutually_exclusive_group()
@@ -88,30 +113,29 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Look, show, ask, write."""
-    try:
-        options.path.format(namespace="n", name="s")
-    except (KeyError, IndexError, ValueError):
-        raise SpecError(
-            "usage", "--path knows {namespace} and {name} only", found=options.path
-        ) from None
-    settings = proposal.Settings(options.store, options.path, options.legacy)
+    settings = _settings(options)
+    assumed = _assumed(options.assume)
     command = tuple(find_kustomize(os.environ))
     every = [kustomizations(Path(top)) for top in options.directories]
     known = [one for found in every for one in overlays(found)]
     if not known:
         raise SpecError("file", f"there is no kustomization below {', '.join(options.directories)}")
-    founds = []
+    founds, surveys = [], dict[Path, Survey]()
     with progress("building", len(known)) as step:
         for one in known:
-            founds.append(_look(one, command, settings, options))
+            root = find_root(one.directory, os.environ)
+            survey = surveys.setdefault(root, Survey(root, command))
+            founds.append(_look(one, survey, options.namespace, assumed))
             step()
+    _share(founds)
     for found in founds:
-        _show(found)
-    for one in (one for found in every for one in found if one not in known):
-        if one.value.get("namespace"):
-            print(
-                f"\n{one.file}: another kustomization takes it in; name it where it is an overlay"
-            )
+        if not found.note:
+            _propose(found, settings, options.certificate)
+    _show(founds, len(options.directories))
+    used = {one.name for found in founds for one, _ in found.proposal.elsewhere}
+    for name in sorted(assumed.keys() - used):
+        print(f"\n{printable(name)}: nothing asks for a Secret of that name (--assume)")
+    _show_taken(one for found in every for one in found if one not in known)
     changes = [found for found in founds if found.files]
     if not changes:
         print("\nNothing to propose.")
@@ -123,65 +147,126 @@ def run(options: argparse.Namespace) -> int:
         print("Nothing was written.")
         return 0
     _write(changes)
-    _next(changes, options.store)
+    _next(changes, settings)
     return 0
 
 
-def _look(
-    one: Kustomization,
-    command: tuple[str, ...],
-    settings: proposal.Settings,
-    options: argparse.Namespace,
-) -> Found:
-    """One overlay: build, audit, propose."""
-    found = Found(one)
+def _settings(options: argparse.Namespace) -> proposal.Settings:
     try:
-        root = find_root(one.directory, os.environ)
-        overlay = read_overlay(one.directory, root)
-        if overlay.listed:
-            found.note = "uses krmfn already; `krmfn audit` tells what is missing"
-            return found
-        # Each overlay has its own: a repository may have hundreds.
-        deadline = Deadline.from_environment(time.monotonic())
-        around = Surroundings(os.environ, deadline, one.directory, root)
-        output = look_at(one.directory, command, around).output
-        items = resourcelist.stream(output, str(one.file))
-        audited = audit_stream(items, base=one.directory, root=root)
-    except Failure as failure:
-        found.note = failure.errors[0].line()
+        options.path.format(namespace="n", name="s")
+    except (KeyError, IndexError, ValueError):
+        raise SpecError(
+            "usage", "--path knows {namespace} and {name} only", found=options.path
+        ) from None
+    if options.namespace and not NAMESPACE.fullmatch(options.namespace):
+        raise SpecError("usage", "not a namespace's name", key="--namespace")
+    return proposal.Settings(options.store, options.path, options.legacy)
+
+
+def _assumed(said: Sequence[str]) -> dict[str, str]:
+    """Secret to why it needs no claim."""
+    pairs = [one.partition("=") for one in said]
+    if not all(name and why for name, _, why in pairs):
+        raise SpecError("usage", "--assume is SECRET=WHY", remedy="say who makes the Secret")
+    return {name: why for name, _, why in pairs}
+
+
+def _look(one: Kustomization, survey: Survey, namespace: str, assumed: dict[str, str]) -> Found:
+    """One overlay: what it lacks, and who makes that elsewhere."""
+    directory = one.directory.resolve()
+    seen = survey.look(directory)
+    name = directory.name.lower().replace("_", "-")
+    found = Found(one, Proposal(name, "", (), seen.overlay.namespace))
+    if seen.overlay.listed:
+        found.note = "uses krmfn already; `krmfn audit` tells what is missing"
         return found
-    found.wanted = wanted(audited)
-    found.advice = _by_hand(audited)
-    if not found.wanted:
-        found.note = "every Secret that it refers to is there"
-    elif not overlay.namespace and any(not w.namespace for w in found.wanted):
-        found.note = "no namespace is known to seal for; set namespace: in the kustomization"
-    else:
-        plain = any(made.how == "plain" and made.has_content for made in audited.productions)
-        _propose(found, overlay.namespace, settings, options.certificate, plain=plain)
+    if seen.failed:
+        found.note = seen.failed
+        return found
+    mine = found.proposal
+    mine.destination = seen.namespace or namespace
+    mine.plain = any(map(in_git, seen.made))
+    beside = survey.beside(directory, [(mine.place(w), w.name) for w in seen.wanted])
+    mine.elsewhere = [
+        (w, why)
+        for w in seen.wanted
+        if (why := assumed.get(w.name) or beside.get((mine.place(w), w.name)))
+    ]
+    known = [w for w, _ in mine.elsewhere]
+    mine.wanted = [w for w in seen.wanted if w not in known]
+    claims = [made for made in seen.made if made.how == "claim"]
+    found.claimed = bool(claims)
+    found.bases = survey.bases(directory)
+    places = {one.namespace or "" for one in claims} | {one.namespace for one in mine.wanted}
+    mine.told = not mine.namespace and "" in places and places <= {"", mine.destination}
+    found.advice = [by_hand(o, one.directory, mine.destination) for o in survey.origins(directory)]
+    _judge(found, seen)
     return found
 
 
-def _propose(
-    found: Found,
-    namespace: str,
-    settings: proposal.Settings,
-    certificate: str | None,
-    *,
-    plain: bool,
-) -> None:
-    directory = found.kustomization.directory
+def _judge(found: Found, seen: Seen) -> None:
+    """Why nothing can be proposed, or where the namespace comes from."""
+    mine = found.proposal
+    nowhere = any(not mine.place(one) for one in mine.wanted)
+    nowhere = nowhere or (mine.told and not mine.destination)
+    agreed = mine.namespace in ("", *(one.namespace for one in seen.where))
+    over = [] if agreed else [one for one in seen.where if one.over]
+    if not mine.wanted and not found.claimed:
+        found.note = ALL_THERE if not mine.elsewhere else f"{ALL_THERE}, or made elsewhere"
+    elif over:
+        found.note = (
+            f"{over[0].by} deploys it to {over[0].namespace}, whatever its namespace: says; "
+            f"correct {mine.namespace} there"
+        )
+    elif nowhere and seen.where:
+        found.note = "deployed to several namespaces; say which one with --namespace: " + ", ".join(
+            f"{one.namespace} ({one.by})" for one in seen.where
+        )
+    elif nowhere:
+        found.note = (
+            "no namespace is known to seal for; set namespace: in the kustomization, "
+            "or say --namespace"
+        )
+    elif mine.told or (not mine.namespace and any(not one.namespace for one in mine.wanted)):
+        by = seen.where[0].by if seen.namespace else "--namespace"
+        found.where = f"namespace {mine.destination}, as {by} says"
+
+
+def _share(founds: Sequence[Found]) -> None:
+    """One Secret that several overlays claim is one object: it gets the same keys in each."""
+    claims: dict[tuple[str, str], list[tuple[Found, Wanted]]] = defaultdict(list)
+    for found in founds:
+        for one in found.proposal.wanted if not found.note else ():
+            claims[found.proposal.place(one), one.name].append((found, one))
+    for (namespace, name), asking in claims.items():
+        asked = {id(found): (list(one.keys), one.whole) for found, one in asking}
+        for found, one in asking:
+            # Variants of one base are alternatives: a cluster gets one of them.
+            others = [f for f, _ in asking if f is not found and not f.bases & found.bases]
+            if others:
+                all_asked = [asked[id(f)] for f, _ in asking if f is found or f in others]
+                one.keys = sorted({key for keys, _ in all_asked for key in keys})
+                one.whole = any(whole for _, whole in all_asked)
+                found.advice.append(
+                    f"{namespace}/{name} is claimed in {some([f.directory for f in others])} too; "
+                    "where one cluster gets several of them, keep one claim, and list it under "
+                    "assume: in the others' validators"
+                )
+
+
+def _propose(found: Found, settings: proposal.Settings, certificate: str | None) -> None:
+    directory = found.directory
     file = os.path.relpath(certificate, directory) if certificate else FETCHED
-    name = directory.resolve().name.lower().replace("_", "-")
-    made = proposal.files(name, namespace, file, found.wanted, settings, plain=plain)
+    found.proposal.certificate = file
+    made = proposal.files(found.proposal, settings)
     standing = [name for name in made if (directory / name).exists()]
     if standing:
         found.note = f"{standing[0]} exists, and is never written over"
         return
     try:
-        found.edited = with_entries(
-            found.kustomization.text, proposal.entries(), str(found.kustomization.file)
-        )
+        added = proposal.entries(claims=bool(found.proposal.wanted))
+        text = found.kustomization.text
+        found.edited = with_entries(text, added, str(found.kustomization.file))
     except Failure as failure:
         found.note = failure.errors[0].line()
         return
@@ -190,29 +275,30 @@ def _propose(
         found.advice.append(f"krmfn cert fetch -o {directory / file}")
 
 
-def _by_hand(audited: Audit) -> list[str]:
-    """Secrets that stand in git already, sealed by hand or in clear."""
-    advice = []
-    for made in audited.productions:
-        if made.how == "sealed":
-            advice.append(
-                f"{made.by} is sealed by hand: `krmfn import sealedsecret` makes a claim of it"
-            )
-        elif made.how == "plain" and made.has_content:
-            advice.append(f"{made.by} stands in clear: `krmfn import secret` makes a claim of it")
-    return advice
+def _show(founds: Sequence[Found], named: int) -> None:
+    """Each overlay with something to say; the others together, where there are many."""
+    quiet = [
+        f for f in founds if f.note.startswith(ALL_THERE) and not (f.advice or f.proposal.elsewhere)
+    ]
+    if len(quiet) <= max(NAMED, named):
+        quiet = []
+    for found in founds:
+        if found not in quiet:
+            _show_one(found)
+    if quiet:
+        files = some([found.kustomization.file for found in quiet])
+        print(f"\n{files}: every Secret that they refer to is there")
 
 
-def _show(found: Found) -> None:
+def _show_one(found: Found) -> None:
     """The overlay in a line, then what would change, as a diff."""
-    file = found.kustomization.file
-    print(
-        f"\n{file}: "
-        + (printable(found.note) or f"{counted(len(found.wanted), 'Secret')} to claim")
-    )
-    for one in found.wanted:
+    file, mine = found.kustomization.file, found.proposal
+    print(f"\n{file}: " + (printable(found.note) or _count(found)))
+    for one in mine.wanted:
         keys = ", ".join(one.keys) or "any key"
         print(f"  {one.name} ({one.type}: {keys}), for {', '.join(one.users)}")
+    for one, why in mine.elsewhere:
+        print(f"  {one.name} is no claim: {printable(why)}")
     for advice in found.advice:
         print(f"  then: {printable(advice)}")
     if not found.files:
@@ -220,6 +306,19 @@ def _show(found: Found) -> None:
     _diff(file, found.kustomization.text, found.edited)
     for path, text in found.files.items():
         _diff(path, "", text)
+
+
+def _show_taken(others: Iterable[Kustomization]) -> None:
+    """What could be an overlay and was not looked at."""
+    taken = [one.file for one in others if one.value.get("namespace")]
+    if taken:
+        print(f"\n{some(taken)}: another kustomization takes it in; name it where it is an overlay")
+
+
+def _count(found: Found) -> str:
+    number = len(found.proposal.wanted)
+    text = f"{counted(number, 'Secret')} to claim" if number else "claims that nothing seals yet"
+    return f"{text}; {printable(found.where)}" if found.where else text
 
 
 def _diff(path: Path, before: str, after: str) -> None:
@@ -252,16 +351,20 @@ def _write(changes: Sequence[Found]) -> None:
         raise
 
 
-def _next(changes: Sequence[Found], store: str) -> None:
-    where = changes[0].kustomization.directory
-    others = " and the others" if len(changes) > 1 else ""
-    print(f"\nWritten. Next, for {where}{others}:")
+def _next(changes: Sequence[Found], settings: proposal.Settings) -> None:
+    where = changes[0].directory
+    print(f"\nWritten. Next, for {some([found.directory for found in changes])}:")
     for advice in (a for found in changes for a in found.advice if a.startswith("krmfn cert")):
         print(f"  {advice}")
-    if store == "age":
+    if settings.store == "age":
         print("  krmfn age init secrets.age …       # then `krmfn age set` for each value")
     else:
-        print("  openssl rand -hex 32 | vault kv put secret/krmfn/derivation key=-")
-        print("  write each value to the path that its claim names")
+        print("  openssl rand -hex 32 | vault kv put secret/krmfn/derivation key=-      # once")
+        claims = [(f.proposal.place(one), one) for f in changes for one in f.proposal.wanted]
+        for line in dict.fromkeys(put(one, settings.key(at, one.name)) for at, one in claims):
+            print(f"  {line}")
+        if claims:
+            print("  or, what is in the cluster already:")
+            print(f"  {copied(*claims[0], settings)}")
     print(f"  krmfn plan {where}      # what will be read and sealed")
     print(f"  krmfn build {where}")

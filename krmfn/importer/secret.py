@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 NEEDS_HASH = "kustomize.config.k8s.io/needs-hash"
 _FIELDS = frozenset({"apiVersion", "kind", "metadata", "type", "immutable", "data", "stringData"})
+_REASONS = {"sops": "decrypt it first: sops --decrypt FILE | krmfn import secret -"}
 _OWNERS = {
     "kubernetes.io/service-account-token": "the cluster writes it; leave it to the cluster",
     "bootstrap.kubernetes.io/token": "kubeadm writes it; leave it to the cluster",
@@ -39,7 +40,7 @@ def read(found: Iterable[Source], options: Options) -> Imported:
 
 
 def _read(source: Source, options: Options, imported: Imported) -> None:
-    source.only((), _FIELDS)
+    source.only((), _FIELDS, _REASONS)
     type_ = checked_type(source, ("type",))
     labels, annotations = source.metadata()
     name = source.name

@@ -158,8 +158,14 @@ def test_what_stands_in_git_already(checkout: Path) -> None:
         file.writelines(f"---\n{json.dumps(one)}\n" for one in objects)
     done = krmfn("init", "--dry-run", cwd=checkout)
     assert "2 Secrets to claim" in done.stdout
-    assert "SealedSecret/settings is sealed by hand: `krmfn import sealedsecret`" in done.stdout
-    assert "Secret/db stands in clear: `krmfn import secret`" in done.stdout
+    command = "krmfn import {} base/app.yaml --output base/claims.yaml --path-template '{{name}}'"
+    sealed, clear = command.format("sealedsecret"), f"{command.format('secret')} --write-values"
+    then = "list claims.yaml in their place, and init again"
+    assert (
+        f"sealed by hand: SealedSecret/settings; to claim instead, run `{sealed}`, {then}"
+        in done.stdout
+    )
+    assert f"in clear: Secret/db; to claim instead, run `{clear}`, {then}" in done.stdout
     assert "+  plainSecrets: warn" in done.stdout
 
 

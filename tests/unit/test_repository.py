@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from krmfn.repository import kustomizations, overlays
+from krmfn.repository import Checkout, files_below, kustomizations, overlays
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,3 +45,42 @@ def test_overlays(checkout: Path) -> None:
 def test_one_alone(checkout: Path) -> None:
     """Looked at alone, what others take in is an overlay."""
     assert len(overlays(kustomizations(checkout / "base/db"))) == 1
+
+
+def test_what_a_directory_takes_in(checkout: Path) -> None:
+    """By and by, lists of functions too; itself first, and nothing where no kustomization is."""
+    known = Checkout(checkout)
+    below = [
+        path.relative_to(checkout).as_posix() for path in known.below(checkout / "overlays/prod")
+    ]
+    assert below[0] == "overlays/prod"
+    assert sorted(below) == [
+        "base",
+        "base/db",
+        "components/tls",
+        "overlays/prod",
+        "overlays/prod/secrets",
+    ]
+    assert known.below(checkout / ".hidden") == {}
+
+
+def test_who_mentions_a_word(checkout: Path) -> None:
+    """In the kustomization, or in a file that it lists; not in one that nobody lists."""
+    (checkout / "base/app.yaml").write_text("name: shop-db\n")
+    (checkout / "base/other.yaml").write_text("name: elsewhere\n")
+    known = Checkout(checkout)
+
+    def mentioning(*words: str) -> list[str]:
+        return [one.directory.name for one in known.mentioning(set(words))]
+
+    assert mentioning("shop-db") == ["base"]
+    assert mentioning("shop-db", "Component") == ["base", "tls"]
+    assert mentioning("elsewhere") == []
+
+
+def test_files(checkout: Path) -> None:
+    """By their endings; hidden and vendored directories are passed by."""
+    (checkout / "base/app.yml").touch()
+    names = [file.relative_to(checkout).as_posix() for file in files_below(checkout, (".yml",))]
+    assert names == ["base/app.yml"]
+    assert not any(".hidden" in str(file) for file in files_below(checkout, (".yaml",)))

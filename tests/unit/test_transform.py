@@ -208,6 +208,21 @@ def test_a_claim_without_a_namespace(stores: list[MemoryStore]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("claimed", "beside", "companion"),
+    [(None, None, None), (None, "a", "a"), ("a", None, "a"), (None, "b", None)],
+)
+def test_where_a_companion_stands(
+    stores: list[MemoryStore], claimed: str | None, beside: str | None, companion: str | None
+) -> None:
+    """Where what refers to it is: kustomize follows no reference into a namespace that a pod lacks."""
+    place = f", namespace: {beside}" if beside else ""
+    pod = f"{{apiVersion: v1, kind: Pod, metadata: {{name: p{place}}}}}"
+    (found,) = run(claim(namespace=claimed), pod, using=config(namespace="a")).companions
+    assert found["metadata"].get("namespace") == companion
+    assert found["metadata"]["annotations"][PREVIOUS_NAMESPACES] == (companion or "default")
+
+
+@pytest.mark.parametrize(
     ("most", "asked", "allowed"),
     [
         ("strict", "strict", True),
