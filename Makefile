@@ -9,13 +9,14 @@ CACHE := $(or $(KRMFN_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/krmfn)
 UV := $(CACHE)/uv-0.13.9
 RELEASE := $(CACHE)/release-$(shell sha256sum requirements-release.txt | cut -c 1-12)
 DOCS := $(CACHE)/docs-$(shell sha256sum requirements-docs.txt | cut -c 1-12)
+COUNTING := --cov --cov-report=
 CORE := --include='krmfn/*' --omit='krmfn/cli/*,krmfn/providers/*'
 
 # The functions that kustomize starts, and the tools of the wheels, are found by their bare names.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint e2e cluster coverage bench docs release lock clean
+.PHONY: help setup demo test lint e2e cluster coverage counted bench docs release lock clean
 
 help:
 	@echo 'krmfn: seals vault values as SealedSecrets while kustomize builds.'
@@ -73,9 +74,12 @@ e2e: $(READY)
 cluster: $(READY)
 	@$(BIN)/python -m tests.e2e.cluster $(ARGS)
 
-# All but the blocks of the documentation, which run what these run.
-coverage: $(READY)
-	@$(BIN)/pytest -n auto -m 'not e2e and not container' --quiet --cov --cov-report= $(addprefix tests/,unit property conformance cli audit argocd attacks canary) $(ARGS)
+coverage:
+	@$(MAKE) --no-print-directory test ARGS="$(COUNTING) $(ARGS)"
+	@$(MAKE) --no-print-directory counted
+
+# What the branches come to, after `make test ARGS='$(COUNTING)'`.
+counted: $(READY)
 	@$(BIN)/coverage report --include='krmfn/cli/*,krmfn/providers/*'
 	@$(BIN)/coverage report $(CORE)
 	@$(BIN)/coverage json --quiet -o - $(CORE) | $(BIN)/python .ci/branches.py 95

@@ -1,7 +1,8 @@
 """`make release`: what is published, in dist/, each the same bytes for the same commit.
 
 - wheel and sdist, built twice and compared;
-- the two images as OCI archives, where a container runtime is here (`docker`, or podman under that name);
+- the two images as OCI archives, where a container runtime is here (`docker`, or podman under that name),
+  for this machine's architecture, and for others that are asked for and that it can run by emulation;
 - an SBOM (CycloneDX) of what the images install, and SHA256SUMS over all of it.
 
 Times are those of the commit. Nothing is uploaded, signed or tagged.
@@ -34,6 +35,12 @@ def main() -> int:
         metavar="IMAGE",
         help="whose kustomize the Argo CD image gets, in place of one that is built here",
     )
+    parser.add_argument(
+        "--architecture",
+        action="append",
+        metavar="ARCH",
+        help="also build the images for this one (`arm64`), whose programs the machine can run",
+    )
     options = parser.parse_args()
     if run("git", "status", "--porcelain"):
         sys.exit("release: the checkout has changes that are not committed")
@@ -46,7 +53,8 @@ def main() -> int:
     output.mkdir(parents=True)
     packages(output)
     sbom(options.cyclonedx, output / f"krmfn-{__version__}.cdx.json", epoch)
-    images(output, __version__, epoch, options.kustomize)
+    for architecture in ("", *(options.architecture or ())):
+        images(output, __version__, epoch, options.kustomize, architecture)
     sums = "".join(f"{digest(file)}  {file.name}\n" for file in sorted(output.iterdir()))
     (output / "SHA256SUMS").write_text(sums)
     sys.stdout.write(sums)
@@ -73,8 +81,10 @@ def sbom(program: str, file: Path, epoch: str) -> None:
     file.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n")
 
 
-def images(output: Path, version: str, epoch: str, kustomize: str | None) -> None:
-    """An OCI archive of each image, for the architecture of this machine."""
+def images(
+    output: Path, version: str, epoch: str, kustomize: str | None, architecture: str
+) -> None:
+    """An OCI archive of each image, for one architecture; empty for this machine's."""
     from tests.e2e.tools import kustomize_image
 
     docker = shutil.which("docker")
@@ -89,12 +99,16 @@ def images(output: Path, version: str, epoch: str, kustomize: str | None) -> Non
     arguments = [f"--build-arg=VERSION={version}", f"--build-arg=REVISION={revision}"]
     if "buildah" in build[0] or "podman" in run("docker", "--version"):
         arguments.append(f"--timestamp={epoch}")
-    machine = run("docker", "info", "--format", "{{.Host.Arch}}").strip() or "unknown"
+    if architecture:
+        arguments.append(f"--platform=linux/{architecture}")
+        if base := os.environ.get(f"KRMFN_BASE_IMAGE_{architecture.upper()}"):
+            arguments.append(f"--build-arg=BASE_IMAGE={base}")
+    machine = architecture or run("docker", "info", "--format", "{{.Host.Arch}}").strip()
     for name, target in IMAGES.items():
         more = []
         if target == "argocd":
-            more = [f"--build-arg=KUSTOMIZE_IMAGE={kustomize or kustomize_image()}"]
-        tag = f"localhost/{name}:{version}"
+            more = [f"--build-arg=KUSTOMIZE_IMAGE={kustomize or kustomize_image(architecture)}"]
+        tag = f"localhost/{name}:{version}{architecture and f'-{architecture}'}"
         run(*build, "--target", target, *arguments, *more, "-t", tag, ".")
         archive = output / f"{name}-{version}-{machine}.oci.tar"
         run("docker", "save", "--format", "oci-archive", "-o", str(archive), tag)

@@ -96,24 +96,30 @@ def install_go(home: Path) -> None:
         target.rename(home)
 
 
-def tool(name: str, version: str) -> Path:
-    """The path of a tool, built when it is not there yet (minutes, the first time)."""
-    path = cache() / "bin" / f"{name}-{version}"
+def tool(name: str, version: str, architecture: str = "") -> Path:
+    """The path of a tool, built when it is not there yet (minutes, the first time).
+
+    Args:
+        architecture: as Go calls it; empty for this machine's. Only for what `go install` builds.
+    """
+    path = cache() / "bin" / "-".join(filter(None, (name, version, architecture)))
     if not path.exists():
         with lock(path):
             if not path.exists():
-                build(name, version, path)
+                build(name, version, path, architecture)
     return path
 
 
-def kustomize_image() -> str:
+def kustomize_image(architecture: str = "") -> str:
     """An image with the newest of these kustomizes where the project's own has it; needs `docker`."""
-    name = f"localhost/krmfn-kustomize:{KUSTOMIZE_VERSIONS[-1]}"
+    version = KUSTOMIZE_VERSIONS[-1]
+    name = f"localhost/krmfn-kustomize{architecture and f'-{architecture}'}:{version}"
+    platform = [f"--platform=linux/{architecture}"] if architecture else []
     with tempfile.TemporaryDirectory() as scratch:
         archive = Path(scratch) / "kustomize.tar"
         with tarfile.open(archive, "w") as tar:
-            tar.add(tool("kustomize", KUSTOMIZE_VERSIONS[-1]), arcname="app/kustomize")
-        run(["docker", "import", str(archive), name])
+            tar.add(tool("kustomize", version, architecture), arcname="app/kustomize")
+        run(["docker", "import", *platform, str(archive), name])
     return name
 
 
@@ -132,14 +138,19 @@ def manifests(version: str) -> Path:
     return cache() / "manifests" / f"controller-{version}"
 
 
-def build(name: str, version: str, path: Path) -> None:
+def build(name: str, version: str, path: Path, architecture: str = "") -> None:
     """Build one tool in a throw-away module."""
-    say(f"building {name} {version}")
+    say(" ".join(filter(None, ("building", name, version, architecture))))
     environ = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod", "CGO_ENABLED": "0"}
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         work = Path(scratch)
         package = PACKAGES[name]
-        if name in ("kustomize", "vals"):
+        if architecture:  # Go installs those nowhere but below GOPATH
+            modules = run([go(), "env", "GOMODCACHE"]).stdout.strip()
+            home = {"GOPATH": scratch, "GOMODCACHE": modules, "GOARCH": architecture}
+            run([go(), "install", "-trimpath", f"{package}@v{version}"], env=environ | home)
+            work /= f"bin/linux_{architecture}"
+        elif name in ("kustomize", "vals"):
             install = [go(), "install", "-trimpath", f"{package}@v{version}"]
             run(install, cwd=work, env={**environ, "GOBIN": scratch})
         else:
