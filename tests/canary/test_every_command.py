@@ -46,7 +46,7 @@ class Case:
 CASES: dict[str, list[Case]] = {
     "init": [
         Case("init --dry-run fresh", says="2 Secrets to claim"),
-        Case("init --dry-run .", says="stands in clear"),
+        Case("init --dry-run .", says="in clear, by a secretGenerator"),
         Case("init fresh", 2, "nobody is there to ask", stdin="in/value.txt"),
         Case("init --dry-run literal patch bytes inline", says="kustomize fails"),
         Case("init --dry-run malformed", 2, "no kustomization"),

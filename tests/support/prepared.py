@@ -10,6 +10,7 @@ it is given.
 from __future__ import annotations
 
 import contextlib
+import copy
 import http.server
 import os
 import shutil
@@ -178,6 +179,10 @@ def _before(root: Path) -> None:
         resources=["../../base", "sealed-cache.yaml", "avp.yaml"],
         secretGenerator=[{"name": "session", "literals": ["key=not-a-real-one"]}],
     )
+    shop = copy.deepcopy(repo.DEPLOYMENT)
+    shop["spec"]["template"]["spec"]["imagePullSecrets"] = [{"name": "pull"}]
+    repo.write(root / "apps/shop/deployment.yaml", shop)
+    _kustomization(root / "apps/shop", resources=["deployment.yaml"])
     cache = {"name": "cache", "namespace": "production"}
     sealed = {"apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret", "metadata": cache}
     spec = {"spec": {"encryptedData": {"password": "AgBy"}}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,17 +65,18 @@ def config(kind: str, spec: dict[str, Any], annotation: str = EXEC) -> dict[str,
     """A function's configuration."""
     annotations = {"config.kubernetes.io/function": annotation} if annotation else {}
     metadata = {"name": "shop", "annotations": annotations}
-    return {"apiVersion": API, "kind": kind, "metadata": metadata, "spec": spec}
+    value = {"apiVersion": API, "kind": kind, "metadata": metadata, "spec": spec}
+    return copy.deepcopy(value)  # tests change what they get
 
 
 def claim() -> dict[str, Any]:
     """A claim for the database's password."""
-    metadata = {"name": "db", "labels": LABELS}
+    metadata = {"name": "db", "labels": dict(LABELS)}
     return {
         "apiVersion": API,
         "kind": "SecretClaim",
         "metadata": metadata,
-        "spec": {"store": "main", "data": DATA},
+        "spec": {"store": "main", "data": copy.deepcopy(DATA)},
     }
 
 
