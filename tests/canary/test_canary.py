@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 CANARY = 'c4nary "\\/+?>é' + secrets.token_hex(12)
-BYTES = b"\x80\xff\x00canary" + secrets.token_bytes(12)
+BYTES = b"\x80\xff\x00canary" + secrets.token_bytes(12) + b"."  # a newline would be told
 VAULT = {"vault": {"path": "secret"}}
 
 
