@@ -114,7 +114,10 @@ def kustomize_image(architecture: str = "") -> str:
     """An image with the newest of these kustomizes where the project's own has it; needs `docker`."""
     version = KUSTOMIZE_VERSIONS[-1]
     name = f"localhost/krmfn-kustomize{architecture and f'-{architecture}'}:{version}"
-    platform = [f"--platform=linux/{architecture}"] if architecture else []
+    platform = []
+    if architecture:  # podman under docker's name has another flag
+        podman = "podman" in run(["docker", "--version"]).stdout
+        platform = [f"--arch={architecture}" if podman else f"--platform=linux/{architecture}"]
     with tempfile.TemporaryDirectory() as scratch:
         archive = Path(scratch) / "kustomize.tar"
         with tarfile.open(archive, "w") as tar:
