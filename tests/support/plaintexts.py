@@ -128,10 +128,8 @@ def repository(root: Path, value: str) -> None:
     """Three environments, and beside them files and kustomizations that hold the value in clear."""
     environments.repository(root)
     quoted, encoded = json.dumps(value), base64.b64encode(value.encode()).decode()
-    dev = root / "overlays/dev/own.yaml"
-    dev.write_text(
-        dev.read_text().replace(base64.b64encode(environments.MAIL.encode()).decode(), encoded)
-    )
+    dev, mail = root / "overlays/dev/own.yaml", base64.b64encode(environments.MAIL.encode())
+    dev.write_text(dev.read_text().replace(mail.decode(), encoded))
     secret = (
         "apiVersion: v1\nkind: Secret\nmetadata: {name: legacy}\n"
         f"stringData:\n  password: {quoted}\ndata:\n  token: {encoded}\n"
