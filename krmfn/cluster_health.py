@@ -18,7 +18,7 @@ from krmfn import cluster
 from krmfn.cluster import NOT_FOUND, OK
 from krmfn.errors import ProviderError
 from krmfn.sealedsecret import API_VERSION, KIND
-from krmfn.strictyaml import mapping
+from krmfn.strictyaml import mapping, sequence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -124,7 +124,7 @@ class Questions:
         if status != OK:
             return []
         items = _json(body, namespace).get("items")
-        events = [mapping(one) for one in items] if isinstance(items, list) else []
+        events = [mapping(one) for one in sequence(items)]
         return [(str(one.get("reason")), str(one.get("message"))) for one in events]
 
     def secret(

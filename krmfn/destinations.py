@@ -19,7 +19,7 @@ from krmfn.errors import KrmfnError
 from krmfn.overlay import NAMESPACE, kustomization_in
 from krmfn.paths import read_file
 from krmfn.repository import files_below
-from krmfn.strictyaml import mapping
+from krmfn.strictyaml import mapping, sequence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -85,14 +85,14 @@ def _said(value: dict[str, Any], root: Path) -> Iterator[tuple[Any, Any, bool]]:
         yield from _application(spec, {})
     elif kind == "ApplicationSet":
         template = mapping(mapping(spec.get("template")).get("spec"))
-        for generator in _list(spec.get("generators")):
+        for generator in sequence(spec.get("generators")):
             for facts in _generated(mapping(generator), root):
                 yield from _application(template, facts)
 
 
 def _application(spec: dict[str, Any], facts: Mapping[str, str]) -> Iterator[tuple[Any, Any, bool]]:
     destination = mapping(spec.get("destination")).get("namespace")
-    for one in (spec.get("source"), *_list(spec.get("sources"))):
+    for one in (spec.get("source"), *sequence(spec.get("sources"))):
         source = mapping(one)
         forced = mapping(source.get("kustomize")).get("namespace")
         namespace = _filled(forced or destination, facts)
@@ -101,10 +101,10 @@ def _application(spec: dict[str, Any], facts: Mapping[str, str]) -> Iterator[tup
 
 def _generated(generator: dict[str, Any], root: Path) -> Iterator[Mapping[str, str]]:
     """What an ApplicationSet's list and git generators would fill into its template."""
-    for element in _list(mapping(generator.get("list")).get("elements")):
+    for element in sequence(mapping(generator.get("list")).get("elements")):
         yield {k: v for k, v in mapping(element).items() if isinstance(v, str)}
     taken: dict[bool, set[Path]] = {True: set(), False: set()}
-    for one in _list(mapping(generator.get("git")).get("directories")):
+    for one in sequence(mapping(generator.get("git")).get("directories")):
         pattern = mapping(one).get("path")
         if isinstance(pattern, str) and pattern and not pattern.startswith("/"):
             taken[mapping(one).get("exclude") is True] |= set(root.glob(pattern))
@@ -120,7 +120,3 @@ def _filled(text: Any, facts: Mapping[str, str]) -> Any:
     if not isinstance(text, str):
         return text
     return _FIELD.sub(lambda field: facts.get(field[1], field[0]), text)
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

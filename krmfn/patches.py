@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from krmfn import strictyaml
 from krmfn.errors import SpecError
-from krmfn.strictyaml import mapping
+from krmfn.strictyaml import mapping, sequence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -67,7 +67,7 @@ def patches(
     if value.get("apiVersion") == "builtin" and value.get("kind") in _BUILTIN:
         entries: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
         more = value.get("paths")
-        entries += [(("paths",), one) for one in (more if isinstance(more, list) else [])]
+        entries += [(("paths",), one) for one in sequence(more)]
     else:
         entries = [
             ((name, number), one)

@@ -18,7 +18,7 @@ from krmfn.paths import read_repository_file
 from krmfn.providers.base import Surroundings
 from krmfn.resolve import Stores, at_once
 from krmfn.spec.parse import parse
-from krmfn.strictyaml import mapping
+from krmfn.strictyaml import mapping, sequence
 from krmfn.unified import unified
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def pins(overlay: Overlay) -> list[Pin]:
     found = []
     for config in overlay.configs:
         if config.kind == GENERATOR:
-            for number, secret in enumerate(_list(config.get("spec", "secrets"))):
+            for number, secret in enumerate(sequence(config.get("spec", "secrets"))):
                 above = ("spec", "secrets", number)
                 found += list(_pins(overlay, config, above, mapping(secret), [config]))
         elif config.kind == CLAIM:
@@ -281,7 +281,7 @@ def _pins(
 ) -> Iterator[Pin]:
     """The pins of one secret."""
     for name, reference in (("data", "remoteRef"), ("dataFrom", "extract")):
-        for number, entry in enumerate(_list(secret.get(name))):
+        for number, entry in enumerate(sequence(secret.get(name))):
             ref = mapping(mapping(entry).get(reference))
             version, key = ref.get("version"), ref.get("key")
             if not isinstance(version, int) or not isinstance(key, str):
@@ -320,10 +320,6 @@ def _is(pem: bytes, wanted: SealingCertificate, now: datetime) -> bool:
         return choose(pem, now).fingerprint == wanted.fingerprint
     except SealingError:
         return False
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _refused(

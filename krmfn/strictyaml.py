@@ -247,6 +247,11 @@ def mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def sequence(value: Any) -> list[Any]:
+    """The list that a field should hold; none when it holds something else."""
+    return value if isinstance(value, list) else []
+
+
 def plain(text: str, number: Callable[[str], Any] = number) -> Any:
     """What a plain scalar means (YAML 1.2 core schema, without exponents)."""
     if text in _NULL:

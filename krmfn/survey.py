@@ -26,7 +26,7 @@ from krmfn.overlay import Overlay, read_overlay
 from krmfn.paths import read_file
 from krmfn.providers.base import Surroundings
 from krmfn.repository import Checkout
-from krmfn.strictyaml import mapping
+from krmfn.strictyaml import mapping, sequence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -109,6 +109,13 @@ class Survey:
     @cached_property
     def _destinations(self) -> dict[Path, list[Destination]]:
         return destinations(self._root)
+
+    def is_done(self, directory: Path) -> bool:
+        """Whether a kustomization lists a configuration of krmfn's already; nothing is built."""
+        try:
+            return bool(read_overlay(directory, self._root).listed)
+        except Failure:  # `look` tells it
+            return False
 
     def look(self, directory: Path) -> Seen:
         """Build and audit one; a failure is told in what comes back.
@@ -207,7 +214,7 @@ class Survey:
         """The Secrets that the kustomizations of a build list, and generate."""
         for one in self.checkout.below(directory).values():
             here = one.directory
-            for value in map(mapping, _list(one.value.get("secretGenerator"))):
+            for value in map(mapping, sequence(one.value.get("secretGenerator"))):
                 namespace = value.get("namespace") or one.value.get("namespace")
                 yield _Place(GENERATOR, here, here, ("Secret", value.get("name")), namespace)
             for file in one.included():
@@ -240,7 +247,3 @@ def _secrets(file: Path) -> Iterator[dict[str, Any]]:
                 yield value
     except KrmfnError:
         return
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

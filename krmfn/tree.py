@@ -339,7 +339,7 @@ def _spliced(text: str, lists: dict[str, list[str]]) -> str:
 
 
 def _strings(value: Any) -> list[str]:
-    return [v for v in value if isinstance(v, str)] if isinstance(value, list) else []
+    return [v for v in strictyaml.sequence(value) if isinstance(v, str)]
 
 
 def _short(tree: Tree, path: Path) -> str:

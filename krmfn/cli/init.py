@@ -174,16 +174,16 @@ def _assumed(said: Sequence[str]) -> dict[str, str]:
 def _look(one: Kustomization, survey: Survey, namespace: str, assumed: dict[str, str]) -> Found:
     """One overlay: what it lacks, and who makes that elsewhere."""
     directory = one.directory.resolve()
-    seen = survey.look(directory)
-    name = directory.name.lower().replace("_", "-")
-    found = Found(one, Proposal(name, "", (), seen.overlay.namespace))
-    if seen.overlay.listed:
+    mine = Proposal(directory.name.lower().replace("_", "-"), "", ())
+    found = Found(one, mine)
+    if survey.is_done(directory):
         found.note = "uses krmfn already; `krmfn audit` tells what is missing"
         return found
+    seen = survey.look(directory)
     if seen.failed:
         found.note = seen.failed
         return found
-    mine = found.proposal
+    mine.namespace = seen.overlay.namespace
     mine.destination = seen.namespace or namespace
     mine.plain = any(map(in_git, seen.made))
     beside = survey.beside(directory, [(mine.place(w), w.name) for w in seen.wanted])

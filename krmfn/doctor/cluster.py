@@ -20,7 +20,7 @@ from krmfn.doctor.diagnosis import Diagnosis, failed
 from krmfn.doctor.overlay import mismatch, place, title
 from krmfn.errors import Failure
 from krmfn.sealedsecret import API_VERSION, CERTIFICATE, KIND
-from krmfn.strictyaml import mapping
+from krmfn.strictyaml import mapping, sequence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -183,7 +183,7 @@ def judge_status(
     namespace, name = place(there)
     status = mapping(there.get("status"))
     listed = status.get("conditions")
-    conditions = [mapping(one) for one in listed] if isinstance(listed, list) else []
+    conditions = [mapping(one) for one in sequence(listed)]
     synced = next((one for one in conditions if one.get("type") == "Synced"), None)
     generation = mapping(there.get("metadata")).get("generation")
     look = f"kubectl describe sealedsecret -n {namespace} {name}"
