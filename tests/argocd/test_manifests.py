@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import subprocess
 import sys
@@ -15,20 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from tests.support import argocd_example
 from tests.support import repository as repo
 from tests.support.cmp_host import Application, Host, tarball
 from tests.support.command import krmfn
-from tests.support.openbao import binary
 from tests.support.platform import policy
 
 if TYPE_CHECKING:
     from tests.support.openbao import OpenBao
 
 ROOT = Path(__file__).resolve().parents[2]
-EXAMPLE = ROOT / "examples/argocd"
 INSTALL = ROOT / "krmfn/argocd/install"
 KUBECTL = Path(sys.executable).parent / "kubectl"
 OURS = "krmfn-repo-server-egress"
@@ -37,9 +35,7 @@ OURS = "krmfn-repo-server-egress"
 @pytest.fixture(scope="module")
 def built() -> list[dict[str, Any]]:
     """The example, by kustomize."""
-    command = [KUBECTL, "kustomize", "--load-restrictor=LoadRestrictionsNone", EXAMPLE]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return list(yaml.safe_load_all(done.stdout))
+    return argocd_example.built()
 
 
 def one(built: list[dict[str, Any]], kind: str, name: str = "") -> Any:
@@ -174,20 +170,8 @@ def token(key: rsa.RSAPrivateKey, **claims: Any) -> str:
 def test_the_vaults_side(openbao: OpenBao, tmp_path: Path, plugins: dict[str, str]) -> None:
     """As the script sets it up, the projected token is enough for a build, and for nothing else."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    keys = tmp_path / "keys.pem"
-    form = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    keys.write_bytes(key.public_key().public_bytes(*form))
-    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "VAULT": str(binary())}
-    environ |= {"BAO_ADDR": openbao.address, "BAO_TOKEN": openbao.token}
     for _ in range(2):
-        done = subprocess.run(
-            [EXAMPLE / "vault/setup.sh", keys],
-            env=environ,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+        argocd_example.set_up(openbao, key.public_key(), tmp_path)
     repo.seed(openbao)
     openbao.write("secret", "shop/production/db", {"password": repo.VALUE})
     overlay = repo.repository(tmp_path / "shop")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +14,10 @@ from cryptography.hazmat.primitives import serialization
 from krmfn.certificate import parse
 from tests.e2e.cluster.api import KUBECTL
 from tests.e2e.cluster.examples import SHOP_PRODUCTION
+from tests.support import argocd_example
 from tests.support import repository as repo
 from tests.support.cmp_host import Application, Host, Reply, tarball
 from tests.support.command import krmfn
-from tests.support.openbao import binary
 from tests.support.platform import mounted
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).resolve().parents[2]
-EXAMPLE = ROOT / "examples/argocd"
 SHOP = ROOT / "examples/shop"
 OVERLAY = "overlays/transformer/production"
 INSTALL = ROOT / "krmfn/argocd/install"
@@ -61,15 +59,9 @@ def sidecar(
     cluster: Cluster, openbao: OpenBao, environ: Environ, tmp_path: Path
 ) -> tuple[Path, dict[str, str]]:
     """The token's file and the container's environment; the vault is set up by the example's script."""
-    keys = tmp_path / "keys.pem"
     signing = (cluster.api.home / "service-accounts.key").read_bytes()
-    form = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    keys.write_bytes(
-        serialization.load_pem_private_key(signing, None).public_key().public_bytes(*form)
-    )
-    setup = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "VAULT": str(binary())}
-    setup |= {"BAO_ADDR": openbao.address, "BAO_TOKEN": openbao.token}
-    subprocess.run([EXAMPLE / "vault/setup.sh", keys], env=setup, check=True, capture_output=True)
+    key = serialization.load_pem_private_key(signing, None).public_key()
+    argocd_example.set_up(openbao, key, tmp_path)
     for name in ("argocd-repo-server", "krmfn-drift", "default"):
         metadata = {"name": name, "namespace": "argocd"}
         cluster.api.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
@@ -173,14 +165,11 @@ def test_the_hourly_job(
 ) -> None:
     """Argo CD: the CronJob, with its own rights, stamps the Application once a value has changed."""
     file, environ = sidecar
-    built = subprocess.run(
-        [KUBECTL, "kustomize", "--load-restrictor=LoadRestrictionsNone", EXAMPLE],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    objects = list(yaml.safe_load_all(built.stdout))
-    ours = [o for o in objects if o["metadata"]["name"] in ("krmfn-drift", "shop-production")]
+    ours = [
+        o
+        for o in argocd_example.built()
+        if o["metadata"]["name"] in ("krmfn-drift", "shop-production")
+    ]
     cluster.api.apply(*ours)
     (job,) = (o for o in ours if o["kind"] == "CronJob")
     pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
