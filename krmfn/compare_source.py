@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krmfn import resourcelist
-from krmfn.builds import build_all
+from krmfn.build.many import build_all
 from krmfn.compare import sealed_secrets
 from krmfn.errors import Failure, SpecError
 from krmfn.git import revision

@@ -18,7 +18,7 @@ from krmfn.audit.inventory import Wanted, wanted
 from krmfn.audit.productions import SERVICE_ACCOUNT_TOKEN
 from krmfn.auditing import audit_stream
 from krmfn.basename import Names
-from krmfn.build import look_at
+from krmfn.build.one import look_at
 from krmfn.deadline import Deadline
 from krmfn.destinations import Destination, destinations
 from krmfn.errors import Failure, KrmfnError

@@ -23,16 +23,16 @@ from typing import TYPE_CHECKING, NoReturn
 
 from krmfn.argocd import parameters
 from krmfn.atomic import replace_file
-from krmfn.builds import build_all
+from krmfn.build.many import build_all
+from krmfn.build.sandbox import check_flags
 from krmfn.deadline import Deadline
 from krmfn.errors import OutputError, SpecError
-from krmfn.kustomize import check_flags
 from krmfn.words import counted
 
 if TYPE_CHECKING:
     import argparse
 
-    from krmfn.build import Built
+    from krmfn.build.one import Built
 
 HEADER = "# Written by krmfn build from "
 ARGOCD = "ARGOCD_APP_NAME"

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from krmfn.build.sandbox import find_kustomize
 from krmfn.cli.build import terminated
 from krmfn.cli.console import console
 from krmfn.cli.install import plugin_home
@@ -28,7 +29,6 @@ from krmfn.deadline import Deadline
 from krmfn.doctor import overlay, tools, vault
 from krmfn.doctor.diagnosis import AREAS, Diagnosis, Patient, failed
 from krmfn.errors import Failure, SpecError
-from krmfn.kustomize import find_kustomize
 from krmfn.overlay import kustomization_in
 from krmfn.paths import find_root
 from krmfn.providers.base import Surroundings

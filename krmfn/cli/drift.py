@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn.builds import build_all
+from krmfn.build.many import build_all
 from krmfn.cli.build import terminated
 from krmfn.cli.differences import text
 from krmfn.compare import compare, together

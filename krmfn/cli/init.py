@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING
 
 from krmfn import proposal
 from krmfn.atomic import create_file, replace_files
+from krmfn.build.sandbox import find_kustomize
 from krmfn.cli.console import progress
 from krmfn.cli.init_words import NAMED, by_hand, copied, put, some
 from krmfn.errors import Failure, OutputError, SpecError
-from krmfn.kustomize import find_kustomize
 from krmfn.listedit import with_entries
 from krmfn.overlay import NAMESPACE
 from krmfn.paths import find_root

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from krmfn import resourcelist, strictyaml
-from krmfn.build import look_at
+from krmfn.build.one import look_at
+from krmfn.build.sandbox import find_kustomize
 from krmfn.deadline import Deadline
 from krmfn.errors import SpecError
-from krmfn.kustomize import find_kustomize
 from krmfn.overlay import kustomization_in
 from krmfn.paths import find_root, read_file
 from krmfn.providers.base import Surroundings

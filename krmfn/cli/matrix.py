@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING
 from krmfn import resourcelist
 from krmfn.atomic import replace_file
 from krmfn.auditing import audit_stream
-from krmfn.build import look_at, values_of
+from krmfn.build.one import look_at, values_of
+from krmfn.build.sandbox import find_kustomize
 from krmfn.cli.build import terminated
 from krmfn.cli.console import console, progress
 from krmfn.deadline import Deadline
 from krmfn.equal import KEY_LENGTH, equal, plain_values, sealed_values
 from krmfn.errors import Failure, SpecError
-from krmfn.kustomize import find_kustomize
 from krmfn.matrix import MISSING, NOT_NEEDED, STATES, Column, label_columns, share, shown, table
 from krmfn.paths import find_root
 from krmfn.providers.base import Surroundings
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-    from krmfn.build import Look
+    from krmfn.build.one import Look
     from krmfn.equal import Value
     from krmfn.matrix import Cell, Place, Row, Shared, Table
     from krmfn.plaintext import Plaintext

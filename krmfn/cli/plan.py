@@ -20,11 +20,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from krmfn.build import plans
+from krmfn.build.one import plans
+from krmfn.build.sandbox import find_kustomize
 from krmfn.cli.build import terminated
 from krmfn.deadline import Deadline
 from krmfn.errors import Failure, PolicyError, ProviderError, SpecError
-from krmfn.kustomize import find_kustomize
 from krmfn.paths import find_root
 from krmfn.platform_config import platform_of
 from krmfn.preview import look

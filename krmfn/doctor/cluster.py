@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from krmfn import resourcelist
-from krmfn.build import build
+from krmfn.build.one import build
 from krmfn.certificate import choose
 from krmfn.cluster_health import CONFLICT, Questions
 from krmfn.doctor.diagnosis import Diagnosis, failed

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from krmfn import resourcelist, strictyaml, tree
 from krmfn.audit.rules import check
 from krmfn.auditing import audit_stream
-from krmfn.build import look_at, plans
+from krmfn.build.one import look_at, plans
 from krmfn.doctor.diagnosis import CHECKS, Diagnosis, failed
 from krmfn.errors import Failure, PolicyError
 from krmfn.paths import read_file

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from krmfn.build.sandbox import Sandbox
 from krmfn.deadline import Deadline
-from krmfn.kustomize import Sandbox
 
 WARNING = "# Warning: 'patchesStrategicMerge' is deprecated. Please use 'patches' instead.\n"
 

@@ -29,7 +29,7 @@ from krmfn.auditing import enforce, refuse_owned
 from krmfn.basename import Names, names_in
 from krmfn.certificate_source import load_certificate
 from krmfn.errors import SpecError, raise_all
-from krmfn.kustomize import Sandbox
+from krmfn.build.sandbox import Sandbox
 from krmfn.marks import Group, groups_of, known_by, text_of, unmarked
 from krmfn.overlay import FILE_NAMES, Overlay
 from krmfn.pipeline import permit, values
@@ -113,7 +113,7 @@ def build(
     """The finished stream of one overlay.
 
     Args:
-        command, flags: as `krmfn.kustomize` gives them.
+        command, flags: as `krmfn.build.sandbox` gives them.
         around: with the repository's root; its base is not used.
         claims_only: stop before anything is read, and leave the claims.
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn.build import Built, build
+from krmfn.build.one import Built, build
 from krmfn.errors import Failure, SpecError
-from krmfn.kustomize import find_kustomize
+from krmfn.build.sandbox import find_kustomize
 from krmfn.paths import find_root
 from krmfn.providers.base import Surroundings
 from krmfn.providers.shared import StorePool
