@@ -27,9 +27,9 @@ from typing import TYPE_CHECKING, Any
 from krmfn import resourcelist, shape, tree
 from krmfn.auditing import enforce, refuse_owned
 from krmfn.basename import Names, names_in
+from krmfn.build.sandbox import Sandbox
 from krmfn.certificate_source import load_certificate
 from krmfn.errors import SpecError, raise_all
-from krmfn.build.sandbox import Sandbox
 from krmfn.marks import Group, groups_of, known_by, text_of, unmarked
 from krmfn.overlay import FILE_NAMES, Overlay
 from krmfn.pipeline import permit, values

@@ -1,0 +1,1 @@
+"""Build a stream of resources, or a whole repository, with its claims sealed."""
