@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 
+from krmfn import interrupt
 from krmfn.errors import DeadlineError, SpecError
 
 DEFAULT_SECONDS = 45.0
@@ -64,7 +65,7 @@ class Deadline:
         def end() -> None:
             sys.stderr.write(f"[error] {where}: {self.error().line()}\n")
             sys.stderr.flush()
-            os._exit(DeadlineError.exit_code)
+            interrupt.leave(DeadlineError.exit_code)
 
         left = max(0.0, self.end - time.monotonic())
         timer = threading.Timer(left + GRACE_SECONDS, end)

@@ -17,8 +17,6 @@ import json
 import os
 import secrets
 import shutil
-import tempfile
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +32,7 @@ from krmfn.marks import Group, groups_of, known_by, text_of, unmarked
 from krmfn.overlay import FILE_NAMES, Overlay
 from krmfn.pipeline import permit, values
 from krmfn.platform_config import platform_of
+from krmfn.private import private_folder
 from krmfn.providers.base import Surroundings
 from krmfn.resolve import Stores
 from krmfn.restart import stamped
@@ -44,7 +43,7 @@ from krmfn.transform import transform
 from krmfn.validate import validate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from krmfn.plan import Plan
     from krmfn.providers.base import Surroundings
@@ -201,7 +200,7 @@ def references(
         pieces: resources, SealedSecrets and companions, one document each.
         sort: ``sortOptions`` of the outermost kustomization, or None.
     """
-    with _private(memory=True) as home:
+    with private_folder(_in_memory()) as home:
         sandbox = Sandbox(command, home, "", around.deadline, {f"{home}/": ""})
         sandbox.prepare()
         place = home / "tree"
@@ -217,7 +216,7 @@ def _shaped(
 ) -> Shape:
     """Phase 1, in a folder of its own."""
     platform_of(around)
-    with _private() as home:
+    with private_folder() as home:
         key = secrets.token_hex(32)
         names = {str(home / "tree"): str(around.root)}
         sandbox = Sandbox(command, home, key, around.deadline, names)
@@ -300,15 +299,8 @@ def _check(
             around.warn(warning)
 
 
-@contextmanager
-def _private(*, memory: bool = False) -> Iterator[Path]:
-    """A folder that only this user enters, gone afterwards.
-
-    Args:
-        memory: in memory, where there is enough of it.
-    """
+def _in_memory() -> Path | None:
+    """A directory in memory for a private folder, where there is enough of it."""
     enough = 256 * 1024 * 1024
-    usable = memory and os.access(_MEMORY, os.W_OK | os.X_OK)
-    where = _MEMORY if usable and shutil.disk_usage(_MEMORY).free > enough else None
-    with tempfile.TemporaryDirectory(prefix="krmfn-", dir=where) as name:
-        yield Path(name).resolve()
+    usable = os.access(_MEMORY, os.W_OK | os.X_OK)
+    return _MEMORY if usable and shutil.disk_usage(_MEMORY).free > enough else None

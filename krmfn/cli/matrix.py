@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -24,7 +23,6 @@ from krmfn.atomic import replace_file
 from krmfn.auditing import audit_stream
 from krmfn.build.one import look_at, values_of
 from krmfn.build.sandbox import find_kustomize
-from krmfn.cli.build import terminated
 from krmfn.cli.console import console, progress
 from krmfn.deadline import Deadline
 from krmfn.equal import KEY_LENGTH, equal, plain_values, sealed_values
@@ -101,7 +99,6 @@ def run(options: argparse.Namespace) -> int:
 def _table(options: argparse.Namespace) -> Table:
     """Every overlay looked at, and compared."""
     directories = _directories(options.directories)
-    signal.signal(signal.SIGTERM, terminated)
     command = tuple(find_kustomize(os.environ))
     deadline = Deadline.from_environment(options.start)
     pool = StorePool()
