@@ -140,7 +140,7 @@ class Survey:
         except Failure as failure:
             seen.failed = self._told(failure, directory)
             return seen
-        self._names[directory] = look.shape.names
+        self._names[directory] = look.names
         seen.made = audited.productions
         seen.wanted = wanted(audited)
         return seen

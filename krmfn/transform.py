@@ -6,14 +6,11 @@ is kept as it came; what kustomize remembers of a claim's former names goes on t
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from krmfn.auditing import refuse_owned
 from krmfn.overlay import choose_namespace
-from krmfn.pipeline import generate
 from krmfn.plan import plan_claims
 from krmfn.restart import Stamp, stamped
 from krmfn.sealedsecret import IDENTITY, PREVIOUS_NAMES, claim_companion
@@ -23,9 +20,11 @@ from krmfn.spec.transformer import SecretClaim
 from krmfn.strictyaml import mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from krmfn.overlay import Overlay
+    from krmfn.pipeline import Sealed
+    from krmfn.plan import Plan
     from krmfn.providers.base import Surroundings
     from krmfn.resourcelist import Item
     from krmfn.sealedsecret import Object
@@ -43,13 +42,13 @@ class Transformed:
             claims ask for them, else as it came.
         sealed: the SealedSecrets, in the order of their claims.
         companions: for each of them the name companion, which only kustomize may be given.
-        stamps: the checksums, for pods that stand elsewhere.
+        digests: what was written as checksums, in the order of the items.
     """
 
     kept: tuple[Item, ...]
     sealed: tuple[Object, ...]
     companions: tuple[Object, ...]
-    stamps: tuple[Stamp, ...]
+    digests: tuple[str, ...] = ()
 
 
 def transform(
@@ -57,27 +56,27 @@ def transform(
     config: SealedSecretTransformer,
     overlay: Overlay,
     around: Surroundings,
-    beside: Iterable[Item] = (),
+    seal: Callable[[Plan, Surroundings], list[Sealed]],
 ) -> Transformed:
     """Seal every claim among ``items``.
 
     Args:
         overlay: the kustomization in the working directory, or an empty one.
-        beside: what else is in the stream, when ``items`` are claims alone.
+        seal: makes the SealedSecrets of a plan, in its order.
 
     Raises:
         Failure: any; nothing is returned then.
     """
     kept, claims = claims_of(items, config, overlay, around)
     if not claims:
-        return Transformed(tuple(kept), (), (), ())
+        return Transformed(tuple(kept), (), ())
     refuse_owned(items)
     plan = plan_claims(config, claims)
-    sealed = generate(plan, around, now=datetime.now(UTC), entropy=os.urandom)
+    sealed = seal(plan, around)
     companions, stamps = [], []
     for (claim, namespace), one in zip(claims, sealed, strict=True):
         history = {k: v for k, v in claim.metadata.annotations.items() if k in IDENTITY}
-        bare = not claim.metadata.namespace and not _names(namespace, [*kept, *beside])
+        bare = not claim.metadata.namespace and not _names(namespace, kept)
         companions.append(claim_companion(one.object, history, one.base_name, bare=bare))
         one.object["metadata"]["annotations"] |= history
         if one.checksum:
@@ -85,8 +84,9 @@ def transform(
             names = frozenset({*former, one.base_name} - {""})
             stamps.append(Stamp(namespace, names, one.checksum))
     objects = tuple(one.object for one in sealed)
-    items = tuple(stamped(item, stamps) for item in kept)
-    return Transformed(items, objects, tuple(companions), tuple(stamps))
+    found = [stamped(item, stamps) for item in kept]
+    digests = tuple(digest for _, written in found for digest in written)
+    return Transformed(tuple(item for item, _ in found), objects, tuple(companions), digests)
 
 
 def _names(namespace: str, items: Iterable[Item]) -> bool:

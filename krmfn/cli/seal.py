@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from krmfn import resourcelist
+from krmfn.build.answer import seal
 from krmfn.cli.inputs import read_config, read_input
 from krmfn.deadline import Deadline
 from krmfn.errors import SpecError, raise_all
@@ -66,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
         raise SpecError(
             "input", "there is no resource in the input", remedy="look why the build gave nothing"
         )
-    done = transform(items, config, Overlay(), around)
+    done = transform(items, config, Overlay(), around, seal)
     raise_all(_left_behind(done.kept, done.sealed))
     for one in done.sealed:
         for name in IDENTITY:  # kustomize's bookkeeping, which nobody will read any more

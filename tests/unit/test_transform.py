@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from krmfn import resourcelist
+from krmfn.build.answer import seal
 from krmfn.deadline import Deadline
 from krmfn.errors import Failure
 from krmfn.overlay import Overlay
@@ -92,7 +93,7 @@ def run(
     around = Surroundings(
         environ or {}, Deadline(60), here, here, [] if warnings is None else warnings
     )
-    return transform(items, using or config(), Overlay(), around)
+    return transform(items, using or config(), Overlay(), around, seal)
 
 
 def lines(*documents: str, using: SealedSecretTransformer | None = None) -> list[str]:
