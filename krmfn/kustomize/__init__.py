@@ -1,0 +1,1 @@
+"""Files of a repository as kustomize reads them. Reads only."""

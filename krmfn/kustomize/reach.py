@@ -1,0 +1,405 @@
+"""Find everything that a build of a kustomization reads, and judge it. Reads only.
+
+Rules enforced here:
+- Only kustomizations that are reached, and the files that they name by a field for names, are looked
+  at. A string of another field is never asked of the file system.
+- Nothing outside the repository is followed, by path or by link; nothing is fetched.
+- A function is krmfn's or one of kustomize's builtins.
+- Files are counted as often as a build reads them. No step recurses, however deep bases are nested.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from krmfn import strictyaml
+from krmfn.errors import SpecError
+from krmfn.kustomize.fields import KUSTOMIZATION, Use
+from krmfn.kustomize.functions import Function, functions
+from krmfn.kustomize.judge import judge
+from krmfn.kustomize.limits import Limits, check_size, count_nodes
+from krmfn.overlay import FILE_NAMES
+from krmfn.paths import read_file
+
+if TYPE_CHECKING:
+    from krmfn.kustomize.judge import Mention
+
+# What kustomize could take for an address of a repository: a scheme, user@host, host:path, a forge.
+_REMOTE = re.compile(
+    r"://|::|\?|@|^[\w.+-]+:|^(www\.)?github\.com([/:]|$)|\.git(/|$)|(^|/)_git/", re.IGNORECASE
+)
+_FETCHED = re.compile(r"^https?:", re.IGNORECASE)
+_SIMPLE_PATH = re.compile(r"[\w./][\w./@=+-]*")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of ``generators:``, ``transformers:`` or ``validators:``.
+
+    Attributes:
+        functions: inline or in its file, in kustomize's order.
+        file: the file in the repository, its directory's links resolved.
+        directory: the directory of configurations that it names instead, resolved.
+    """
+
+    mention: Mention
+    functions: tuple[Function, ...] = ()
+    file: Path | None = None
+    directory: Path | None = None
+
+
+@dataclass
+class Reached:
+    """One kustomization that a build reads.
+
+    Attributes:
+        directory: resolved.
+        value: judged; the lists of functions as written.
+        entries: of its lists of functions.
+        size: of its own file, in bytes.
+        files: every file that it names, as often as it does.
+        below: every directory that it names, as often as it does, with the place that names it.
+        nodes: of its own inline patches.
+    """
+
+    directory: Path
+    file: Path
+    value: dict[str, Any]
+    entries: list[Entry] = field(default_factory=list)
+    size: int = 0
+    files: list[Path] = field(default_factory=list)
+    below: list[tuple[Path, str]] = field(default_factory=list)
+    nodes: int = 0
+
+
+@dataclass
+class Tree:
+    """What a kustomization reaches in its repository.
+
+    Attributes:
+        root: the repository's root, resolved.
+        kustomizations: by directory.
+        contents: of the files that are named, by path, whose directory's links are resolved.
+        nodes: of YAML in these files.
+        links: path of a linked directory to the directory itself.
+        bases: directories that are included as resources.
+        as_is: the directories that name a file for another use than a function's configuration.
+        read: bytes of the files so far.
+    """
+
+    root: Path
+    limits: Limits = field(default_factory=Limits)
+    kustomizations: dict[Path, Reached] = field(default_factory=dict)
+    contents: dict[Path, bytes] = field(default_factory=dict)
+    nodes: dict[Path, int] = field(default_factory=dict)
+    links: dict[Path, Path] = field(default_factory=dict)
+    bases: set[Path] = field(default_factory=set)
+    as_is: dict[Path, set[Path]] = field(default_factory=dict)
+    read: int = 0
+
+    def short(self, path: Path) -> str:
+        """How a path is told: from the repository's root."""
+        return str(path.relative_to(self.root)) if path != self.root else path.name
+
+
+def reach(directory: Path, root: Path, limits: Limits | None = None) -> Tree:
+    """Everything that the kustomization in ``directory`` reads.
+
+    Args:
+        root: the repository's root, resolved.
+
+    Raises:
+        SpecError: it needs something from elsewhere, is not there, is too much, or would run what
+            is not krmfn's.
+    """
+    tree = Tree(root, limits or Limits())
+    visit(tree, directory.resolve())
+    measure(tree, directory.resolve())
+    return tree
+
+
+def visit(tree: Tree, directory: Path) -> None:
+    """Take in a kustomization and all that it includes.
+
+    Raises:
+        SpecError: as `reach`.
+    """
+    ahead = [directory]
+    while ahead:
+        here = ahead.pop()
+        if here not in tree.kustomizations:
+            reached = tree.kustomizations[here] = _kustomization(tree, here)
+            ahead += [one for one, _ in reversed(reached.below)]
+
+
+def measure(tree: Tree, directory: Path) -> int:
+    """The bytes that a build of a kustomization reads, each file as often as it is named.
+
+    Raises:
+        SpecError: bytes, nodes or depth exceed the limits, or kustomizations include each other.
+    """
+    sizes: dict[Path, tuple[int, int, int]] = {}  # bytes, nodes, depth
+    opened: set[Path] = set()
+    ahead = [(directory, "", False)]
+    while ahead:
+        here, where, all_below_done = ahead.pop()
+        reached = tree.kustomizations[here]
+        if all_below_done:
+            opened.remove(here)
+            own = reached.size, reached.nodes, 0
+            named = [(len(tree.contents[f]), tree.nodes.get(f, 0), 0) for f in reached.files]
+            below = [sizes[one] for one, _ in reached.below]
+            size, count, _ = map(sum, zip(own, *named, *below, strict=True))
+            depth = 1 + max((one[2] for one in below), default=0)
+            _check(size, count, depth, tree.limits)
+            sizes[here] = size, count, depth
+        elif here in opened:
+            raise SpecError("path", f"{tree.short(here)} includes itself", where=where)
+        elif here not in sizes:
+            opened.add(here)
+            ahead.append((here, where, True))
+            ahead += [(one, at, False) for one, at in reached.below]
+    return sizes[directory][0]
+
+
+def _check(size: int, count: int, depth: int, limits: Limits) -> None:
+    """Refuse what exceeds the limits."""
+    if depth > limits.depth:
+        raise SpecError("file", f"kustomizations include each other {limits.depth} deep or deeper")
+    if count > limits.nodes:
+        raise SpecError("yaml", f"the build reads more than {limits.nodes} YAML nodes")
+    check_size(size, limits)
+
+
+def take(tree: Tree, reached: Reached, mention: Mention) -> Path | None:
+    """Take in what a string names; the directory, if it is one.
+
+    Raises:
+        SpecError: it is not there, is outside, or would be fetched.
+    """
+    if mention.use is Use.PATCH or (mention.use is Use.PATCH_OR_FILE and not _is_path(mention)):
+        text = mention.text.encode()
+        reached.nodes += count_nodes(text, mention.where, tree.limits.nodes)
+        return None
+    place, real = _located(tree, reached.directory, mention)
+    if real.is_dir() and mention.use in (Use.RESOURCE, Use.DIRECTORY, Use.FUNCTION):
+        if _REMOTE.search(mention.text):
+            raise _fetched(mention)
+        if reached.directory.is_relative_to(real):
+            raise SpecError(
+                "path", f"{mention.text} contains this kustomization", where=mention.where
+            )
+        reached.below.append((real, mention.where))
+        if mention.use is not Use.FUNCTION:
+            tree.bases.add(real)
+        return real
+    if not real.is_file() or mention.use is Use.DIRECTORY:
+        kind = "directory" if mention.use is Use.DIRECTORY else "file"
+        raise SpecError("file", f"{mention.text} is no {kind}", where=mention.where)
+    if not real.is_relative_to(reached.directory):
+        raise SpecError(
+            "path",
+            f"{mention.text} is outside the directory of its kustomization",
+            where=mention.where,
+            remedy="move the file below it, or include a directory",
+        )
+    _read(tree, place, mention)
+    reached.files.append(place)
+    if mention.use is not Use.FUNCTION:
+        tree.as_is.setdefault(place, set()).add(reached.directory)
+    return None
+
+
+def _kustomization(tree: Tree, directory: Path) -> Reached:
+    """Read the kustomization of a directory, and take in its files."""
+    file = kustomization_file(tree, directory)
+    short = tree.short(file)
+    content = read_file(file, name=short, key="", root=tree.root)
+    count_nodes(content, short, tree.limits.own_nodes)
+    judged = judge(strictyaml.document(content, short), KUSTOMIZATION, old=True)
+    reached = Reached(directory, file, judged.value, size=len(content))
+    for mention in judged.mentions:
+        if mention.use is Use.FUNCTION:
+            reached.entries.append(_entry(tree, reached, mention))
+        else:
+            take(tree, reached, mention)
+    return reached
+
+
+def kustomization_file(tree: Tree, directory: Path) -> Path:
+    """The one kustomization in a directory.
+
+    Raises:
+        SpecError: there is none, there are several, or the directory is outside the repository.
+    """
+    if not directory.is_relative_to(tree.root):
+        raise SpecError("path", f"{directory} is outside the repository")
+    found = [directory / name for name in FILE_NAMES if (directory / name).is_file()]
+    if len(found) != 1:
+        raise SpecError(
+            "file",
+            f"{tree.short(directory)} has {'several kustomizations' if found else 'no kustomization'}",
+            expected=f"one of {', '.join(FILE_NAMES)}",
+        )
+    if found[0].resolve().parent != directory and not found[0].resolve().is_relative_to(directory):
+        raise SpecError("path", f"{tree.short(found[0])} leads out of its directory")
+    return found[0]
+
+
+def _entry(tree: Tree, reached: Reached, mention: Mention) -> Entry:
+    """Read an entry of a list of functions, and take in what its builtins name."""
+    if _is_path(mention):
+        before = len(reached.files)
+        if directory := take(tree, reached, mention):
+            return Entry(mention, directory=directory)
+        file = reached.files[before]
+        entry = Entry(mention, functions_in(tree, file, mention.field), file=file)
+    else:
+        text = mention.text.encode()
+        entry = Entry(mention, _in_text(tree, text, mention.where, mention.field))
+    for function in entry.functions:
+        for each in function.mentions:
+            take(tree, reached, each)
+    return entry
+
+
+def functions_in(tree: Tree, file: Path, name: str) -> tuple[Function, ...]:
+    """The configurations in a file that was taken in, judged.
+
+    Args:
+        name: the list that has them.
+
+    Raises:
+        SpecError: there is none, or one is neither krmfn's nor a builtin's, or not as those are.
+    """
+    return _in_text(tree, tree.contents[file], tree.short(file), name)
+
+
+def _in_text(tree: Tree, text: bytes, where: str, name: str) -> tuple[Function, ...]:
+    count_nodes(text, where, tree.limits.own_nodes)
+    documents = list(strictyaml.documents(text, where))
+    if not documents:
+        raise SpecError("spec", "there is no function configuration", where=where)
+    return tuple(one for each in documents for one in functions(each, name))
+
+
+def _is_path(mention: Mention) -> bool:
+    """Whether kustomize takes an entry for a path: it tries a document first.
+
+    Raises:
+        SpecError: it is neither.
+    """
+    if _SIMPLE_PATH.fullmatch(mention.text):
+        return True
+    try:
+        found = [one.node for one in strictyaml.documents(mention.text, mention.where)]
+    except SpecError:
+        if "\n" in mention.text or mention.text.lstrip()[:1] in "{[":
+            raise
+        return True
+    if found and all(isinstance(node, yaml.MappingNode) for node in found):
+        return False
+    if "\n" in mention.text or not all(isinstance(node, yaml.ScalarNode) for node in found):
+        raise SpecError(
+            "spec",
+            "an entry is not what it must be",
+            where=mention.where,
+            expected=mention.use.value,
+        )
+    return True
+
+
+def _located(tree: Tree, directory: Path, mention: Mention) -> tuple[Path, Path]:
+    """Where a path leads: with the links of its directory resolved, and with all of them.
+
+    ``..`` is taken off the text before links are followed, as kustomize does.
+    """
+    text = mention.text
+    if not text:
+        raise SpecError("file", "a path is empty", where=mention.where)
+    if _FETCHED.match(text):
+        raise _fetched(mention)
+    if text.startswith("/"):
+        raise SpecError(
+            "path", f"{text} is absolute", where=mention.where, remedy="write it relative to here"
+        )
+    path = os.path.normpath(directory / text)
+    _check_inside(tree, path, mention)  # before the file system is asked
+    try:
+        real = os.path.realpath(path, strict=True)
+    except (OSError, ValueError) as error:
+        if _REMOTE.search(text):
+            raise _fetched(mention) from None
+        raise _unusable(mention, error) from None
+    _check_inside(tree, real, mention)
+    place = Path(path) if path == real else _through_links(tree, Path(path), mention)
+    return place, Path(real)
+
+
+def _check_inside(tree: Tree, path: str, mention: Mention) -> None:
+    """Refuse a path outside the repository."""
+    if not Path(path).is_relative_to(tree.root):
+        raise SpecError(
+            "path",
+            f"{mention.text[:200]} is outside the repository",
+            where=mention.where,
+            remedy="copy it into the repository, or set KRMFN_ROOT to the directory of both",
+        )
+
+
+def _through_links(tree: Tree, path: Path, mention: Mention) -> Path:
+    """The path with the links of its directories resolved; they are kept in ``tree.links``."""
+    here = tree.root
+    for part in path.relative_to(tree.root).parts:
+        here /= part
+        if here.is_symlink() and here.is_dir():
+            real = here.resolve()
+            _check_inside(tree, str(real), mention)
+            tree.links[here] = here = real
+    return here
+
+
+def _read(tree: Tree, place: Path, mention: Mention) -> None:
+    """Read a file once, and count the nodes of YAML."""
+    if place not in tree.contents:
+        if len(tree.contents) >= tree.limits.files:
+            raise SpecError("file", f"the build needs more than {tree.limits.files} files")
+        try:
+            content = read_file(place, name=mention.text, key="", root=tree.root)
+        except SpecError as error:
+            raise error.at(where=mention.where) from None
+        tree.contents[place] = content
+        tree.read += len(content)
+        check_size(tree.read, tree.limits)
+    if place not in tree.nodes and mention.use not in (Use.DATA, Use.KEYED_DATA):
+        content = tree.contents[place]
+        tree.nodes[place] = count_nodes(content, tree.short(place), tree.limits.nodes)
+
+
+def _unusable(mention: Mention, error: OSError | ValueError) -> SpecError:
+    code = getattr(error, "errno", None)
+    name = mention.text[:100]
+    reasons = {
+        errno.ENOENT: "is not there, and nothing is fetched",
+        errno.ENOTDIR: "is not there, and nothing is fetched",
+        errno.ELOOP: "is a loop of links",
+        errno.ENAMETOOLONG: "is too long for a path",
+        errno.EACCES: "may not be read",
+    }
+    return SpecError("file", f"{name} {reasons.get(code or 0, 'is no path')}", where=mention.where)
+
+
+def _fetched(mention: Mention) -> SpecError:
+    return SpecError(
+        "foreign",
+        f"{mention.text[:200]}: nothing is fetched",
+        where=mention.where,
+        remedy="copy it into the repository",
+    )
