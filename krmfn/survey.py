@@ -142,7 +142,7 @@ class Survey:
             return seen
         self._names[directory] = look.names
         seen.made = audited.productions
-        seen.wanted = wanted(audited)
+        seen.wanted = [one for one in wanted(audited) if not one.guessed]
         return seen
 
     def _told(self, failure: Failure, directory: Path) -> str:
