@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn.atomic import replace_file
+from krmfn.atomic import File, write_files
 from krmfn.certificate import choose
 from krmfn.certificate_source import fetch_url
 from krmfn.cluster import NAMESPACE, SERVICE_NAMES, fetch_certificate
@@ -63,9 +63,7 @@ def _fetch(options: argparse.Namespace) -> int:
     pem, source = _get(options)
     certificate = _choose(pem, source, options.sha256)
     if options.output:
-        target = Path(options.output)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(target, certificate.pem)
+        write_files([File(Path(options.output), certificate.pem, parents=0o777)])
     else:
         sys.stdout.write(certificate.pem.decode())
     print(f"{source}: {_describe(certificate)}", file=sys.stderr)

@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krmfn import proposal
-from krmfn.atomic import create_file, replace_files
+from krmfn.atomic import File, write_files
 from krmfn.build.sandbox import find_kustomize
 from krmfn.cli.console import progress
 from krmfn.cli.init_words import NAMED, by_hand, copied, put, some
-from krmfn.errors import Failure, OutputError, SpecError
+from krmfn.errors import Failure, SpecError
 from krmfn.listedit import with_entries
 from krmfn.overlay import NAMESPACE
 from krmfn.paths import find_root
@@ -337,18 +337,14 @@ def _consent() -> bool:
 
 
 def _write(changes: Sequence[Found]) -> None:
-    """Everything, or nothing: new files are taken back when one cannot be written."""
-    made: list[Path] = []
-    try:
-        for found in changes:
-            for path, text in found.files.items():
-                create_file(path, text.encode())
-                made.append(path)
-        replace_files({f.kustomization.file: f.edited.encode() for f in changes})
-    except OutputError:
-        for path in made:
-            path.unlink(missing_ok=True)
-        raise
+    """Everything, or nothing."""
+    new = [
+        File(path, text.encode(), new=True)
+        for found in changes
+        for path, text in found.files.items()
+    ]
+    edited = [File(found.kustomization.file, found.edited.encode()) for found in changes]
+    write_files([*new, *edited])
 
 
 def _next(changes: Sequence[Found], settings: proposal.Settings) -> None:

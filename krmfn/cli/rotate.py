@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krmfn import rotate
-from krmfn.atomic import replace_files
+from krmfn.atomic import File, write_files
 from krmfn.certificate import choose
 from krmfn.configs import find
 from krmfn.deadline import Deadline
@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
     for warning in sorted(warnings):
         print(f"[warning] krmfn rotate: {warning}", file=sys.stderr)
     if not options.dry_run:
-        replace_files({file: after for file, (_, _, after) in changed.items()})
+        write_files([File(file, after) for file, (_, _, after) in changed.items()])
     sys.stdout.write(rotate.shown(changed))
     count = counted(len(changed), "file")
     verb = "would change" if options.dry_run else "changed"
