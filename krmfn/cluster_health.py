@@ -8,13 +8,12 @@ with what git says; the controller's rate limit is kept.
 from __future__ import annotations
 
 import base64
-import json
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from krmfn import cluster
+from krmfn import cluster, strictjson
 from krmfn.cluster import NOT_FOUND, OK
 from krmfn.errors import ProviderError
 from krmfn.sealedsecret import API_VERSION, KIND
@@ -174,7 +173,7 @@ class Questions:
 
 def _json(body: bytes, what: str) -> dict[str, Any]:
     try:
-        return mapping(json.loads(body))
+        return mapping(strictjson.loads(body))
     except ValueError:
         raise ProviderError(
             "protocol", "the API server's answer is no object", source=what

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from krmfn import strictyaml, tree
 from krmfn.errors import SpecError
+from krmfn.objects.kinds import each
 from krmfn.overlay import LISTS
 from krmfn.patches import patches
 from krmfn.paths import exists, find_root, read_file
@@ -190,11 +191,5 @@ def _entry(
 
 def _objects(text: str, name: str, file: Path, base: Path, inline: str = "") -> Iterator[Config]:
     for number, document in enumerate(strictyaml.documents(text, name)):
-        value = mapping(document.value())
-        items = value.get("items") if str(value.get("kind")).endswith("List") else None
-        if not isinstance(items, list):
-            yield Config(file, base, number, (), document, value, inline)
-            continue
-        for item, one in enumerate(items):
-            above = ("items", item)
-            yield Config(file, base, number, above, document, mapping(one), inline)
+        for above, value in each(document.value()):
+            yield Config(file, base, number, above, document, value, inline)

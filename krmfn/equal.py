@@ -7,12 +7,12 @@ neither a digest nor a length nor an order tells of a value; a value that stands
 
 from __future__ import annotations
 
-import base64
 import hmac
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from krmfn import gobase64
 from krmfn.derive import LITERAL
 from krmfn.plaintext import Plaintext
 from krmfn.strictyaml import mapping
@@ -81,8 +81,8 @@ def _contents(secret: dict[str, object]) -> Iterator[tuple[str, Plaintext]]:
     for key, text in mapping(secret.get("data")).items():
         if key not in written and isinstance(text, str):
             try:
-                yield str(key), Plaintext(base64.b64decode("".join(text.split()), validate=True))
-            except ValueError:  # of which binascii.Error is one
+                yield str(key), Plaintext(gobase64.decode(text))
+            except ValueError:
                 continue
     for key, text in written.items():
         if isinstance(text, str):

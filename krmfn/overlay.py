@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from krmfn import strictyaml
 from krmfn.application import DESTINATION, policy_required
 from krmfn.errors import KrmfnError, SpecError
+from krmfn.objects.kinds import each
 from krmfn.paths import read_repository_file
 from krmfn.spec.base import API_VERSION
 from krmfn.strictyaml import mapping
@@ -198,8 +199,6 @@ def kustomization_in(directory: Path) -> Path | None:
 def _in_text(text: str | bytes) -> Iterator[dict[str, Any]]:
     """Our configs in a YAML stream, also inside a ``List``."""
     for document in strictyaml.documents(text, ""):
-        value = mapping(document.value())
-        items = value.get("items") if str(value.get("kind")).endswith("List") else [value]
-        for one in items if isinstance(items, list) else ():
-            if mapping(one).get("apiVersion") == API_VERSION:
+        for _, one in each(document.value()):
+            if one.get("apiVersion") == API_VERSION:
                 yield one

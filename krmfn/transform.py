@@ -10,17 +10,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from krmfn.auditing import refuse_owned
+from krmfn.errors import raise_all
+from krmfn.makers import Maker, standing, twice
+from krmfn.objects.kinds import Place, kind_of, metadata_of
+from krmfn.objects.lists import taken_apart
 from krmfn.overlay import choose_namespace
 from krmfn.plan import plan_claims
-from krmfn.restart import Stamp, stamped
+from krmfn.restart import Stamp, affixes, stamped
 from krmfn.sealedsecret import IDENTITY, PREVIOUS_NAMES, claim_companion
 from krmfn.spec.base import API_VERSION
 from krmfn.spec.parse import parse
 from krmfn.spec.transformer import SecretClaim
-from krmfn.strictyaml import mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from krmfn.overlay import Overlay
     from krmfn.pipeline import Sealed
@@ -70,6 +73,7 @@ def transform(
     kept, claims = claims_of(items, config, overlay, around)
     if not claims:
         return Transformed(tuple(kept), (), ())
+    refuse_twice(claims, kept)
     refuse_owned(items)
     plan = plan_claims(config, claims)
     sealed = seal(plan, around)
@@ -82,16 +86,29 @@ def transform(
         if one.checksum:
             former = history.get(PREVIOUS_NAMES, "").split(",")
             names = frozenset({*former, one.base_name} - {""})
-            stamps.append(Stamp(namespace, names, one.checksum))
+            stamps.append(Stamp(namespace, names, one.checksum, affixes(history)))
     objects = tuple(one.object for one in sealed)
     found = [stamped(item, stamps) for item in kept]
     digests = tuple(digest for _, written in found for digest in written)
     return Transformed(tuple(item for item, _ in found), objects, tuple(companions), digests)
 
 
+def refuse_twice(claims: Iterable[tuple[SecretClaim, str]], others: Iterable[Item]) -> None:
+    """Refuse claims for Secrets that something else in the stream makes, before anything is read.
+
+    Args:
+        claims: each claim, and its final namespace.
+
+    Raises:
+        ErrorList, errors.Finding: there are such claims.
+    """
+    wanted = [Maker(CLAIM, Place(space, claim.metadata.name)) for claim, space in claims]
+    raise_all(twice(wanted, list(standing(others))))
+
+
 def _names(namespace: str, items: Iterable[Item]) -> bool:
     """Whether an object says itself that it stands there."""
-    return any(mapping(one.header().get("metadata")).get("namespace") == namespace for one in items)
+    return any(metadata_of(one.header()).get("namespace") == namespace for one in items)
 
 
 def claims_of(
@@ -104,7 +121,8 @@ def claims_of(
     """
     claims: list[tuple[SecretClaim, str]] = []
     kept: list[Item] = []
-    for item in items:
+    ours = {CLAIM, config.kind}
+    for item in taken_apart(items, lambda value: _is_ours(value, ours)):
         if item.api_version != API_VERSION:
             kept.append(item)
         elif item.kind == CLAIM:
@@ -115,6 +133,10 @@ def claims_of(
         elif item.kind != config.kind:
             kept.append(item)
     return kept, claims
+
+
+def _is_ours(value: Object, kinds: Collection[str]) -> bool:
+    return value.get("apiVersion") == API_VERSION and kind_of(value) in kinds
 
 
 def _namespace(

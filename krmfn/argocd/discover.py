@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from krmfn import strictyaml
 from krmfn.errors import KrmfnError
+from krmfn.objects.kinds import each, kind_of
 from krmfn.paths import read_file
 from krmfn.strictyaml import mapping
 
@@ -107,8 +108,6 @@ def _kinds(content: bytes, name: str) -> Iterator[str]:
     if GROUP.encode() not in content:
         return
     for document in strictyaml.documents(content, name):
-        value = mapping(document.value())
-        items = value.get("items") if str(value.get("kind")).endswith("List") else [value]
-        for one in map(mapping, items if isinstance(items, list) else ()):
+        for _, one in each(document.value()):
             if str(one.get("apiVersion")).startswith(GROUP):
-                yield str(one.get("kind"))
+                yield kind_of(one, name)

@@ -24,9 +24,9 @@ import secrets
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from krmfn import derive, strictyaml
+from krmfn import derive, strictjson, strictyaml
 from krmfn.atomic import File, replace_file, write_files
 from krmfn.certificate import choose
 from krmfn.deadline import Deadline
@@ -273,20 +273,9 @@ def _parse_object(text: str) -> dict[str, Json]:
             raise SpecError("usage", "a number has an exponent or is none", remedy="quote it")
         return Number(found)
 
-    def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len(dict(found)) < len(found):
-            raise SpecError("usage", "a key stands twice in the object")
-        return dict(found)
-
     try:
-        value = json.loads(
-            text,
-            parse_int=number,
-            parse_float=number,
-            parse_constant=number,
-            object_pairs_hook=pairs,
-        )
-    except (ValueError, RecursionError):
+        value = strictjson.loads(text, number)
+    except ValueError:
         value = None
     if not isinstance(value, dict):
         raise SpecError("usage", "standard input is not one JSON object")

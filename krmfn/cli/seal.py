@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from krmfn import resourcelist
+from krmfn.auditing import enforce
 from krmfn.build.answer import seal
 from krmfn.cli.inputs import read_config, read_input
 from krmfn.deadline import Deadline
@@ -28,6 +29,7 @@ from krmfn.providers.base import Surroundings
 from krmfn.restart import pod_specs, references
 from krmfn.sealedsecret import IDENTITY
 from krmfn.spec.transformer import SealedSecretTransformer
+from krmfn.spec.validator import ValidatorSpec
 from krmfn.transform import transform
 from krmfn.validate import validate
 
@@ -49,7 +51,13 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--plain-secrets",
         choices=["error", "warn", "allow"],
         default="error",
-        help="what to do about Secrets that stand in clear; default error",
+        help="what to do about unencrypted Secrets; default error",
+    )
+    parser.add_argument(
+        "--audit",
+        choices=["error", "warn", "off"],
+        default="warn",
+        help="what to do about wrong references to Secrets; default warn",
     )
 
 
@@ -73,11 +81,14 @@ def run(options: argparse.Namespace) -> int:
         for name in IDENTITY:  # kustomize's bookkeeping, which nobody will read any more
             one["metadata"]["annotations"].pop(name, None)
     output = resourcelist.rewrite_stream(done.kept, done.sealed)
-    verdict = validate(resourcelist.stream(output), plain_secrets=options.plain_secrets)
+    made = resourcelist.stream(output)
+    verdict = validate(made, plain_secrets=options.plain_secrets)
     for finding in verdict.findings:
         if finding.id == "plain-secret":
             finding.remedy = "claim it, or say --plain-secrets warn or allow where it is no secret"
     raise_all(verdict.findings)
+    spec = ValidatorSpec(audit=options.audit)
+    enforce(made, spec, around.warn, base=base, root=around.root)
     for warning in [*around.warnings, *verdict.warnings]:
         print(f"[warning] krmfn seal: {warning}", file=sys.stderr)
     sys.stdout.buffer.write(output.encode())

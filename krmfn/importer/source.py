@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from krmfn import sealedsecret, strictyaml
 from krmfn.errors import KrmfnError, SpecError
 from krmfn.fieldpath import dotted
+from krmfn.objects.kinds import each
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -188,9 +189,5 @@ def sources(text: str | bytes, name: str) -> Iterator[Source]:
             raise SpecError(
                 "spec", "the document is not an object", where=f"{name}:{at.line}:{at.column}"
             )
-        items = value.get("items")
-        if str(value.get("kind")).endswith("List") and isinstance(items, list):
-            for number, item in enumerate(items):
-                yield Source(document, strictyaml.mapping(item), ("items", number))
-        else:
-            yield Source(document, value, ())
+        for path, one in each(value):
+            yield Source(document, one, path)
