@@ -45,7 +45,7 @@ class Config:
         value: as judged, without its function annotation.
         directory: in the repository, of the kustomization that lists it.
         list: ``generators``, ``transformers`` or ``validators``.
-        where: ``file:line:column``, or the directory of configurations with kind and name.
+        where: ``file:line:column`` of the entry that lists it.
         stub: the number in its stub; the same as ``number``, but for a file that several
             kustomizations list.
     """
@@ -219,7 +219,7 @@ class _Writer:
             function.value,
             reached.directory,
             entry.mention.field,
-            function.where,
+            entry.mention.where.removesuffix(f": {entry.mention.field}"),
             self.numbers.setdefault(key, number),
         )
         self.configs[number] = config

@@ -19,10 +19,10 @@ from krmfn import resourcelist, tree
 from krmfn.basename import Names, names_in
 from krmfn.build import answer, finished
 from krmfn.build.bind import Binding
+from krmfn.build.copy import Limits, copy
 from krmfn.build.rehearse import suffix_of
 from krmfn.build.sandbox import Sandbox
-from krmfn.build.serve import Server
-from krmfn.build.standin import copy
+from krmfn.build.serve import Loader, Server
 from krmfn.errors import Failure, KrmfnError, SpecError, raise_all
 from krmfn.overlay import Overlay, read_overlay
 from krmfn.paths import kept
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from krmfn.build.copy import Copy
     from krmfn.build.serve import Called, Mode
-    from krmfn.build.standin import Copy
     from krmfn.plan import Plan
     from krmfn.providers.base import Surroundings
     from krmfn.render import Rendered
@@ -109,22 +109,7 @@ class _Pass:
             Failure: of a call, else of kustomize.
         """
         server = Server(self.copied, self.around, mode, binding)
-        here, there = socket.socketpair()
-        with here, there:
-            try:
-                output = self.sandbox.run(
-                    self.copied.place,
-                    self.flags,
-                    channel=there,
-                    serve=lambda: server.serve(here),
-                )
-            except Failure:
-                if server.failure is not None:
-                    raise server.failure from None
-                raise
-        if server.failure is not None:
-            raise server.failure
-        return Run(output, server.calls)
+        return Run(_run(self.sandbox, self.copied.place, self.flags, server), server.calls)
 
     @property
     def validators(self) -> Iterator[SealedSecretValidator]:
@@ -230,6 +215,25 @@ def plans(
         return _plans(run)
 
 
+def _run(sandbox: Sandbox, place: Path, flags: Sequence[str], server: Server) -> str:
+    """Run kustomize, and answer its calls.
+
+    Raises:
+        Failure: of a call, else of kustomize.
+    """
+    here, there = socket.socketpair()
+    with here, there:
+        try:
+            output = sandbox.run(place, flags, channel=there, serve=lambda: server.serve(here))
+        except Failure:
+            if server.failure is not None:
+                raise server.failure from None
+            raise
+    if server.failure is not None:
+        raise server.failure
+    return output
+
+
 def _plans(run: Run) -> list[tuple[Plan, Surroundings]]:
     return [(called.plan, called.around) for called in run.calls if called.plan is not None]
 
@@ -301,12 +305,12 @@ def _pass(
         sandbox = Sandbox(command, home, around.deadline, names)
         sandbox.prepare()
 
-        def load(place: Path) -> list[Item]:
-            return list(resourcelist.stream(sandbox.run(place, ()), "the build"))
+        def load(place: Path) -> tuple[Item, ...]:
+            loader = Loader(around)
+            _run(sandbox, place, (), loader)
+            return loader.items
 
-        limits = platform.spec.limits if platform else None
+        limits = Limits(add_input=platform.usage.add_input) if platform else Limits()
         copied = copy(directory, around.root, home, limits=limits, load=load)
-        if platform is not None:
-            platform.usage.add_input(copied.size)
         with kept():
             yield _Pass(copied, sandbox, flags, around, directory)

@@ -16,6 +16,7 @@ from krmfn import resourcelist, strictyaml
 from krmfn.build import answer
 from krmfn.build.answer import Answer, Call
 from krmfn.build.client import CHUNK, SIZE
+from krmfn.build.copy import LOADED
 from krmfn.build.rehearse import rehearse
 from krmfn.errors import Failure, SpecError
 from krmfn.overlay import read_overlay
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     import socket
 
     from krmfn.build.bind import Binding
-    from krmfn.build.standin import Config, Copy
+    from krmfn.build.copy import Config, Copy
     from krmfn.overlay import Overlay
     from krmfn.pipeline import Sealed
     from krmfn.plan import Plan
@@ -74,7 +75,11 @@ class Server:
     """
 
     def __init__(
-        self, copied: Copy, around: Surroundings, mode: Mode, binding: Binding | None = None
+        self,
+        copied: Copy | None,
+        around: Surroundings,
+        mode: Mode,
+        binding: Binding | None = None,
     ) -> None:
         self._copied = copied
         self._around = around
@@ -140,11 +145,8 @@ class Server:
 
     def _config(self, directory: Path, stub: object) -> Config:
         """The judged configuration behind a stub, listed by the kustomization in a directory."""
-        number = mapping(mapping(stub).get("spec")).get("call")
-        config = self._copied.configs.get(number) if isinstance(number, int) else None
-        listed = self._copied.directories.get(directory)
-        kind = mapping(stub).get("kind")
-        if config is None or (listed, kind) != (config.directory, config.value.get("kind")):
+        config = self._copied.called(directory, stub) if self._copied else None
+        if config is None:
             raise SpecError("kustomize", "kustomize calls krmfn with what no kustomization lists")
         return config
 
@@ -171,7 +173,7 @@ class Server:
 
     def _advised(self, failure: Failure, config: Config) -> Failure:
         """The failure, with the line to move where a configuration stands too far inside."""
-        outermost = self._copied.directories[self._copied.place]
+        outermost = self._copied and self._copied.directories[self._copied.place]
         for error in failure.errors:
             if error.id == "namespace-missing" and config.directory != outermost:
                 error.remedy = move(config)
@@ -197,6 +199,31 @@ class Server:
                 raise SpecError("kustomize", "kustomize broke a call off")
             content += part
         return bytes(content)
+
+
+class Loader(Server):
+    """Answers the one call that shows what kustomize loads from a directory of configurations.
+
+    Attributes:
+        items: what it loads.
+    """
+
+    def __init__(self, around: Surroundings) -> None:
+        super().__init__(None, around, "look")
+        self.items: tuple[Item, ...] = ()
+
+    def answer(self, directory: bytes, stub: bytes, items: bytes) -> str:
+        """Keep the items, and give them back.
+
+        Raises:
+            SpecError: it is another call.
+        """
+        del directory
+        value = mapping(strictyaml.load(stub, "the call"))
+        if mapping(value.get("spec")).get("call") != LOADED:
+            raise SpecError("kustomize", "a directory of configurations calls krmfn")
+        self.items = resourcelist.stream(items, "the configurations")
+        return items.decode()
 
 
 def maker(calls: list[Called], sealed_for: str) -> Called | None:

@@ -89,7 +89,9 @@ def _function(document: strictyaml.Document, fields: dict[str, str], name: str) 
         chart = kind == CHART_KIND
         raise SpecError(
             "foreign",
-            f"{told}: no chart is inflated" if chart else f"{told}: no function but krmfn's is run",
+            f"{told}: no chart is inflated"
+            if chart
+            else f"{told}: no function but krmfn's own is run",
             where=where,
             remedy="commit what the chart renders"
             if chart
