@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from krmfn.tree import Tree
+    from krmfn.kustomize.reach import Tree
 
 _BELOW = ("resources", "bases", "components")
 # Ten hex digits, 0, 1, 3, a and e of which kustomize writes as g, h, k, m and t.
@@ -60,7 +60,7 @@ def names_in(tree: Tree, directory: Path) -> Names:
     Args:
         directory: resolved; one of the tree's kustomizations.
     """
-    _, value = tree.kustomizations[directory]
+    value = tree.kustomizations[directory].value
     inside = [(directory / one).resolve() for field in _BELOW for one in _strings(value, field)]
     return Names(
         _text(value.get("namePrefix")),

@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from krmfn import strictyaml, tree
+from krmfn import strictyaml
 from krmfn.errors import SpecError
+from krmfn.kustomize.reach import reach
 from krmfn.objects.kinds import each
 from krmfn.overlay import LISTS
 from krmfn.patches import patches
-from krmfn.paths import exists, find_root, read_file
+from krmfn.paths import find_root, read_file
 from krmfn.spec.base import API_VERSION
 from krmfn.strictyaml import mapping
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from krmfn.kustomize.reach import Tree
     from krmfn.patches import Patch
 
 
@@ -124,7 +126,7 @@ def find(directory: Path, environ: Mapping[str, str]) -> Overlay:
         objects = _objects(found.read(file), short, file, base.resolve())
         found.configs += [one for one in objects if one.value.get("apiVersion") == API_VERSION]
     elif directory.is_dir():
-        _kustomizations(found, tree.reach(directory, root))
+        _kustomizations(found, reach(directory, root))
     else:
         raise SpecError("file", f"{directory} is not there")
     if not found.configs:
@@ -132,10 +134,12 @@ def find(directory: Path, environ: Mapping[str, str]) -> Overlay:
     return found
 
 
-def _kustomizations(found: Overlay, reached: tree.Tree) -> None:
+def _kustomizations(found: Overlay, tree: Tree) -> None:
     """What every kustomization that is reached lists."""
-    for base, (file, value) in reached.kustomizations.items():
-        (document,) = strictyaml.documents(found.read(file), found.short(file))
+    for base, reached in tree.kustomizations.items():
+        value, text = reached.value, found.read(reached.file)
+        document = strictyaml.document(text, found.short(reached.file))
+        inline = {(e.mention.field, e.mention.place) for e in reached.entries if e.is_inline}
         _patches(found, value, document, base)
         found.renames = found.renames or bool(value.get("namePrefix") or value.get("nameSuffix"))
         for name in (*LISTS, "resources"):
@@ -143,9 +147,10 @@ def _kustomizations(found: Overlay, reached: tree.Tree) -> None:
                 at = document.position((name, number))
                 where = f"{document.name}:{at.line}:{at.column}"
                 functions = name in LISTS
-                objects = _entry(
-                    found, reached, base, (base, entry), where=where, functions=functions
-                )
+                if (name, number) in inline:
+                    objects = _objects(entry, where, base, base, inline=where)
+                else:
+                    objects = _entry(found, tree, base, base / entry, functions=functions)
                 for config in objects:
                     if config.value.get("apiVersion") == API_VERSION:
                         # Other kinds are no resources: they stand in a directory of functions.
@@ -163,30 +168,25 @@ def _patches(
 
 def _entry(
     found: Overlay,
-    reached: tree.Tree,
+    tree: Tree,
     base: Path,
-    entry: tuple[Path, str],
+    path: Path,
     *,
-    where: str,
     functions: bool,
 ) -> Iterator[Config]:
-    """The objects behind an entry of a directory's list: in a file, in a directory, or inline.
+    """The objects behind an entry of a directory's list: in a file or in a directory.
 
     Args:
         functions: whether it is a list of functions.
     """
-    directory, name = entry
-    path = directory / name
-    if not exists(path):
-        yield from _objects(name, where, base, base, inline=where)
-    elif path.is_file():
+    if path.is_file():
         text = found.read(path)
         if functions or API_VERSION in text:  # other people's resources are left unread
             yield from _objects(text, found.short(path), path.resolve(), base)
     elif functions:
         inner = path.resolve()
-        for each in reached.kustomizations[inner][1].get("resources") or []:
-            yield from _entry(found, reached, base, (inner, each), where=where, functions=True)
+        for name in tree.kustomizations[inner].value.get("resources") or []:
+            yield from _entry(found, tree, base, inner / name, functions=True)
 
 
 def _objects(text: str, name: str, file: Path, base: Path, inline: str = "") -> Iterator[Config]:

@@ -179,7 +179,7 @@ class _Writer:
         for entry in reached.entries:
             if entry.file is not None:
                 self.anew[entry.file] = self.stubs(reached, entry)
-            elif entry.directory is None:
+            elif entry.is_inline:
                 value[entry.mention.field][entry.mention.place] = self.stubs(reached, entry)
         self.anew[reached.file] = dump(value) + "\n"
 

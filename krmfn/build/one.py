@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from krmfn import resourcelist, tree
+from krmfn import resourcelist
 from krmfn.basename import Names, names_in
 from krmfn.build import answer, finished
 from krmfn.build.bind import Binding
@@ -182,7 +182,7 @@ def look_at(directory: Path, command: tuple[str, ...], around: Surroundings) -> 
         return Look(
             output,
             tuple(whole.validators),
-            names_in(tree.reach(whole.directory, around.root), whole.directory),
+            names_in(whole.copied.tree, whole.directory),
             _plans(run),
             frozenset(finished.data(one.object) for c in run.calls for one in c.made),
         )

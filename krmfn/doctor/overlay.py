@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from krmfn import resourcelist, strictyaml, tree
+from krmfn import resourcelist, strictyaml
 from krmfn.audit.rules import check
 from krmfn.auditing import audit_stream
 from krmfn.build.one import look_at, plans
 from krmfn.doctor.diagnosis import CHECKS, Diagnosis, failed
 from krmfn.errors import Failure, PolicyError
+from krmfn.kustomize.reach import reach
 from krmfn.paths import read_file
 from krmfn.preview import look
 from krmfn.sealedsecret import API_VERSION, KIND, SEALED_FOR, SKIP_MARKER, scope_of, sealed_for
@@ -118,12 +119,13 @@ def _not_built(failure: Failure, patient: Patient) -> Iterator[Diagnosis]:
 
 def _marker(patient: Patient) -> Iterator[Diagnosis]:
     """Whether something deletes the skip marker, where a function makes one."""
-    reached = tree.reach(patient.directory.resolve(), patient.around.root)
-    kustomizations = [value for _, value in reached.kustomizations.values()]
-    makes = any(v.get("generators") or v.get("transformers") for v in kustomizations)
-    files = [file for file, _ in reached.kustomizations.values()]
     root = patient.around.root
-    texts = (read_file(f, name=f.name, key="", root=root) for f in (*files, *reached.files))
+    tree = reach(patient.directory.resolve(), root)
+    values = [one.value for one in tree.kustomizations.values()]
+    makes = any(value.get("generators") or value.get("transformers") for value in values)
+    files = (one.file for one in tree.kustomizations.values())
+    own = (read_file(file, name=file.name, key="", root=root) for file in files)
+    texts = (*tree.contents.values(), *own)
     if makes and not any(SKIP_MARKER.encode() in text for text in texts):
         yield Diagnosis(
             "marker",
@@ -233,9 +235,8 @@ def _hand_made(
 def _file_of(value: dict[str, Any], patient: Patient) -> str:
     """The file that holds a SealedSecret; empty when it was renamed, or is not found."""
     root = patient.around.root
-    for path in sorted(tree.reach(patient.directory.resolve(), root).files):
+    for path, text in sorted(reach(patient.directory.resolve(), root).contents.items()):
         try:
-            text = read_file(path, name=str(path), key="", root=root)
             if KIND.encode() not in text:
                 continue
             for document in strictyaml.documents(text, str(path)):

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 from krmfn import configs, strictyaml
 from krmfn.doctor.diagnosis import Diagnosis
 from krmfn.errors import Failure, KrmfnError
+from krmfn.kustomize.functions import FUNCTION_ANNOTATIONS
 from krmfn.spec.base import API_VERSION
 from krmfn.strictyaml import mapping
-from krmfn.tree import FUNCTION_ANNOTATIONS
 from krmfn.validate import FUNCTIONS
 
 if TYPE_CHECKING:

@@ -54,6 +54,11 @@ class Entry:
     file: Path | None = None
     directory: Path | None = None
 
+    @property
+    def is_inline(self) -> bool:
+        """Whether the configurations stand in the kustomization itself."""
+        return self.file is None and self.directory is None
+
 
 @dataclass
 class Reached:

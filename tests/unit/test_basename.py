@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from krmfn.basename import Names, names_in
-from krmfn.tree import reach
+from krmfn.kustomize.reach import reach
 from tests.support import repository as repo
 
 if TYPE_CHECKING:
