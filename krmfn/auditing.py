@@ -13,7 +13,7 @@ from krmfn.audit.judge import Audit, audit
 from krmfn.audit.objects import groups
 from krmfn.audit.rules import check
 from krmfn.errors import raise_all
-from krmfn.paths import read_repository_file
+from krmfn.files.read import read_repository_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from krmfn.certificate import SealingCertificate, choose, parse, pem_blocks
 from krmfn.errors import KrmfnError, ProviderError, SealingError, SpecError
-from krmfn.paths import read_file, read_repository_file
+from krmfn.files.read import read_file, read_repository_file
 from krmfn.spec.generator import FileCertificate, PemCertificate, UrlCertificate
 from krmfn.spec.stores import StoreProperty
 

@@ -16,9 +16,9 @@ from urllib.parse import quote, urlencode
 
 from krmfn import cluster
 from krmfn.cluster import NOT_FOUND, OK
+from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import ProviderError
 from krmfn.sealedsecret import API_VERSION, KIND
-from krmfn.strictyaml import mapping, sequence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from krmfn.documents.strict import mapping
 from krmfn.errors import SpecError
 from krmfn.sealedsecret import (
     API_VERSION,
@@ -23,7 +24,6 @@ from krmfn.sealedsecret import (
     scope_of,
     sealed_for,
 )
-from krmfn.strictyaml import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

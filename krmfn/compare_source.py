@@ -18,9 +18,9 @@ from krmfn import resourcelist
 from krmfn.build.many import build_all
 from krmfn.compare import sealed_secrets
 from krmfn.errors import Failure, SpecError
+from krmfn.files.read import exists, read_file
 from krmfn.git import revision
 from krmfn.overlay import FILE_NAMES
-from krmfn.paths import exists, read_file
 from krmfn.sealedsecret import KIND
 
 if TYPE_CHECKING:

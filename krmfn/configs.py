@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from krmfn import strictyaml, tree
+from krmfn import tree
+from krmfn.documents import strict
+from krmfn.documents.strict import mapping
 from krmfn.errors import SpecError
+from krmfn.files.read import exists, find_root, read_file
 from krmfn.overlay import LISTS
 from krmfn.patches import patches
-from krmfn.paths import exists, find_root, read_file
 from krmfn.spec.base import API_VERSION
-from krmfn.strictyaml import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,7 +41,7 @@ class Config:
     base: Path
     number: int
     above: tuple[str | int, ...]
-    document: strictyaml.Document
+    document: strict.Document
     value: dict[str, Any]
     inline: str = ""
 
@@ -134,7 +135,7 @@ def find(directory: Path, environ: Mapping[str, str]) -> Overlay:
 def _kustomizations(found: Overlay, reached: tree.Tree) -> None:
     """What every kustomization that is reached lists."""
     for base, (file, value) in reached.kustomizations.items():
-        (document,) = strictyaml.documents(found.read(file), found.short(file))
+        (document,) = strict.documents(found.read(file), found.short(file))
         _patches(found, value, document, base)
         found.renames = found.renames or bool(value.get("namePrefix") or value.get("nameSuffix"))
         for name in (*LISTS, "resources"):
@@ -154,9 +155,7 @@ def _kustomizations(found: Overlay, reached: tree.Tree) -> None:
                         _patches(found, config.value, config.document, base)
 
 
-def _patches(
-    found: Overlay, value: dict[str, Any], document: strictyaml.Document, base: Path
-) -> None:
+def _patches(found: Overlay, value: dict[str, Any], document: strict.Document, base: Path) -> None:
     found.patches += patches(value, document, lambda name: found.read(base / name))
 
 
@@ -189,7 +188,7 @@ def _entry(
 
 
 def _objects(text: str, name: str, file: Path, base: Path, inline: str = "") -> Iterator[Config]:
-    for number, document in enumerate(strictyaml.documents(text, name)):
+    for number, document in enumerate(strict.documents(text, name)):
         value = mapping(document.value())
         items = value.get("items") if str(value.get("kind")).endswith("List") else None
         if not isinstance(items, list):

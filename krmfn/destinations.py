@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from krmfn import strictyaml
+from krmfn.documents import strict
+from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import KrmfnError
+from krmfn.files.read import read_file
 from krmfn.overlay import NAMESPACE, kustomization_in
-from krmfn.paths import read_file
 from krmfn.repository import files_below
-from krmfn.strictyaml import mapping, sequence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -65,7 +65,7 @@ def _documents(file: Path, name: str) -> Iterator[dict[str, Any]]:
         content = read_file(file, name=name, key="")
         if not _SPEAKS.search(content):
             return
-        for document in strictyaml.documents(content, name):
+        for document in strict.documents(content, name):
             value = document.value()
             version = str(mapping(value).get("apiVersion"))
             if version.startswith((FLUX, ARGOCD)) and isinstance(value.get("kind"), str):

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from krmfn.derive import LITERAL
+from krmfn.documents.strict import mapping
 from krmfn.plaintext import Plaintext
-from krmfn.strictyaml import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

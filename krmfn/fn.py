@@ -14,12 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from krmfn import resourcelist, shape, strictyaml
+from krmfn import resourcelist, shape
 from krmfn.auditing import enforce
 from krmfn.certificate_source import load_certificate
+from krmfn.documents import strict
 from krmfn.errors import Failure, OutputError, SpecError, raise_all
+from krmfn.files.read import find_root, read_file
 from krmfn.overlay import Overlay, choose_namespace, read_overlay
-from krmfn.paths import find_root, read_file
 from krmfn.pipeline import generate
 from krmfn.plan import make_plan
 from krmfn.platform_config import platform_of
@@ -89,7 +90,7 @@ def _receive(arguments: list[str], platform: Platform | None) -> Call:
     if not arguments:
         found = resourcelist.read(_stdin(platform))
         return Call(found.config, found.items, found.indent)
-    config = strictyaml.load(read_file(Path(arguments[0]), name="the config", key=""), "config")
+    config = strict.load(read_file(Path(arguments[0]), name="the config", key=""), "config")
     kind = config.get("kind") if isinstance(config, dict) else None
     # A legacy generator is given nothing; its standard input may be anybody's.
     return Call(config, () if kind == GENERATOR else resourcelist.stream(_stdin(platform)))

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from krmfn.errors import SpecError
-from krmfn.paths import MAX_FILE
+from krmfn.files.read import MAX_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,12 +11,12 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from krmfn import strictyaml
 from krmfn.application import DESTINATION, policy_required
+from krmfn.documents import strict
+from krmfn.documents.strict import mapping
 from krmfn.errors import KrmfnError, SpecError
-from krmfn.paths import read_repository_file
+from krmfn.files.read import read_repository_file
 from krmfn.spec.base import API_VERSION
-from krmfn.strictyaml import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -94,7 +94,7 @@ def read_overlay(directory: Path, root: Path) -> Overlay:
     for file in FILE_NAMES:
         if (directory / file).is_file():
             content = read_repository_file(file, base=directory, root=root, key="")
-            value = strictyaml.load(content, file)
+            value = strict.load(content, file)
             break
     else:
         return Overlay()
@@ -183,7 +183,7 @@ def _configs(
                 yield from ((file, config) for config in _in_text(text))
             elif depth and (inner := kustomization_in(directory / entry)) is not None:
                 text = read_repository_file(inner.name, base=inner.parent, root=root, key="")
-                listed = mapping(strictyaml.load(text, inner.name)).get("resources")
+                listed = mapping(strict.load(text, inner.name)).get("resources")
                 below = f"{prefix}{entry.rstrip('/')}/"
                 yield from _configs(listed, inner.parent, root, below, depth - 1)
         except (KrmfnError, OSError, ValueError):
@@ -197,7 +197,7 @@ def kustomization_in(directory: Path) -> Path | None:
 
 def _in_text(text: str | bytes) -> Iterator[dict[str, Any]]:
     """Our configs in a YAML stream, also inside a ``List``."""
-    for document in strictyaml.documents(text, ""):
+    for document in strict.documents(text, ""):
         value = mapping(document.value())
         items = value.get("items") if str(value.get("kind")).endswith("List") else [value]
         for one in items if isinstance(items, list) else ():

@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from krmfn import strictyaml
+from krmfn.documents import strict
+from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import SpecError
-from krmfn.strictyaml import mapping, sequence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -56,7 +56,7 @@ class Patch:
 
 
 def patches(
-    value: dict[str, Any], document: strictyaml.Document, read: Callable[[str], str]
+    value: dict[str, Any], document: strict.Document, read: Callable[[str], str]
 ) -> Iterator[Patch]:
     """Those of a kustomization, or of a builtin patch transformer's configuration.
 
@@ -92,7 +92,7 @@ def _read(
     inline = "\n" in text or ": " in text or text.lstrip().startswith(("{", "["))
     name = where if inline else text
     try:
-        documents = list(strictyaml.documents(text if inline else read(text), name))
+        documents = list(strict.documents(text if inline else read(text), name))
         values = [document.value() for document in documents]
     except SpecError as error:
         raise error.at(where=where) from None

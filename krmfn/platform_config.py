@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn import strictyaml
 from krmfn.application import application_of, policy_required
+from krmfn.documents import strict
 from krmfn.errors import Failure, PolicyError
-from krmfn.paths import read_file
+from krmfn.files.read import read_file
 from krmfn.spec.base import API_VERSION
 
 if TYPE_CHECKING:
@@ -84,14 +84,14 @@ def read_platform(path: Path) -> PlatformConfig:
 
     try:
         text = read_file(path, name=path.name, key="")
-        document = next(strictyaml.documents(text, path.name), None)
+        document = next(strict.documents(text, path.name), None)
         value = document.value() if document else None
         if not isinstance(value, dict) or (value.get("apiVersion"), value.get("kind")) != (
             API_VERSION,
             "PlatformConfig",
         ):
             raise _unusable(f"is no PlatformConfig of {API_VERSION}")
-        if len(list(strictyaml.documents(text, path.name))) != 1:
+        if len(list(strict.documents(text, path.name))) != 1:
             raise _unusable("holds more than one document")
         return check(
             PlatformConfig,

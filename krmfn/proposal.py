@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from krmfn import strictyaml
+from krmfn.documents import strict
 from krmfn.spec.parse import parse
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def files(proposal: Proposal, settings: Settings) -> dict[str, str]:
     if not proposal.wanted:
         del made[CLAIMS]
     for file, text in made.items():
-        for document in strictyaml.documents(text, file):
+        for document in strict.documents(text, file):
             parse(document.value(), where=file, position=document.position)
     return {**made, SKIP_MARKER: _MARKER}
 

@@ -9,10 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from krmfn import strictyaml
+from krmfn.documents import strict
 from krmfn.errors import KrmfnError
+from krmfn.files.read import read_file
 from krmfn.overlay import FILE_NAMES, LISTS
-from krmfn.paths import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,7 +128,7 @@ def _words(file: Path) -> frozenset[str]:
 def _read(file: Path) -> Kustomization | None:
     try:
         content = read_file(file, name=str(file), key="")
-        value = strictyaml.load(content, str(file))
+        value = strict.load(content, str(file))
     except KrmfnError:
         return None
     return Kustomization(file, content.decode(), value) if isinstance(value, dict) else None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from krmfn import strictyaml
+from krmfn.documents import strict
 from krmfn.errors import SpecError
 
 if TYPE_CHECKING:
@@ -47,13 +47,13 @@ class Item:
     in_list: bool
 
     @property
-    def document(self) -> strictyaml.Document:
+    def document(self) -> strict.Document:
         """Its nodes, made anew each time: a list of thousands does not keep them.
 
         Raises:
             SpecError: nested too deeply, or an alias for something outside of it.
         """
-        (found,) = strictyaml.documents(self.raw, self.name, self.line)
+        (found,) = strict.documents(self.raw, self.name, self.line)
         if self.in_list:
             found.node = found.node.value[0]
         return found
@@ -98,11 +98,11 @@ def read(text: str | bytes, name: str = "<stdin>") -> ResourceList:
     Raises:
         SpecError: not one ResourceList with a functionConfig.
     """
-    text = strictyaml.decoded(text, name)
-    config: strictyaml.Document | None = None
+    text = strict.decoded(text, name)
+    config: strict.Document | None = None
     items: list[Item] = []
     indent, kind = 0, ""
-    with strictyaml.events(text, name) as following:
+    with strict.events(text, name) as following:
         for _ in range(2):  # of the stream and of the document
             following()
         if not isinstance(whole := following(), yaml.MappingStartEvent):
@@ -135,9 +135,9 @@ def stream(text: str | bytes, name: str = "<stdin>") -> tuple[Item, ...]:
     Raises:
         SpecError: not YAML.
     """
-    text = strictyaml.decoded(text, name)
+    text = strict.decoded(text, name)
     items = []
-    with strictyaml.events(text, name) as following:
+    with strict.events(text, name) as following:
         following()
         after = 0  # where the document before has ended
         while isinstance(opening := following(), yaml.DocumentStartEvent):
@@ -221,7 +221,7 @@ def _end(following: Next, event: Any, name: str, anchors: set[str | None]) -> An
             if event.anchor:
                 anchors.add(event.anchor)
             depth += isinstance(event, yaml.CollectionStartEvent)
-            if depth > strictyaml.SAFE_DEPTH:
+            if depth > strict.SAFE_DEPTH:
                 raise _wrong(name, event.start_mark, "nested too deeply")
         if not depth:
             return event.end_mark
@@ -240,7 +240,7 @@ def _fields(following: Next, name: str) -> Iterator[tuple[yaml.ScalarEvent, Any]
         yield key, following()
 
 
-def _field(text: str, start: Any, end: Any, name: str, *, flow: bool) -> strictyaml.Document:
+def _field(text: str, start: Any, end: Any, name: str, *, flow: bool) -> strict.Document:
     """The value of one field of the list, from its key to its end.
 
     Args:
@@ -249,7 +249,7 @@ def _field(text: str, start: Any, end: Any, name: str, *, flow: bool) -> stricty
     alone = " " * start.column + text[start.index : end.index]
     if flow:
         alone = f"{alone[: start.column - 1]}{{{alone[start.column :]}}}"
-    (found,) = strictyaml.documents(alone, name, start.line)
+    (found,) = strict.documents(alone, name, start.line)
     found.node = found.node.value[0][1]
     return found
 
@@ -300,7 +300,7 @@ def _checked(raw: str, name: str) -> str:
 
 
 def _scalars(text: str, name: str) -> list[str]:
-    with strictyaml.events(text, name) as following:
+    with strict.events(text, name) as following:
         events = iter(following, None)
         return [event.value for event in events if isinstance(event, yaml.ScalarEvent)]
 

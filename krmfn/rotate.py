@@ -12,14 +12,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from krmfn.certificate import choose
-from krmfn.edit import Change, edit
+from krmfn.documents.edit import Change, edit
+from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import KrmfnError, SealingError, SpecError
-from krmfn.paths import read_repository_file
+from krmfn.files.diff import unified
+from krmfn.files.read import read_repository_file
 from krmfn.providers.base import Surroundings
 from krmfn.resolve import Stores, at_once
 from krmfn.spec.parse import parse
-from krmfn.strictyaml import mapping, sequence
-from krmfn.unified import unified
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from krmfn import resourcelist, strictyaml
+from krmfn import resourcelist
 from krmfn.audit.inventory import Wanted, wanted
 from krmfn.audit.productions import SERVICE_ACCOUNT_TOKEN
 from krmfn.auditing import audit_stream
@@ -21,12 +21,13 @@ from krmfn.basename import Names
 from krmfn.build.one import look_at
 from krmfn.deadline import Deadline
 from krmfn.destinations import Destination, destinations
+from krmfn.documents import strict
+from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import Failure, KrmfnError
+from krmfn.files.read import read_file
 from krmfn.overlay import Overlay, read_overlay
-from krmfn.paths import read_file
 from krmfn.providers.base import Surroundings
 from krmfn.repository import Checkout
-from krmfn.strictyaml import mapping, sequence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -241,7 +242,7 @@ def _secrets(file: Path) -> Iterator[dict[str, Any]]:
     """Each Secret and SealedSecret in a file; none where it cannot be read."""
     try:
         content = read_file(file, name=str(file), key="")
-        for document in strictyaml.documents(content, str(file)):
+        for document in strict.documents(content, str(file)):
             value = mapping(document.value())
             if value.get("kind") in SOURCES:
                 yield value

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
-from krmfn.words import counted
+from krmfn.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from krmfn.auditing import refuse_owned
+from krmfn.documents.strict import mapping
 from krmfn.overlay import choose_namespace
 from krmfn.pipeline import generate
 from krmfn.plan import plan_claims
@@ -20,7 +21,6 @@ from krmfn.sealedsecret import IDENTITY, PREVIOUS_NAMES, claim_companion
 from krmfn.spec.base import API_VERSION
 from krmfn.spec.parse import parse
 from krmfn.spec.transformer import SecretClaim
-from krmfn.strictyaml import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from krmfn import strictyaml
+from krmfn.documents import strict
 from krmfn.errors import SpecError
+from krmfn.files.read import read_file
 from krmfn.overlay import FILE_NAMES, LISTS
-from krmfn.paths import read_file
 from krmfn.spec.base import API_VERSION
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def _kustomization(tree: Tree, directory: Path) -> tuple[Path, dict[str, Any]]:
         )
     short = _short(tree, found[0])
     text = read_file(found[0], name=short, key="", root=tree.root)
-    value = strictyaml.load(text, short)
+    value = strict.load(text, short)
     if not isinstance(value, dict):
         raise SpecError("file", f"{short} is not an object")
     for key in value:
@@ -208,13 +208,13 @@ def _entry(tree: Tree, directory: Path, entry: str, where: str) -> Path:
 def _function_entry(tree: Tree, directory: Path, entry: str, where: str) -> None:
     """Take in a file or directory of function configs, or what an inline one names."""
     if _inline(entry):
-        documents = list(strictyaml.documents(entry, where))
+        documents = list(strict.documents(entry, where))
     else:
         real = _entry(tree, directory, entry, where)
         if real.is_dir():
             return
         text = read_file(real, name=entry, key="", root=tree.root)
-        documents = list(strictyaml.documents(text, f"{where}: {entry}"))
+        documents = list(strict.documents(text, f"{where}: {entry}"))
     for document in documents:
         value = document.value()
         _check_function(value, where)
@@ -252,7 +252,7 @@ def _configs(
         text = _listed_in_order(tree, (directory / entry).resolve(), to, build)
     else:
         text = (copied / entry).read_bytes().decode()
-    documents = list(strictyaml.documents(text, f"{short}: {entry if '/' in entry else ''}"))
+    documents = list(strict.documents(text, f"{short}: {entry if '/' in entry else ''}"))
     values = [document.value() for document in documents]
     for value in values:
         _check_function(value, short)
@@ -316,7 +316,7 @@ def _inline(entry: str) -> bool:
     if "\n" not in entry and "{" not in entry and ": " not in entry:
         return False
     try:
-        return any(isinstance(d.node, yaml.MappingNode) for d in strictyaml.documents(entry, ""))
+        return any(isinstance(d.node, yaml.MappingNode) for d in strict.documents(entry, ""))
     except SpecError:
         return False
 
@@ -324,7 +324,7 @@ def _inline(entry: str) -> bool:
 def _spliced(text: str, lists: dict[str, list[str]]) -> str:
     """A kustomization with these lists in place of its own, and not a byte else changed."""
     text = text.removeprefix("\ufeff")
-    (document,) = strictyaml.documents(text, "")
+    (document,) = strict.documents(text, "")
     nodes = {key.value: (key, value) for key, value in document.node.value}
     last = len(text)
     for name in sorted(lists, key=lambda n: nodes[n][1].start_mark.index, reverse=True):
@@ -339,7 +339,7 @@ def _spliced(text: str, lists: dict[str, list[str]]) -> str:
 
 
 def _strings(value: Any) -> list[str]:
-    return [v for v in strictyaml.sequence(value) if isinstance(v, str)]
+    return [v for v in strict.sequence(value) if isinstance(v, str)]
 
 
 def _short(tree: Tree, path: Path) -> str:

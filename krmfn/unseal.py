@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from krmfn import strictyaml
 from krmfn.certificate import pem_blocks
+from krmfn.documents import strict
+from krmfn.documents.strict import mapping
 from krmfn.errors import SealingError
 from krmfn.seal import hybrid_decrypt
 from krmfn.sealedsecret import CERTIFICATE, SEALED_FOR, label_for, scope_of, sealed_for
-from krmfn.strictyaml import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,7 +107,7 @@ def _blocks(content: bytes) -> list[bytes]:
 def _secret_keys(content: bytes, name: str) -> list[bytes]:
     """``tls.key`` of every Secret in a stream or list."""
     found: list[bytes] = []
-    for document in strictyaml.documents(content, name):
+    for document in strict.documents(content, name):
         value = document.value()
         objects: list[Any] = value.get("items", [value]) if isinstance(value, dict) else []
         for one in objects:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from krmfn.documents.strict import mapping
 from krmfn.errors import Finding
 from krmfn.sealedsecret import (
     API_VERSION,
@@ -25,7 +26,6 @@ from krmfn.sealedsecret import (
     scope_of,
     sealed_for,
 )
-from krmfn.strictyaml import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn import strictyaml
+from krmfn.documents import strict
+from krmfn.documents.strict import mapping
 from krmfn.errors import KrmfnError
-from krmfn.paths import read_file
-from krmfn.strictyaml import mapping
+from krmfn.files.read import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +72,7 @@ class Search:
         file = next((place / name for name in FILE_NAMES if (place / name).is_file()), None)
         if file is None:
             return
-        value = mapping(strictyaml.load(self._read(file), self._short(file)))
+        value = mapping(strict.load(self._read(file), self._short(file)))
         for name in (*LISTS, *DIRECTORIES):
             entries = value.get(name)
             for entry in entries if isinstance(entries, list) else ():
@@ -106,7 +106,7 @@ def _kinds(content: bytes, name: str) -> Iterator[str]:
     """Kinds of krmfn's in a YAML stream; one that does not name the group is not parsed."""
     if GROUP.encode() not in content:
         return
-    for document in strictyaml.documents(content, name):
+    for document in strict.documents(content, name):
         value = mapping(document.value())
         items = value.get("items") if str(value.get("kind")).endswith("List") else [value]
         for one in map(mapping, items if isinstance(items, list) else ()):

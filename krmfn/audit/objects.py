@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from krmfn.documents.strict import mapping
 from krmfn.sealedsecret import LOCAL_CONFIG, PREVIOUS_NAMES
-from krmfn.strictyaml import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from krmfn import fieldpath, sealedsecret
 from krmfn.audit.entries import Scope
+from krmfn.documents.strict import mapping
 from krmfn.spec.base import API_VERSION
-from krmfn.strictyaml import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -29,6 +29,7 @@ from krmfn.auditing import enforce, refuse_owned
 from krmfn.basename import Names, names_in
 from krmfn.build.sandbox import Sandbox
 from krmfn.certificate_source import load_certificate
+from krmfn.documents.strict import mapping
 from krmfn.errors import SpecError, raise_all
 from krmfn.marks import Group, groups_of, known_by, text_of, unmarked
 from krmfn.overlay import FILE_NAMES, Overlay
@@ -39,7 +40,6 @@ from krmfn.resolve import Stores
 from krmfn.restart import stamped
 from krmfn.spec.parse import parse
 from krmfn.spec.validator import SealedSecretValidator
-from krmfn.strictyaml import mapping
 from krmfn.transform import transform
 from krmfn.validate import validate
 

@@ -26,12 +26,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from krmfn import derive, strictyaml
-from krmfn.atomic import create_file, replace_file
+from krmfn import derive
 from krmfn.certificate import choose
 from krmfn.deadline import Deadline
+from krmfn.documents import strict
 from krmfn.errors import OutputError, ProviderError, SpecError
-from krmfn.paths import read_file
+from krmfn.files.read import read_file
+from krmfn.files.write import create_file, replace_file
 from krmfn.providers.base import Number, Surroundings
 from krmfn.providers.canonical import canonical_path
 from krmfn.providers.credential import read_credential
@@ -264,7 +265,7 @@ def _parse_object(text: str) -> dict[str, Json]:
     """The JSON object that ``text`` is, numbers as text."""
 
     def number(found: str) -> Number:
-        if not isinstance(strictyaml.plain(found, Number), Number):
+        if not isinstance(strict.plain(found, Number), Number):
             raise SpecError("usage", "a number has an exponent or is none", remedy="quote it")
         return Number(found)
 

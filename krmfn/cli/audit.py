@@ -22,8 +22,8 @@ from krmfn.audit.rules import RULES, check
 from krmfn.auditing import audit_stream
 from krmfn.cli.inputs import add_source, read_source
 from krmfn.errors import SpecError
+from krmfn.text import counted
 from krmfn.validate import validate
-from krmfn.words import counted
 
 if TYPE_CHECKING:
     import argparse

@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from krmfn.argocd import parameters
-from krmfn.atomic import replace_file
 from krmfn.build.many import build_all
 from krmfn.build.sandbox import check_flags
 from krmfn.deadline import Deadline
 from krmfn.errors import OutputError, SpecError
-from krmfn.words import counted
+from krmfn.files.write import replace_file
+from krmfn.text import counted
 
 if TYPE_CHECKING:
     import argparse

@@ -16,13 +16,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn.atomic import replace_file
 from krmfn.certificate import choose
 from krmfn.certificate_source import fetch_url
 from krmfn.cluster import NAMESPACE, SERVICE_NAMES, fetch_certificate
 from krmfn.deadline import Deadline
 from krmfn.errors import Finding, KrmfnError, SealingError
-from krmfn.paths import read_file
+from krmfn.files.read import read_file
+from krmfn.files.write import replace_file
 
 if TYPE_CHECKING:
     import argparse

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from krmfn.compare import REASONS
-from krmfn.words import printable
+from krmfn.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

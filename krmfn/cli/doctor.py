@@ -29,11 +29,11 @@ from krmfn.deadline import Deadline
 from krmfn.doctor import overlay, tools, vault
 from krmfn.doctor.diagnosis import AREAS, Diagnosis, Patient, failed
 from krmfn.errors import Failure, SpecError
+from krmfn.files.read import find_root
 from krmfn.overlay import kustomization_in
-from krmfn.paths import find_root
 from krmfn.providers.base import Surroundings
 from krmfn.providers.shared import StorePool
-from krmfn.words import counted, printable
+from krmfn.text import counted, printable
 
 if TYPE_CHECKING:
     import argparse

@@ -18,7 +18,7 @@ from krmfn.audit.inventory import inventory
 from krmfn.auditing import audit_stream
 from krmfn.cli.console import console
 from krmfn.cli.inputs import add_source, read_source
-from krmfn.words import printable
+from krmfn.text import printable
 
 if TYPE_CHECKING:
     import argparse

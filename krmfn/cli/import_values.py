@@ -89,7 +89,7 @@ def _is_free(store: Store, location: Location, fields: Mapping[str, Plaintext]) 
 def _into_age(name: str, spec: AgeStore, secrets: Secrets, around: Surroundings) -> list[str]:
     """All in one new file."""
     from krmfn.cli.age import alone, rewrite
-    from krmfn.paths import read_repository_file
+    from krmfn.files.read import read_repository_file
     from krmfn.providers.age import open_file, read_identities
     from krmfn.providers.base import Location
     from krmfn.providers.canonical import canonical_path

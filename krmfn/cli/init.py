@@ -23,19 +23,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krmfn import proposal
-from krmfn.atomic import create_file, replace_files
 from krmfn.build.sandbox import find_kustomize
 from krmfn.cli.console import progress
 from krmfn.cli.init_words import NAMED, by_hand, copied, put, some
+from krmfn.documents.append import with_entries
 from krmfn.errors import Failure, OutputError, SpecError
-from krmfn.listedit import with_entries
+from krmfn.files.diff import unified
+from krmfn.files.read import find_root
+from krmfn.files.write import create_file, replace_files
 from krmfn.overlay import NAMESPACE
-from krmfn.paths import find_root
 from krmfn.proposal import Proposal
 from krmfn.repository import Kustomization, kustomizations, overlays
 from krmfn.survey import Survey, in_git
-from krmfn.unified import unified
-from krmfn.words import counted, printable
+from krmfn.text import counted, printable
 
 if TYPE_CHECKING:
     import argparse

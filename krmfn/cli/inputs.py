@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from krmfn import resourcelist, strictyaml
+from krmfn import resourcelist
 from krmfn.build.one import look_at
 from krmfn.build.sandbox import find_kustomize
 from krmfn.deadline import Deadline
+from krmfn.documents import strict
 from krmfn.errors import SpecError
+from krmfn.files.read import find_root, read_file
 from krmfn.overlay import kustomization_in
-from krmfn.paths import find_root, read_file
 from krmfn.providers.base import Surroundings
 from krmfn.spec.base import Model
 from krmfn.spec.parse import parse
@@ -49,7 +50,7 @@ def read_config(file: Path, kind: type[M]) -> M:
         SpecError, ErrorList: not one, another kind, or mistakes; with their lines.
     """
     text = read_file(file, name=str(file), key="--config")
-    found = list(strictyaml.documents(text, str(file)))
+    found = list(strict.documents(text, str(file)))
     if len(found) != 1:
         raise SpecError("spec", f"one {kind.__name__} is expected", where=str(file))
     config = parse(found[0].value(), where=str(file), position=found[0].position)

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import krmfn
-from krmfn.atomic import replace_file
 from krmfn.errors import OutputError
+from krmfn.files.write import replace_file
 from krmfn.spec.base import API_VERSION
 from krmfn.spec.parse import KINDS
 

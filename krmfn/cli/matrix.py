@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krmfn import resourcelist
-from krmfn.atomic import replace_file
 from krmfn.auditing import audit_stream
 from krmfn.build.one import look_at, values_of
 from krmfn.build.sandbox import find_kustomize
@@ -29,11 +28,12 @@ from krmfn.cli.console import console, progress
 from krmfn.deadline import Deadline
 from krmfn.equal import KEY_LENGTH, equal, plain_values, sealed_values
 from krmfn.errors import Failure, SpecError
+from krmfn.files.read import find_root
+from krmfn.files.write import replace_file
 from krmfn.matrix import MISSING, NOT_NEEDED, STATES, Column, label_columns, share, shown, table
-from krmfn.paths import find_root
 from krmfn.providers.base import Surroundings
 from krmfn.providers.shared import StorePool
-from krmfn.words import counted, printable
+from krmfn.text import counted, printable
 
 if TYPE_CHECKING:
     import argparse

@@ -25,12 +25,12 @@ from krmfn.build.sandbox import find_kustomize
 from krmfn.cli.build import terminated
 from krmfn.deadline import Deadline
 from krmfn.errors import Failure, PolicyError, ProviderError, SpecError
-from krmfn.paths import find_root
+from krmfn.files.read import find_root
 from krmfn.platform_config import platform_of
 from krmfn.preview import look
 from krmfn.providers.base import Surroundings
 from krmfn.providers.shared import StorePool
-from krmfn.words import printable
+from krmfn.text import printable
 
 if TYPE_CHECKING:
     import argparse

@@ -23,15 +23,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krmfn import rotate
-from krmfn.atomic import replace_files
 from krmfn.certificate import choose
 from krmfn.configs import find
 from krmfn.deadline import Deadline
 from krmfn.errors import SealingError, SpecError
-from krmfn.paths import read_file
+from krmfn.files.read import read_file
+from krmfn.files.write import replace_files
 from krmfn.providers.base import Surroundings
 from krmfn.providers.shared import StorePool
-from krmfn.words import counted
+from krmfn.text import counted
 
 if TYPE_CHECKING:
     import argparse

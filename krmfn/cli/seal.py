@@ -20,8 +20,8 @@ from krmfn import resourcelist
 from krmfn.cli.inputs import read_config, read_input
 from krmfn.deadline import Deadline
 from krmfn.errors import SpecError, raise_all
+from krmfn.files.read import find_root
 from krmfn.overlay import Overlay
-from krmfn.paths import find_root
 from krmfn.platform_config import platform_of
 from krmfn.providers.base import Surroundings
 from krmfn.restart import pod_specs, references

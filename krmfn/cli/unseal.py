@@ -17,8 +17,8 @@ from krmfn import resourcelist
 from krmfn.cli.inputs import read_input
 from krmfn.errors import SpecError
 from krmfn.sealedsecret import API_VERSION, KIND
+from krmfn.text import counted, printable
 from krmfn.unseal import load_private_keys, unseal
-from krmfn.words import counted, printable
 
 if TYPE_CHECKING:
     import argparse

@@ -18,9 +18,9 @@ from krmfn.certificate import choose
 from krmfn.cluster_health import CONFLICT, Questions
 from krmfn.doctor.diagnosis import Diagnosis, failed
 from krmfn.doctor.overlay import mismatch, place, title
+from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import Failure
 from krmfn.sealedsecret import API_VERSION, CERTIFICATE, KIND
-from krmfn.strictyaml import mapping, sequence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

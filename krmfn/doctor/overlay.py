@@ -11,18 +11,19 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from krmfn import resourcelist, strictyaml, tree
+from krmfn import resourcelist, tree
 from krmfn.audit.rules import check
 from krmfn.auditing import audit_stream
 from krmfn.build.one import look_at, plans
 from krmfn.doctor.diagnosis import CHECKS, Diagnosis, failed
+from krmfn.documents import strict
+from krmfn.documents.strict import mapping
 from krmfn.errors import Failure, PolicyError
-from krmfn.paths import read_file
+from krmfn.files.read import read_file
 from krmfn.preview import look
 from krmfn.sealedsecret import API_VERSION, KIND, SEALED_FOR, SKIP_MARKER, scope_of, sealed_for
-from krmfn.strictyaml import mapping
+from krmfn.text import counted
 from krmfn.validate import CLAIM_GROUP, CLAIM_KIND, validate
-from krmfn.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -238,7 +239,7 @@ def _file_of(value: dict[str, Any], patient: Patient) -> str:
             text = read_file(path, name=str(path), key="", root=root)
             if KIND.encode() not in text:
                 continue
-            for document in strictyaml.documents(text, str(path)):
+            for document in strict.documents(text, str(path)):
                 one = mapping(document.value())
                 if one.get("kind") == KIND and place(one)[1] == place(value)[1]:
                     return path.relative_to(root).as_posix()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from krmfn import strictyaml
+from krmfn.documents import strict
 from krmfn.errors import Failure, KrmfnError, SpecError, raise_all
 from krmfn.lint import check_annotations
 from krmfn.spec.base import API_VERSION
@@ -137,7 +137,7 @@ def _text(documents: Sequence[Wire]) -> str:
         yaml.dump(each, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**31)
         for each in documents
     )
-    for document, meant in zip(strictyaml.documents(text, "<output>"), documents, strict=True):
+    for document, meant in zip(strict.documents(text, "<output>"), documents, strict=True):
         if document.value() != meant:
             raise AssertionError("the output would not read back as it was meant")
         parse(meant)

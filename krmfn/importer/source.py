@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from krmfn import sealedsecret, strictyaml
+from krmfn import sealedsecret
+from krmfn.documents import strict
 from krmfn.errors import KrmfnError, SpecError
 from krmfn.fieldpath import dotted
 
@@ -37,7 +38,7 @@ class Source:
         errors: in the order in which they were found.
     """
 
-    def __init__(self, document: strictyaml.Document, value: dict[str, Any], root: Path) -> None:
+    def __init__(self, document: strict.Document, value: dict[str, Any], root: Path) -> None:
         self.value = value
         self.errors: list[KrmfnError] = []
         self._document = document
@@ -171,7 +172,7 @@ class Source:
 
 
 def _is_sealed(owner: Any) -> bool:
-    kind = (strictyaml.mapping(owner).get(field) for field in ("apiVersion", "kind"))
+    kind = (strict.mapping(owner).get(field) for field in ("apiVersion", "kind"))
     return tuple(kind) == (sealedsecret.API_VERSION, sealedsecret.KIND)
 
 
@@ -181,7 +182,7 @@ def sources(text: str | bytes, name: str) -> Iterator[Source]:
     Raises:
         SpecError: not YAML, or a document that is no object.
     """
-    for document in strictyaml.documents(text, name):
+    for document in strict.documents(text, name):
         value = document.value()
         if not isinstance(value, dict):
             at = document.position(())
@@ -191,6 +192,6 @@ def sources(text: str | bytes, name: str) -> Iterator[Source]:
         items = value.get("items")
         if str(value.get("kind")).endswith("List") and isinstance(items, list):
             for number, item in enumerate(items):
-                yield Source(document, strictyaml.mapping(item), ("items", number))
+                yield Source(document, strict.mapping(item), ("items", number))
         else:
             yield Source(document, value, ())

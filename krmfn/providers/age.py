@@ -29,9 +29,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pyrage
 import yaml
 
-from krmfn import strictyaml
+from krmfn.documents import strict
 from krmfn.errors import Failure, PolicyError, ProviderError, SpecError
-from krmfn.paths import read_repository_file
+from krmfn.files.read import read_repository_file
 from krmfn.providers.base import Location, Number, Store
 from krmfn.providers.canonical import canonical_path
 from krmfn.providers.credential import read_credential
@@ -148,7 +148,7 @@ def open_file(content: bytes, identities: Sequence[Identity], *, name: str) -> A
     """
     text = _decrypt(content, identities, name)
     try:
-        found = list(strictyaml.documents(text, ""))
+        found = list(strict.documents(text, ""))
         value = found[0].value(Number) if len(found) == 1 else None
     except SpecError as error:
         raise _no_store(name, "is not YAML as krmfn reads it", error.where) from None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krmfn.errors import ProviderError, SpecError
-from krmfn.paths import read_file, read_repository_file
+from krmfn.files.read import read_file, read_repository_file
 from krmfn.spec.stores import CertAuth
 
 if TYPE_CHECKING:

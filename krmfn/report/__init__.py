@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from krmfn.matrix import NOT_NEEDED, STATES
-from krmfn.words import printable
+from krmfn.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

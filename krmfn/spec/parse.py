@@ -20,7 +20,7 @@ from krmfn.spec.validator import SealedSecretValidator
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from krmfn.strictyaml import Position
+    from krmfn.documents.strict import Position
 
 KINDS: dict[str, type[Model]] = {
     "SealedSecretGenerator": SealedSecretGenerator,

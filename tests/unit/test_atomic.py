@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from krmfn.atomic import create_file, replace_file, replace_files
 from krmfn.errors import OutputError
+from krmfn.files.write import create_file, replace_file, replace_files
 
 if TYPE_CHECKING:
     from pathlib import Path

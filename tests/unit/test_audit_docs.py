@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 import yaml
 
-from krmfn import catalogue, resourcelist, strictyaml
+from krmfn import catalogue, resourcelist
 from krmfn.audit.annotation import annotated
 from krmfn.audit.objects import resources
 from krmfn.audit.rules import RULES
 from krmfn.auditing import audit_stream
 from krmfn.cli.schema import ALL_KINDS
+from krmfn.documents import strict
 from krmfn.spec.catalogue import Condition, Form, Producer
 from krmfn.spec.parse import parse
 from tests.unit.test_docs import ROOT, hold
@@ -73,7 +74,7 @@ def test_conditions_and_policies() -> None:
 def test_examples_are_valid(page: Path) -> None:
     """Each configuration on the pages is one."""
     for text in examples(page):
-        value = strictyaml.load(text, page.name)
+        value = strict.load(text, page.name)
         if value["apiVersion"].startswith("krmfn.dev/"):
             parse(value, where=page.name, kinds=ALL_KINDS)
 
@@ -85,7 +86,7 @@ def test_examples_do_what_they_say(tmp_path: Path) -> None:
     app: dict[str, Any] = {"apiVersion": "example.org/v1", "kind": "App", "metadata": {"name": "a"}}
     app["spec"] = {"login": {"name": "db-login"}}
     database = {**app, "kind": "Database", "metadata": {"name": "db"}, "spec": {}}
-    spec: Any = parse(strictyaml.load(validator, "page"))
+    spec: Any = parse(strict.load(validator, "page"))
     stream = f"{json.dumps(app)}\n---\n{json.dumps(database)}\n"
     found = audit_stream(resourcelist.stream(stream), [spec.spec], base=tmp_path, root=tmp_path)
     assert [one.verdict for one in found.judged] == ["operator"]

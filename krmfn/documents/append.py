@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from krmfn import strictyaml
+from krmfn.documents import strict
 from krmfn.errors import SpecError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def with_entries(text: str, added: Mapping[str, Sequence[str]], name: str) -> st
 
 
 def _with(text: str, field: str, entries: Sequence[str], name: str) -> str:
-    (document,) = strictyaml.documents(text, name)
+    (document,) = strict.documents(text, name)
     pairs = document.node.value if isinstance(document.node, yaml.MappingNode) else []
     node = next((value for key, value in pairs if key.value == field), None)
     if node is None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
 
-from krmfn import strictyaml
+from krmfn.documents import strict
 from krmfn.errors import SpecError
 
 if TYPE_CHECKING:
@@ -53,10 +53,10 @@ def edit(text: str, name: str, changes: Sequence[Change]) -> str:
     Raises:
         SpecError: not YAML; or ``in-place``, with a position, a value that cannot be replaced.
     """
-    documents = list(strictyaml.documents(text, name))
+    documents = list(strict.documents(text, name))
     splices = [_splice(documents[change.document], change) for change in changes]
     # A byte order mark is not part of what was read.
-    mark = text[: len(text) - len(strictyaml.decoded(text, name))]
+    mark = text[: len(text) - len(strict.decoded(text, name))]
     result = text.removeprefix(mark)
     for start, stop, new in sorted(splices, reverse=True):
         result = result[:start] + new + result[stop:]
@@ -64,7 +64,7 @@ def edit(text: str, name: str, changes: Sequence[Change]) -> str:
     for change in changes:
         _put(wanted[change.document], change.path, change.value)
     try:
-        found = _comparable([d.value() for d in strictyaml.documents(result, name)])
+        found = _comparable([d.value() for d in strict.documents(result, name)])
     except SpecError:
         found = ""
     if found != _comparable(wanted):
@@ -74,7 +74,7 @@ def edit(text: str, name: str, changes: Sequence[Change]) -> str:
     return mark + result
 
 
-def _splice(document: strictyaml.Document, change: Change) -> tuple[int, int, str]:
+def _splice(document: strict.Document, change: Change) -> tuple[int, int, str]:
     """From where to where in the text what is put."""
     shared = _shared(document.node)
     node: yaml.Node = document.node
@@ -111,7 +111,7 @@ def _scalar(value: str | int, style: str | None) -> str:
 
 
 def _literal(
-    document: strictyaml.Document, start: int, stop: int, change: Change
+    document: strict.Document, start: int, stop: int, change: Change
 ) -> tuple[int, int, str]:
     """The lines of a literal block, as far in as they were."""
     header = _LITERAL.match(document.text, start)
@@ -126,7 +126,7 @@ def _literal(
 
 
 def _insertion(
-    document: strictyaml.Document, node: yaml.Node, key: yaml.Node | None, name: str, change: Change
+    document: strict.Document, node: yaml.Node, key: yaml.Node | None, name: str, change: Change
 ) -> tuple[int, int, str]:
     """A new first entry of a mapping."""
     text = document.text
@@ -201,7 +201,7 @@ def _stripped(value: Any) -> Any:
     return value.rstrip("\n") if isinstance(value, str) else value
 
 
-def _refused(document: strictyaml.Document, path: Path, why: str) -> SpecError:
+def _refused(document: strict.Document, path: Path, why: str) -> SpecError:
     at = document.position(path)
     return SpecError(
         "in-place",
