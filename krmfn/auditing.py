@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from krmfn.audit.findings import Finding
-    from krmfn.resourcelist import Item
+    from krmfn.objects.stream import Item
     from krmfn.spec.validator import ValidatorSpec
 
 OWNED = "operator-owned"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn.certificate import SealingCertificate, choose, parse, pem_blocks
+from krmfn.crypto.certificate import SealingCertificate, choose, parse, pem_blocks
 from krmfn.errors import KrmfnError, ProviderError, SealingError, SpecError
 from krmfn.files.read import read_file, read_repository_file
 from krmfn.spec.generator import FileCertificate, PemCertificate, UrlCertificate

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from krmfn.documents.strict import mapping
 from krmfn.errors import SpecError
-from krmfn.sealedsecret import (
+from krmfn.objects.sealed_secret import (
     API_VERSION,
     CERTIFICATE,
     KIND,
@@ -28,7 +28,7 @@ from krmfn.sealedsecret import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from krmfn.sealedsecret import Object
+    from krmfn.objects.sealed_secret import Object
 
 State: TypeAlias = Literal["appeared", "vanished", "changed", "cannot-compare"]
 # Namespace and name.

@@ -14,14 +14,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn import resourcelist
 from krmfn.build.many import build_all
 from krmfn.compare import sealed_secrets
 from krmfn.errors import Failure, SpecError
 from krmfn.files.read import exists, read_file
 from krmfn.git import revision
-from krmfn.overlay import FILE_NAMES
-from krmfn.sealedsecret import KIND
+from krmfn.kustomize.kustomization import FILE_NAMES
+from krmfn.objects import stream
+from krmfn.objects.sealed_secret import KIND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -108,7 +108,7 @@ def deployed(sealed: Iterable[Sealed], context: str | None) -> list[Sealed]:
         SpecError: one of them names no namespace.
         ProviderError: the cluster does not give them.
     """
-    from krmfn import cluster  # lazy: the client is large
+    from krmfn.cluster import api  # lazy: the client is large
 
     namespaces = set()
     for one in sealed:
@@ -120,7 +120,7 @@ def deployed(sealed: Iterable[Sealed], context: str | None) -> list[Sealed]:
                 remedy="set namespace: in the outermost kustomization",
             )
         namespaces.add(one.namespace)
-    return sealed_secrets(cluster.sealed_secrets(sorted(namespaces), context=context))
+    return sealed_secrets(api.sealed_secrets(sorted(namespaces), context=context))
 
 
 def sealed_of(text: str | bytes, name: str, *, empty: bool = False) -> list[Sealed]:
@@ -132,7 +132,7 @@ def sealed_of(text: str | bytes, name: str, *, empty: bool = False) -> list[Seal
     Raises:
         SpecError: not YAML, or it holds none.
     """
-    items = resourcelist.stream(text, name)
+    items = stream.stream(text, name)
     if not items and not empty:
         raise SpecError("input", "there is no resource in it", where=name)
     # Everything else is left unread.

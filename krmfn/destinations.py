@@ -18,8 +18,8 @@ from krmfn.documents import strict
 from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import KrmfnError
 from krmfn.files.read import read_file
-from krmfn.overlay import NAMESPACE, kustomization_in
-from krmfn.repository import files_below
+from krmfn.kustomize.checkout import files_below
+from krmfn.kustomize.kustomization import NAMESPACE, kustomization_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

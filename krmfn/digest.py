@@ -15,7 +15,7 @@ import hashlib
 import hmac
 from typing import TYPE_CHECKING
 
-from krmfn.derive import text, tlv
+from krmfn.crypto.derive import text, tlv
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from krmfn.derive import LITERAL
+from krmfn.crypto.derive import LITERAL
 from krmfn.documents.strict import mapping
 from krmfn.plaintext import Plaintext
 

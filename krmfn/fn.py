@@ -14,19 +14,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from krmfn import resourcelist, shape
+from krmfn import shape
 from krmfn.auditing import enforce
 from krmfn.certificate_source import load_certificate
 from krmfn.documents import strict
 from krmfn.errors import Failure, OutputError, SpecError, raise_all
 from krmfn.files.read import find_root, read_file
-from krmfn.overlay import Overlay, choose_namespace, read_overlay
+from krmfn.kustomize.kustomization import Overlay, choose_namespace, read_overlay
+from krmfn.objects import stream
+from krmfn.objects.sealed_secret import claim_companion, name_companion, skip_marker
 from krmfn.pipeline import generate
-from krmfn.plan import make_plan
+from krmfn.plan.make import make_plan
 from krmfn.platform_config import platform_of
 from krmfn.providers.base import Surroundings
 from krmfn.resolve import Stores
-from krmfn.sealedsecret import claim_companion, name_companion, skip_marker
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import name_of, parse
 from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
@@ -36,8 +37,8 @@ from krmfn.validate import validate
 
 if TYPE_CHECKING:
     from krmfn.deadline import Deadline
+    from krmfn.objects.stream import Item
     from krmfn.platform_config import Platform
-    from krmfn.resourcelist import Item
 
 GENERATOR, VALIDATOR = "SealedSecretGenerator", "SealedSecretValidator"
 MAX_INPUT = 256 * 1024 * 1024
@@ -88,12 +89,12 @@ def main(arguments: list[str], deadline: Deadline) -> int:
 def _receive(arguments: list[str], platform: Platform | None) -> Call:
     """The call, from a ResourceList, or from a legacy plugin's config file and stream."""
     if not arguments:
-        found = resourcelist.read(_stdin(platform))
+        found = stream.read(_stdin(platform))
         return Call(found.config, found.items, found.indent)
     config = strict.load(read_file(Path(arguments[0]), name="the config", key=""), "config")
     kind = config.get("kind") if isinstance(config, dict) else None
     # A legacy generator is given nothing; its standard input may be anybody's.
-    return Call(config, () if kind == GENERATOR else resourcelist.stream(_stdin(platform)))
+    return Call(config, () if kind == GENERATOR else stream.stream(_stdin(platform)))
 
 
 def _serve(call: Call, overlay: Overlay, around: Surroundings) -> str:
@@ -154,7 +155,7 @@ def _generate(
         claims = shape.generated_claims(
             config, call.config, namespace=namespace, directory=_directory(around), key=key
         )
-        return resourcelist.write([*claims, skip_marker()])
+        return stream.write([*claims, skip_marker()])
     plan = make_plan(config, namespace=namespace, overlay=overlay)
     sealed = generate(plan, around, now=datetime.now(UTC), entropy=os.urandom)
     objects = [one.object for one in sealed]
@@ -164,7 +165,7 @@ def _generate(
         else claim_companion(one.object, {}, one.base_name)
         for one in sealed
     ]
-    return resourcelist.write([*objects, *beside, skip_marker()])
+    return stream.write([*objects, *beside, skip_marker()])
 
 
 def _transform(
@@ -176,12 +177,12 @@ def _transform(
         kept, marked = shape.marked_claims(
             call.items, config, call.config, directory=_directory(around), key=key
         )
-        return resourcelist.rewrite_stream(kept, [*marked, skip_marker()])
+        return stream.rewrite_stream(kept, [*marked, skip_marker()])
     done = transform(call.items, config, overlay, around)
     made = [*done.sealed, *done.companions, skip_marker()]
     if call.indent is None:
-        return resourcelist.rewrite_stream(done.kept, made)
-    return resourcelist.rewrite(done.kept, made, call.indent)
+        return stream.rewrite_stream(done.kept, made)
+    return stream.rewrite(done.kept, made, call.indent)
 
 
 def _directory(around: Surroundings) -> str:

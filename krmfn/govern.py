@@ -12,9 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from krmfn.errors import KrmfnError, PolicyError, raise_all
-from krmfn.lint import SEALED_SECRETS
+from krmfn.plan.annotations import SEALED_SECRETS
 from krmfn.policy import Decision, Request, decide
-from krmfn.providers.canonical import canonical_path
 from krmfn.spec.generator import (
     FileCertificate,
     PemCertificate,
@@ -24,13 +23,14 @@ from krmfn.spec.generator import (
     TransitKey,
 )
 from krmfn.spec.platform import PlatformAgeStore, PlatformVaultStore
+from krmfn.spec.store_path import canonical_path
 from krmfn.spec.stores import Age, AgeStore, PlatformStore, VaultStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from krmfn.application import Application
-    from krmfn.plan import Plan, Read, SealTarget
+    from krmfn.plan.make import Plan, Read, SealTarget
     from krmfn.render import Rendered
     from krmfn.spec.generator import DefinedKey, DerivationKey
     from krmfn.spec.platform import AnyPlatformStore, Limits, PlatformSpec

@@ -10,22 +10,23 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from krmfn import resourcelist, shape
+from krmfn import shape
 from krmfn.errors import KrmfnError, SpecError, raise_all
-from krmfn.overlay import Overlay
-from krmfn.plan import plan_claims
-from krmfn.sealedsecret import CERTIFICATE, SEALED_FOR
+from krmfn.kustomize.kustomization import Overlay
+from krmfn.objects import stream
+from krmfn.objects.sealed_secret import CERTIFICATE, SEALED_FOR
+from krmfn.plan.make import plan_claims
 from krmfn.spec.base import API_VERSION
 from krmfn.transform import claims_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from krmfn.plan import Plan
+    from krmfn.objects.sealed_secret import Object
+    from krmfn.objects.stream import Item
+    from krmfn.plan.make import Plan
     from krmfn.providers.base import Surroundings
-    from krmfn.resourcelist import Item
     from krmfn.restart import Stamp
-    from krmfn.sealedsecret import Object
     from krmfn.spec.transformer import SealedSecretTransformer
 
 # Annotations that only krmfn writes, and that say something of what it did in this run.
@@ -51,8 +52,8 @@ class Group:
 
     def items(self) -> tuple[Item, ...]:
         """The claims as a stream."""
-        stream = resourcelist.rewrite_stream((), [claim for _, _, claim in self.members])
-        return resourcelist.stream(stream, "the build")
+        text = stream.rewrite_stream((), [claim for _, _, claim in self.members])
+        return stream.stream(text, "the build")
 
     def plan(self) -> Plan:
         """What sealing them reads and makes."""

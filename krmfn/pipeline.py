@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING
 
 from krmfn import digest
 from krmfn.certificate_source import load_certificate
-from krmfn.derive import ItemContext, second_step
+from krmfn.crypto.derive import ItemContext, second_step
+from krmfn.crypto.seal import RANDOM_BYTES, hybrid_encrypt
 from krmfn.errors import Failure, KrmfnError, raise_all
-from krmfn.lint import check_size
-from krmfn.plan import ungoverned
+from krmfn.objects.sealed_secret import sealed_secret
+from krmfn.plan.annotations import check_size
+from krmfn.plan.make import ungoverned
 from krmfn.platform_config import platform_of
 from krmfn.render import Rendered, known_sources, render
 from krmfn.resolve import Derivation, Stores, derivation, locate, read_all, refuse_key
-from krmfn.seal import RANDOM_BYTES, hybrid_encrypt
-from krmfn.sealedsecret import sealed_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
-    from krmfn.certificate import SealingCertificate
-    from krmfn.plan import Plan, Read, SealTarget
+    from krmfn.crypto.certificate import SealingCertificate
+    from krmfn.objects.sealed_secret import Object
+    from krmfn.plan.make import Plan, Read, SealTarget
     from krmfn.platform_config import Platform
     from krmfn.providers.base import Json, Location, Surroundings
-    from krmfn.sealedsecret import Object
 
 
 @dataclass(frozen=True)

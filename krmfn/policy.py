@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from krmfn.pattern import REST, matches_any
+from krmfn.spec.pattern import REST, matches_any
 from krmfn.spec.platform import DESTINATION
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from krmfn.certificate_source import load_certificate
 from krmfn.errors import KrmfnError
 from krmfn.pipeline import under
-from krmfn.plan import read_of
+from krmfn.plan.make import read_of
 from krmfn.platform_config import platform_of
 from krmfn.resolve import Stores, at_once, derivation
 from krmfn.spec.generator import TransitKey, UrlCertificate
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
-    from krmfn.certificate import SealingCertificate
+    from krmfn.crypto.certificate import SealingCertificate
     from krmfn.govern import Verdict
-    from krmfn.plan import Plan, Read, SealTarget
+    from krmfn.plan.make import Plan, Read, SealTarget
     from krmfn.providers.base import Surroundings
 
 EVERYTHING = "*"

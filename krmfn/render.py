@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from krmfn.derive import LITERAL, composed_source, remote_source
+from krmfn.crypto.derive import LITERAL, composed_source, remote_source
 from krmfn.errors import KrmfnError, ProviderError, SealingError, raise_all
+from krmfn.objects.secret_types import check_type
 from krmfn.plaintext import Plaintext
-from krmfn.plan import Read, SealTarget, read_of
-from krmfn.secrettypes import check_type
+from krmfn.plan.make import Read, SealTarget, read_of
 from krmfn.values import components, decode, inexact_number, pick, to_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from krmfn.plan.template import Template
     from krmfn.providers.base import Json, Location
     from krmfn.spec.stores import ExtractRef, RemoteRef
-    from krmfn.template import Template
 
 _KEY_CHARACTERS = frozenset("-._abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 MAX_KEY = 253

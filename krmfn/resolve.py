@@ -13,7 +13,7 @@ from collections import deque
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from krmfn import derive
+from krmfn.crypto import derive
 from krmfn.errors import Failure, KrmfnError, SealingError, SpecError, raise_all
 from krmfn.providers import open_store
 from krmfn.spec.generator import StoredKey, TransitKey
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from krmfn.deadline import Deadline
-    from krmfn.plan import Plan, Read
+    from krmfn.plan.make import Plan, Read
     from krmfn.providers.base import Json, Location, Store, Surroundings
     from krmfn.spec.generator import DefinedKey
     from krmfn.spec.stores import StoreProperty

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from krmfn import catalogue, fieldpath
-from krmfn.derive import text, tlv
+from krmfn.crypto.derive import text, tlv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from krmfn.resourcelist import Item
+    from krmfn.objects.stream import Item
 
 ANNOTATION = "krmfn.dev/checksum"
 _STR = "tag:yaml.org,2002:str"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from krmfn.certificate import choose
+from krmfn.crypto.certificate import choose
 from krmfn.documents.edit import Change, edit
 from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import KrmfnError, SealingError, SpecError
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from krmfn.certificate import SealingCertificate
-    from krmfn.configs import Config, Overlay
+    from krmfn.crypto.certificate import SealingCertificate
+    from krmfn.kustomize.configs import Config, Overlay
     from krmfn.providers.base import Location
 
 GENERATOR, TRANSFORMER, CLAIM = "SealedSecretGenerator", "SealedSecretTransformer", "SecretClaim"

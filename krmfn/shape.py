@@ -14,17 +14,17 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from krmfn.errors import SpecError
-from krmfn.overlay import Overlay
-from krmfn.plan import make_plan, plan_claims
-from krmfn.sealedsecret import IDENTITY, PREVIOUS_NAMES, claim_companion, name_companion
+from krmfn.kustomize.kustomization import Overlay
+from krmfn.objects.sealed_secret import IDENTITY, PREVIOUS_NAMES, claim_companion, name_companion
+from krmfn.plan.make import make_plan, plan_claims
 from krmfn.spec.base import API_VERSION
 from krmfn.spec.parse import parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from krmfn.resourcelist import Item
-    from krmfn.sealedsecret import Object
+    from krmfn.objects.sealed_secret import Object
+    from krmfn.objects.stream import Item
     from krmfn.spec.generator import SealedSecretGenerator
     from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
 

@@ -13,11 +13,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from krmfn import resourcelist
 from krmfn.audit.inventory import Wanted, wanted
 from krmfn.audit.productions import SERVICE_ACCOUNT_TOKEN
 from krmfn.auditing import audit_stream
-from krmfn.basename import Names
 from krmfn.build.one import look_at
 from krmfn.deadline import Deadline
 from krmfn.destinations import Destination, destinations
@@ -25,9 +23,11 @@ from krmfn.documents import strict
 from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import Failure, KrmfnError
 from krmfn.files.read import read_file
-from krmfn.overlay import Overlay, read_overlay
+from krmfn.kustomize.checkout import Checkout
+from krmfn.kustomize.kustomization import Overlay, read_overlay
+from krmfn.kustomize.renaming import Names
+from krmfn.objects import stream
 from krmfn.providers.base import Surroundings
-from krmfn.repository import Checkout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -136,7 +136,7 @@ class Survey:
             deadline = Deadline.from_environment(time.monotonic())
             around = Surroundings(os.environ, deadline, directory, self._root)
             look = look_at(directory, self._command, around)
-            items = resourcelist.stream(look.output, "the build")
+            items = stream.stream(look.output, "the build")
             audited = audit_stream(items, base=directory, root=self._root)
         except Failure as failure:
             seen.failed = self._told(failure, directory)

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from krmfn.auditing import refuse_owned
 from krmfn.documents.strict import mapping
-from krmfn.overlay import choose_namespace
+from krmfn.kustomize.kustomization import choose_namespace
+from krmfn.objects.sealed_secret import IDENTITY, PREVIOUS_NAMES, claim_companion
 from krmfn.pipeline import generate
-from krmfn.plan import plan_claims
+from krmfn.plan.make import plan_claims
 from krmfn.restart import Stamp, stamped
-from krmfn.sealedsecret import IDENTITY, PREVIOUS_NAMES, claim_companion
 from krmfn.spec.base import API_VERSION
 from krmfn.spec.parse import parse
 from krmfn.spec.transformer import SecretClaim
@@ -25,10 +25,10 @@ from krmfn.spec.transformer import SecretClaim
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from krmfn.overlay import Overlay
+    from krmfn.kustomize.kustomization import Overlay
+    from krmfn.objects.sealed_secret import Object
+    from krmfn.objects.stream import Item
     from krmfn.providers.base import Surroundings
-    from krmfn.resourcelist import Item
-    from krmfn.sealedsecret import Object
     from krmfn.spec.transformer import SealedSecretTransformer
 
 CLAIM = "SecretClaim"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from krmfn.documents.strict import mapping
 from krmfn.errors import Finding
-from krmfn.sealedsecret import (
+from krmfn.objects.sealed_secret import (
     API_VERSION,
     CERTIFICATE,
     KIND,
@@ -30,7 +30,7 @@ from krmfn.sealedsecret import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from krmfn.resourcelist import Item
+    from krmfn.objects.stream import Item
 
 CLAIM_GROUP = "krmfn.dev/"
 CLAIM_KIND = "SecretClaim"

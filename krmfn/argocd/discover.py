@@ -20,7 +20,7 @@ from krmfn.files.read import read_file
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# As in `krmfn.overlay` and `krmfn.spec`, which import what takes longer than the whole search.
+# As in `krmfn.kustomize.kustomization`, whose imports take longer than the whole search.
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 LISTS = ("generators", "transformers", "validators")
 GROUP = "krmfn.dev/"

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from krmfn.documents.strict import mapping
-from krmfn.sealedsecret import LOCAL_CONFIG, PREVIOUS_NAMES
+from krmfn.objects.sealed_secret import LOCAL_CONFIG, PREVIOUS_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from krmfn.resourcelist import Item
+    from krmfn.objects.stream import Item
 
 ORIGIN = "config.kubernetes.io/origin"
 

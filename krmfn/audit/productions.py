@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from krmfn import fieldpath, sealedsecret
+from krmfn import fieldpath
 from krmfn.audit.entries import Scope
 from krmfn.documents.strict import mapping
+from krmfn.objects import sealed_secret
 from krmfn.spec.base import API_VERSION
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Production:
 def productions(resource: Resource, entries: Entries) -> Iterator[Production]:
     """The Secrets that an object makes."""
     kind, version = resource.kind, resource.value["apiVersion"]
-    if kind == sealedsecret.KIND and version == sealedsecret.API_VERSION:
+    if kind == sealed_secret.KIND and version == sealed_secret.API_VERSION:
         yield _sealed(resource)
     elif kind == "SecretClaim" and version == API_VERSION:
         yield _claim(resource)

@@ -24,15 +24,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from krmfn import resourcelist, shape, tree
+from krmfn import shape
 from krmfn.auditing import enforce, refuse_owned
-from krmfn.basename import Names, names_in
 from krmfn.build.sandbox import Sandbox
 from krmfn.certificate_source import load_certificate
 from krmfn.documents.strict import mapping
 from krmfn.errors import SpecError, raise_all
+from krmfn.kustomize import reach
+from krmfn.kustomize.kustomization import FILE_NAMES, Overlay
+from krmfn.kustomize.renaming import Names, names_in
 from krmfn.marks import Group, groups_of, known_by, text_of, unmarked
-from krmfn.overlay import FILE_NAMES, Overlay
+from krmfn.objects import stream
 from krmfn.pipeline import permit, values
 from krmfn.platform_config import platform_of
 from krmfn.providers.base import Surroundings
@@ -46,12 +48,12 @@ from krmfn.validate import validate
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from krmfn.plan import Plan
+    from krmfn.objects.sealed_secret import Object
+    from krmfn.objects.stream import Item
+    from krmfn.plan.make import Plan
     from krmfn.providers.base import Surroundings
     from krmfn.render import Rendered
-    from krmfn.resourcelist import Item
     from krmfn.restart import Stamp
-    from krmfn.sealedsecret import Object
 
 _MEMORY = Path("/dev/shm")  # noqa: S108  # a private folder is made in it
 _LIST_PLACE = 0o700
@@ -228,16 +230,16 @@ def _shaped(
 def _shape(directory: Path, sandbox: Sandbox, flags: Sequence[str], around: Surroundings) -> Shape:
     """Phase 1."""
     root, platform = around.root, platform_of(around)
-    limit = platform.spec.limits.input_bytes if platform else tree.MAX_BYTES
-    reached = tree.reach(directory, root)
+    limit = platform.spec.limits.input_bytes if platform else reach.MAX_BYTES
+    reached = reach.reach(directory, root)
     copied = sandbox.home / "tree"
     copied.mkdir()
-    size = tree.copy(reached, copied, limit)
+    size = reach.copy(reached, copied, limit)
     if platform is not None:
         platform.usage.add_input(size)
-    validators = tree.plain_functions(reached, copied, lambda d: sandbox.build(d, root=copied))
+    validators = reach.plain_functions(reached, copied, lambda d: sandbox.build(d, root=copied))
     output = sandbox.build(copied / directory.relative_to(root), flags, plugins=True, root=copied)
-    items = resourcelist.stream(output, "the build")
+    items = stream.stream(output, "the build")
     if not items:
         raise SpecError("kustomize", "the build holds no resource", where=str(directory))
     _, value = reached.kustomizations[directory]
@@ -281,7 +283,7 @@ def _check(
     output: str, shaped: Shape, directory: Path, around: Surroundings, *, claims_only: bool
 ) -> None:
     """What the outermost kustomization's validators say of the final stream, and what always holds."""
-    items = resourcelist.stream(output, "the build")
+    items = stream.stream(output, "the build")
     # Secrets in clear are judged by the kustomization's own validator; krmfn has added none.
     checks: list[tuple[str | None, str]] = [(None, "warn")]
     for value in () if claims_only else shaped.validators:

@@ -26,17 +26,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from krmfn import derive
-from krmfn.certificate import choose
+from krmfn.crypto import derive
+from krmfn.crypto.certificate import choose
 from krmfn.deadline import Deadline
 from krmfn.documents import strict
 from krmfn.errors import OutputError, ProviderError, SpecError
 from krmfn.files.read import read_file
 from krmfn.files.write import create_file, replace_file
 from krmfn.providers.base import Number, Surroundings
-from krmfn.providers.canonical import canonical_path
 from krmfn.providers.credential import read_credential
 from krmfn.spec.parse import check
+from krmfn.spec.store_path import canonical_path
 from krmfn.spec.stores import AgeDocument, EnvCredential, FileCredential
 from krmfn.values import canonical_json
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from krmfn.audit.judge import Audit
-    from krmfn.resourcelist import Item
+    from krmfn.objects.stream import Item
 
 _WORDS = {
     "sealed": "sealed",

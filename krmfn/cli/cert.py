@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn.certificate import choose
 from krmfn.certificate_source import fetch_url
-from krmfn.cluster import NAMESPACE, SERVICE_NAMES, fetch_certificate
+from krmfn.cluster.api import NAMESPACE, SERVICE_NAMES, fetch_certificate
+from krmfn.crypto.certificate import choose
 from krmfn.deadline import Deadline
 from krmfn.errors import Finding, KrmfnError, SealingError
 from krmfn.files.read import read_file
@@ -27,7 +27,7 @@ from krmfn.files.write import replace_file
 if TYPE_CHECKING:
     import argparse
 
-    from krmfn.certificate import SealingCertificate
+    from krmfn.crypto.certificate import SealingCertificate
 
 
 def register(parser: argparse.ArgumentParser) -> None:

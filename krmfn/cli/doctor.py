@@ -24,13 +24,13 @@ from krmfn.build.sandbox import find_kustomize
 from krmfn.cli.build import terminated
 from krmfn.cli.console import console
 from krmfn.cli.install import plugin_home
-from krmfn.cluster import NAMESPACE, SERVICE_NAMES
+from krmfn.cluster.api import NAMESPACE, SERVICE_NAMES
 from krmfn.deadline import Deadline
 from krmfn.doctor import overlay, tools, vault
 from krmfn.doctor.diagnosis import AREAS, Diagnosis, Patient, failed
 from krmfn.errors import Failure, SpecError
 from krmfn.files.read import find_root
-from krmfn.overlay import kustomization_in
+from krmfn.kustomize.kustomization import kustomization_in
 from krmfn.providers.base import Surroundings
 from krmfn.providers.shared import StorePool
 from krmfn.text import counted, printable

@@ -28,7 +28,7 @@ from krmfn.files.write import create_file
 from krmfn.importer import document
 from krmfn.importer.entry import PLACEHOLDERS, Imported, Options
 from krmfn.importer.source import Source, sources
-from krmfn.overlay import kustomization_in
+from krmfn.kustomize.kustomization import kustomization_in
 from krmfn.providers.base import Surroundings
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import check, parse

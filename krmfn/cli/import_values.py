@@ -92,9 +92,9 @@ def _into_age(name: str, spec: AgeStore, secrets: Secrets, around: Surroundings)
     from krmfn.files.read import read_repository_file
     from krmfn.providers.age import open_file, read_identities
     from krmfn.providers.base import Location
-    from krmfn.providers.canonical import canonical_path
     from krmfn.providers.credential import read_credential
     from krmfn.providers.vault_write import occupied
+    from krmfn.spec.store_path import canonical_path
 
     file = Path(around.base / spec.age.file)
     identities = read_identities(read_credential(spec.age.identity_ref, around, what="identityRef"))

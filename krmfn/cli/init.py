@@ -31,9 +31,9 @@ from krmfn.errors import Failure, OutputError, SpecError
 from krmfn.files.diff import unified
 from krmfn.files.read import find_root
 from krmfn.files.write import create_file, replace_files
-from krmfn.overlay import NAMESPACE
+from krmfn.kustomize.checkout import Kustomization, kustomizations, overlays
+from krmfn.kustomize.kustomization import NAMESPACE
 from krmfn.proposal import Proposal
-from krmfn.repository import Kustomization, kustomizations, overlays
 from krmfn.survey import Survey, in_git
 from krmfn.text import counted, printable
 

@@ -19,7 +19,6 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn import resourcelist
 from krmfn.auditing import audit_stream
 from krmfn.build.one import look_at, values_of
 from krmfn.build.sandbox import find_kustomize
@@ -31,6 +30,7 @@ from krmfn.errors import Failure, SpecError
 from krmfn.files.read import find_root
 from krmfn.files.write import replace_file
 from krmfn.matrix import MISSING, NOT_NEEDED, STATES, Column, label_columns, share, shown, table
+from krmfn.objects import stream
 from krmfn.providers.base import Surroundings
 from krmfn.providers.shared import StorePool
 from krmfn.text import counted, printable
@@ -148,7 +148,7 @@ def _directories(names: list[str]) -> dict[Path, str]:
 
 def _column(seen: Look, name: str, around: Surroundings) -> Column:
     inside = around.base.resolve()
-    items = resourcelist.stream(seen.output, "the build")
+    items = stream.stream(seen.output, "the build")
     specs = [validator.spec for validator in seen.validators]
     audit = audit_stream(items, specs, base=inside, root=around.root)
     directory = inside.relative_to(around.root).as_posix()

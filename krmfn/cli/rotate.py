@@ -23,12 +23,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krmfn import rotate
-from krmfn.certificate import choose
-from krmfn.configs import find
+from krmfn.crypto.certificate import choose
 from krmfn.deadline import Deadline
 from krmfn.errors import SealingError, SpecError
 from krmfn.files.read import read_file
 from krmfn.files.write import replace_files
+from krmfn.kustomize.configs import find
 from krmfn.providers.base import Surroundings
 from krmfn.providers.shared import StorePool
 from krmfn.text import counted
@@ -36,8 +36,8 @@ from krmfn.text import counted
 if TYPE_CHECKING:
     import argparse
 
-    from krmfn.certificate import SealingCertificate
-    from krmfn.configs import Overlay
+    from krmfn.crypto.certificate import SealingCertificate
+    from krmfn.kustomize.configs import Overlay
 
 _EPOCH = re.compile(r"[A-Za-z0-9._-]{1,64}")
 

@@ -13,12 +13,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from krmfn import resourcelist
 from krmfn.cli.inputs import read_input
+from krmfn.crypto.unseal import load_private_keys, unseal
 from krmfn.errors import SpecError
-from krmfn.sealedsecret import API_VERSION, KIND
+from krmfn.objects import stream
+from krmfn.objects.sealed_secret import API_VERSION, KIND
 from krmfn.text import counted, printable
-from krmfn.unseal import load_private_keys, unseal
 
 if TYPE_CHECKING:
     import argparse
@@ -76,7 +76,7 @@ def _check(sealed: list[dict[str, Any]], keys: list[Any]) -> int:
 
 
 def _sealed_secrets(file: str) -> Iterator[dict[str, Any]]:
-    for item in resourcelist.stream(read_input(file), file):
+    for item in stream.stream(read_input(file), file):
         value = item.document.value()
         lists = isinstance(value, dict) and isinstance(value.get("items"), list)
         for one in value["items"] if lists else [value]:

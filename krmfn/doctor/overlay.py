@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from krmfn import resourcelist, tree
 from krmfn.audit.rules import check
 from krmfn.auditing import audit_stream
 from krmfn.build.one import look_at, plans
@@ -20,8 +19,17 @@ from krmfn.documents import strict
 from krmfn.documents.strict import mapping
 from krmfn.errors import Failure, PolicyError
 from krmfn.files.read import read_file
+from krmfn.kustomize import reach
+from krmfn.objects import stream
+from krmfn.objects.sealed_secret import (
+    API_VERSION,
+    KIND,
+    SEALED_FOR,
+    SKIP_MARKER,
+    scope_of,
+    sealed_for,
+)
 from krmfn.preview import look
-from krmfn.sealedsecret import API_VERSION, KIND, SEALED_FOR, SKIP_MARKER, scope_of, sealed_for
 from krmfn.text import counted
 from krmfn.validate import CLAIM_GROUP, CLAIM_KIND, validate
 
@@ -30,11 +38,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from krmfn.audit.judge import Audit
-    from krmfn.certificate import SealingCertificate
+    from krmfn.crypto.certificate import SealingCertificate
     from krmfn.doctor.diagnosis import Patient, Status
-    from krmfn.plan import Plan
+    from krmfn.objects.stream import Item
+    from krmfn.plan.make import Plan
     from krmfn.providers.base import Surroundings
-    from krmfn.resourcelist import Item
     from krmfn.spec.validator import SealedSecretValidator
 
 RENEWED = timedelta(days=30)
@@ -67,7 +75,7 @@ def examine(patient: Patient) -> Examined:
     tell = found.diagnoses.extend
     try:
         seen = look_at(patient.directory, patient.command, patient.fresh())
-        items = resourcelist.stream(seen.output, "the build")
+        items = stream.stream(seen.output, "the build")
         values = [mapping(item.document.value()) for item in items]
         marker = list(_marker(patient))
     except Failure as failure:
@@ -119,7 +127,7 @@ def _not_built(failure: Failure, patient: Patient) -> Iterator[Diagnosis]:
 
 def _marker(patient: Patient) -> Iterator[Diagnosis]:
     """Whether something deletes the skip marker, where a function makes one."""
-    reached = tree.reach(patient.directory.resolve(), patient.around.root)
+    reached = reach.reach(patient.directory.resolve(), patient.around.root)
     kustomizations = [value for _, value in reached.kustomizations.values()]
     makes = any(v.get("generators") or v.get("transformers") for v in kustomizations)
     files = [file for file, _ in reached.kustomizations.values()]
@@ -234,7 +242,7 @@ def _hand_made(
 def _file_of(value: dict[str, Any], patient: Patient) -> str:
     """The file that holds a SealedSecret; empty when it was renamed, or is not found."""
     root = patient.around.root
-    for path in sorted(tree.reach(patient.directory.resolve(), root).files):
+    for path in sorted(reach.reach(patient.directory.resolve(), root).files):
         try:
             text = read_file(path, name=str(path), key="", root=root)
             if KIND.encode() not in text:

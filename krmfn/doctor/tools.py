@@ -14,20 +14,20 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn import configs
 from krmfn.doctor.diagnosis import Diagnosis
 from krmfn.documents import strict
 from krmfn.documents.strict import mapping
 from krmfn.errors import Failure, KrmfnError
+from krmfn.kustomize import configs
+from krmfn.kustomize.reach import FUNCTION_ANNOTATIONS
 from krmfn.spec.base import API_VERSION
-from krmfn.tree import FUNCTION_ANNOTATIONS
 from krmfn.validate import FUNCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from krmfn.configs import Config
     from krmfn.doctor.diagnosis import Patient
+    from krmfn.kustomize.configs import Config
 
 OLDEST = (5, 0, 3)
 _VERSION = re.compile(r"\bv?(\d+)\.(\d+)\.(\d+)")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from krmfn.doctor.overlay import Examined
-    from krmfn.plan import Plan
+    from krmfn.plan.make import Plan
     from krmfn.providers.base import Store, Surroundings
     from krmfn.providers.vault_health import Health, State
 

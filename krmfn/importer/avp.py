@@ -19,7 +19,7 @@ from krmfn.importer.avp_text import Piece, Ref, Text, compose
 from krmfn.importer.entry import Entry, Imported, escaped, shape
 from krmfn.importer.entry import template as make_template
 from krmfn.importer.secret import checked_type, without_bookkeeping
-from krmfn.sealedsecret import scope_of
+from krmfn.objects.sealed_secret import scope_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -14,12 +14,12 @@ import yaml
 
 from krmfn.documents import strict
 from krmfn.errors import Failure, KrmfnError, SpecError, raise_all
-from krmfn.lint import check_annotations
+from krmfn.plan.annotations import check_annotations
+from krmfn.plan.template import Template
 from krmfn.spec.base import API_VERSION
 from krmfn.spec.generator import stores_of_secret
 from krmfn.spec.parse import check, parse
 from krmfn.spec.transformer import SecretClaim
-from krmfn.template import Template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -11,8 +11,8 @@ import binascii
 from typing import TYPE_CHECKING
 
 from krmfn.importer.entry import Entry, Imported, place_of, put, remote, shape, template
+from krmfn.objects.sealed_secret import SCOPE_ANNOTATIONS, scope_of
 from krmfn.plaintext import Plaintext
-from krmfn.sealedsecret import SCOPE_ANNOTATIONS, scope_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

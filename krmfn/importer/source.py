@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from krmfn import sealedsecret
 from krmfn.documents import strict
 from krmfn.errors import KrmfnError, SpecError
 from krmfn.fieldpath import dotted
+from krmfn.objects import sealed_secret
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -173,7 +173,7 @@ class Source:
 
 def _is_sealed(owner: Any) -> bool:
     kind = (strict.mapping(owner).get(field) for field in ("apiVersion", "kind"))
-    return tuple(kind) == (sealedsecret.API_VERSION, sealedsecret.KIND)
+    return tuple(kind) == (sealed_secret.API_VERSION, sealed_secret.KIND)
 
 
 def sources(text: str | bytes, name: str) -> Iterator[Source]:

@@ -33,9 +33,9 @@ from krmfn.documents import strict
 from krmfn.errors import Failure, PolicyError, ProviderError, SpecError
 from krmfn.files.read import read_repository_file
 from krmfn.providers.base import Location, Number, Store
-from krmfn.providers.canonical import canonical_path
 from krmfn.providers.credential import read_credential
 from krmfn.spec.parse import check
+from krmfn.spec.store_path import canonical_path
 from krmfn.spec.stores import AgeDocument
 
 if TYPE_CHECKING:

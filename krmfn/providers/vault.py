@@ -16,11 +16,11 @@ from urllib.parse import quote
 from krmfn.errors import KrmfnError, ProviderError, SpecError
 from krmfn.providers import vault_health, vault_transit, vault_versions, vault_write
 from krmfn.providers.base import Location, Store
-from krmfn.providers.canonical import canonical_path
 from krmfn.providers.vault_address import choose_origin, variable
 from krmfn.providers.vault_auth import log_in
 from krmfn.providers.vault_http import Answer, Wire
 from krmfn.providers.vault_tls import tls_of
+from krmfn.spec.store_path import canonical_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from krmfn.errors import ProviderError
 from krmfn.plaintext import Plaintext
-from krmfn.providers.canonical import canonical_path
 from krmfn.providers.credential import read_credential
+from krmfn.spec.store_path import canonical_path
 from krmfn.spec.stores import (
     AppRoleAuth,
     CertAuth,

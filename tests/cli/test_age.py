@@ -15,7 +15,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from krmfn import derive
+from krmfn.crypto import derive
 from krmfn.providers.age import AgeFile, open_file, render_file
 
 CANARY = "canary-4711"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from krmfn.cluster_health import SecretFacts
+from krmfn.cluster.questions import SecretFacts
 from krmfn.doctor.cluster import judge_secret
 from krmfn.doctor.diagnosis import CHECKS
 from krmfn.doctor.tools import judge_version

@@ -100,7 +100,8 @@ ATTACKS = [
 # The command with its refusals of foreign functions taken out.
 WITHOUT_CHECKS = """
 import sys
-from krmfn import tree, __main__
-tree._check_function = lambda value, where: None
+from krmfn.kustomize import reach
+from krmfn import __main__
+reach._check_function = lambda value, where: None
 __main__.main()
 """

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from krmfn.errors import PolicyError, ProviderError
 from krmfn.providers import PROVIDERS
 from krmfn.providers.base import Location, Store
-from krmfn.providers.canonical import canonical_path
 from krmfn.spec.base import Model
+from krmfn.spec.store_path import canonical_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 import yaml
 
-from krmfn import catalogue, resourcelist
+from krmfn import catalogue
 from krmfn.audit.annotation import annotated
 from krmfn.audit.objects import resources
 from krmfn.audit.rules import RULES
@@ -88,15 +88,15 @@ def test_examples_do_what_they_say(tmp_path: Path) -> None:
     database = {**app, "kind": "Database", "metadata": {"name": "db"}, "spec": {}}
     spec: Any = parse(strict.load(validator, "page"))
     stream = f"{json.dumps(app)}\n---\n{json.dumps(database)}\n"
-    found = audit_stream(resourcelist.stream(stream), [spec.spec], base=tmp_path, root=tmp_path)
+    found = audit_stream(stream.stream(stream), [spec.spec], base=tmp_path, root=tmp_path)
     assert [one.verdict for one in found.judged] == ["operator"]
     by_crd = audit_stream(
-        resourcelist.stream(f"{crd}---\n{json.dumps(app)}\n"), base=tmp_path, root=tmp_path
+        stream.stream(f"{crd}---\n{json.dumps(app)}\n"), base=tmp_path, root=tmp_path
     )
     assert [(one.reference.keys, one.verdict) for one in by_crd.judged] == [
         (("username", "password"), "unmet")
     ]
-    (definition,) = resources(resourcelist.stream(crd))
+    (definition,) = resources(stream.stream(crd))
     assert annotated(definition) is not None
 
 

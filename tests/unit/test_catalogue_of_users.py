@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from krmfn import catalogue, resourcelist
+from krmfn import catalogue
 from krmfn.audit.annotation import ANNOTATION
 from krmfn.audit.rules import check
 from krmfn.auditing import audit_stream
@@ -52,7 +52,7 @@ metadata: {name: db, namespace: a}
 
 def findings(base: Path, stream: str, spec: dict[str, Any] | None = None) -> list[str]:
     specs = [ValidatorSpec.model_validate(spec)] if spec else []
-    found = audit_stream(resourcelist.stream(stream), specs, base=base, root=base)
+    found = audit_stream(stream.stream(stream), specs, base=base, root=base)
     return [f"{f.rule} {f.secret} {f.key}".strip() for f in check(found)]
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import TypeAdapter
 
-from krmfn.certificate import choose
 from krmfn.certificate_source import fetch_url, load_certificate
+from krmfn.crypto.certificate import choose
 from krmfn.deadline import Deadline
 from krmfn.errors import KrmfnError
 from krmfn.providers.base import Surroundings

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from krmfn.compare import Change, Comparison, compare, sealed_secrets, together
 from krmfn.errors import SpecError
-from krmfn.sealedsecret import sealed_secret
+from krmfn.objects.sealed_secret import sealed_secret
 
 F1, F2 = "a" * 64, "b" * 64
 SAME = Comparison((), 1, 2)

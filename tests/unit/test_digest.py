@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from krmfn import catalogue, digest, restart
-from krmfn.derive import first_step, remote_source, tlv
+from krmfn.crypto.derive import first_step, remote_source, tlv
 from krmfn.errors import KrmfnError
+from krmfn.objects.stream import read, stream
 from krmfn.plaintext import Plaintext
-from krmfn.plan import SealTarget, plan_claims
+from krmfn.plan.make import SealTarget, plan_claims
 from krmfn.render import Item as Value
 from krmfn.render import Rendered
-from krmfn.resourcelist import read, stream
 from krmfn.restart import ANNOTATION, Stamp, pod_specs, stamped
 from krmfn.spec.generator import SecretShape
 from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim

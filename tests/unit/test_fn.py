@@ -11,7 +11,7 @@ import pytest
 
 from krmfn import fn
 from krmfn.deadline import Deadline
-from krmfn.sealedsecret import SKIP_MARKER
+from krmfn.objects.sealed_secret import SKIP_MARKER
 from tests.support.function import Project, config, opened, resource_list, secret
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from krmfn.errors import SpecError
-from krmfn.overlay import Listed, Overlay, choose_namespace, read_overlay
+from krmfn.kustomize.kustomization import Listed, Overlay, choose_namespace, read_overlay
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ import pytest
 
 from krmfn.documents import strict
 from krmfn.errors import SpecError
-from krmfn.patches import Patch, patches
+from krmfn.kustomize.patches import Patch, patches
 
 EPOCH = ("spec", "sealing", "epoch")
 KIND = "SealedSecretGenerator"

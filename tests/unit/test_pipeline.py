@@ -22,15 +22,16 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
-from krmfn import derive, resolve
+from krmfn import resolve
+from krmfn.crypto import derive
+from krmfn.crypto.seal import hybrid_decrypt
 from krmfn.deadline import Deadline
 from krmfn.errors import KrmfnError, PolicyError, SealingError
-from krmfn.overlay import Overlay
+from krmfn.kustomize.kustomization import Overlay
 from krmfn.pipeline import generate
-from krmfn.plan import make_plan
+from krmfn.plan.make import make_plan
 from krmfn.providers.age import AgeStore
 from krmfn.providers.base import Json, Location, Number, Store, Surroundings
-from krmfn.seal import hybrid_decrypt
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import check, parse
 from krmfn.spec.stores import Age

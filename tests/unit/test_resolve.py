@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from krmfn import derive
+from krmfn.crypto import derive
 from krmfn.deadline import Deadline
 from krmfn.errors import (
     DeadlineError,
@@ -19,8 +19,8 @@ from krmfn.errors import (
     SealingError,
     SpecError,
 )
-from krmfn.overlay import Overlay
-from krmfn.plan import Plan, make_plan
+from krmfn.kustomize.kustomization import Overlay
+from krmfn.plan.make import Plan, make_plan
 from krmfn.providers import PROVIDERS, open_store
 from krmfn.providers.base import Surroundings
 from krmfn.resolve import Stores, at_once, derivation, locate, read_all

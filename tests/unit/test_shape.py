@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from krmfn import resourcelist, shape
+from krmfn import shape
 from krmfn.errors import KrmfnError
+from krmfn.objects import stream
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import parse
 from krmfn.spec.transformer import SealedSecretTransformer
@@ -50,7 +51,7 @@ def marked(*claims: Any) -> tuple[list[Any], list[Any]]:
     other = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}
     text = "---\n".join(json.dumps(one) + "\n" for one in (*claims, other, value))
     kept, made = shape.marked_claims(
-        resourcelist.stream(text), model, value, directory="overlays/prod", key=KEY
+        stream.stream(text), model, value, directory="overlays/prod", key=KEY
     )
     return [item.kind for item in kept], made
 

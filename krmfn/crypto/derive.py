@@ -58,7 +58,7 @@ class ItemContext:
     Attributes:
         spki_sha256: 32 bytes, of the recipient's public key.
         scope: ``strict``, ``namespace-wide`` or ``cluster-wide``.
-        label: the OAEP label, see `krmfn.sealedsecret.label_for`.
+        label: the OAEP label, see `krmfn.objects.sealed_secret.label_for`.
         namespace: the emitted namespace; empty for cluster-wide.
         name: the emitted final name, for every scope.
         key: the Secret's data key.

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from krmfn.errors import KrmfnError, SpecError, raise_all
-from krmfn.lint import check_annotations
-from krmfn.sealedsecret import label_for
+from krmfn.objects.sealed_secret import label_for
+from krmfn.plan.annotations import check_annotations
+from krmfn.plan.template import Template
 from krmfn.spec.generator import ItemMetadata, PlatformCertificate, PlatformKey, stores_of_secret
 from krmfn.spec.stores import PlatformStore
-from krmfn.template import Template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from krmfn.overlay import Overlay
+    from krmfn.kustomize.kustomization import Overlay
     from krmfn.spec.generator import (
         DataEntry,
         DataFrom,

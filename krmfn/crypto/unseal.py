@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from krmfn.certificate import pem_blocks
+from krmfn.crypto.certificate import pem_blocks
+from krmfn.crypto.seal import hybrid_decrypt
 from krmfn.documents import strict
 from krmfn.documents.strict import mapping
 from krmfn.errors import SealingError
-from krmfn.seal import hybrid_decrypt
-from krmfn.sealedsecret import CERTIFICATE, SEALED_FOR, label_for, scope_of, sealed_for
+from krmfn.objects.sealed_secret import CERTIFICATE, SEALED_FOR, label_for, scope_of, sealed_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from krmfn.sealedsecret import Object
+    from krmfn.objects.sealed_secret import Object
 
 
 def load_private_keys(content: bytes, name: str) -> list[RSAPrivateKey]:

@@ -8,7 +8,7 @@ The 64 random bytes (session key ‖ OAEP seed) are an argument, in the order in
 reads them. No library takes an OAEP seed, so EME-OAEP stands here; the tests hold it against the
 Go code's output and open it with another implementation.
 
-The zero nonce is sound only while no session key meets two plaintexts: `krmfn.derive` sees to it.
+The zero nonce is sound only while no session key meets two plaintexts: `krmfn.crypto.derive` sees to it.
 """
 
 from __future__ import annotations

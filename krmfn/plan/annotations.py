@@ -12,10 +12,10 @@ import json
 from typing import TYPE_CHECKING
 
 from krmfn.errors import OutputError, SpecError
-from krmfn.sealedsecret import BEHAVIOR
+from krmfn.objects.sealed_secret import BEHAVIOR
 
 if TYPE_CHECKING:
-    from krmfn.sealedsecret import Object
+    from krmfn.objects.sealed_secret import Object
     from krmfn.spec.generator import SecretShape
 
 SEALED_SECRETS = "sealedsecrets.bitnami.com/"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from krmfn.documents import strict
 from krmfn.errors import KrmfnError
 from krmfn.files.read import read_file
-from krmfn.overlay import FILE_NAMES, LISTS
+from krmfn.kustomize.kustomization import FILE_NAMES, LISTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

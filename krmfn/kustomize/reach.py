@@ -23,7 +23,7 @@ import yaml
 from krmfn.documents import strict
 from krmfn.errors import SpecError
 from krmfn.files.read import read_file
-from krmfn.overlay import FILE_NAMES, LISTS
+from krmfn.kustomize.kustomization import FILE_NAMES, LISTS
 from krmfn.spec.base import API_VERSION
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from krmfn import cluster
-from krmfn.cluster import NOT_FOUND, OK
+from krmfn.cluster import api
+from krmfn.cluster.api import NOT_FOUND, OK
 from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import ProviderError
-from krmfn.sealedsecret import API_VERSION, KIND
+from krmfn.objects.sealed_secret import API_VERSION, KIND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -66,7 +66,7 @@ class Questions:
     """
 
     def __init__(self, context: str | None, deadline: Deadline) -> None:
-        self._client = cluster.client(context)
+        self._client = api.client(context)
         self._deadline = deadline
 
     def controller(self, namespaces: Sequence[str], names: Sequence[str]) -> Controller | None:
@@ -76,7 +76,7 @@ class Questions:
                 service = f"/api/v1/namespaces/{_q(namespace)}/services/"
                 status, body = self._get(service + _q(name))
                 if status == OK:
-                    port = cluster.port(body)
+                    port = api.port(body)
                     proxy = f"{service}http:{_q(name)}:{port}/proxy"
                     return Controller(namespace, name, proxy)
         return None
@@ -102,9 +102,7 @@ class Questions:
         status = TOO_MANY
         for _ in range(TRIES):
             self._deadline.left()
-            status, _ = cluster.ask(
-                self._client, "POST", f"{controller.proxy}/v1/verify", body=sealed
-            )
+            status, _ = api.ask(self._client, "POST", f"{controller.proxy}/v1/verify", body=sealed)
             if status != TOO_MANY:
                 break
             pause(PAUSE)
@@ -155,14 +153,14 @@ class Questions:
         )
 
     def _get(self, path: str) -> tuple[int, bytes]:
-        return cluster.ask(self._client, "GET", path)
+        return api.ask(self._client, "GET", path)
 
     def _object(self, path: str, what: str) -> dict[str, Any] | None:
         status, body = self._get(path)
         if status == NOT_FOUND:
             return None
         if status != OK:
-            denied = status in (cluster.UNAUTHORIZED, cluster.FORBIDDEN)
+            denied = status in (api.UNAUTHORIZED, api.FORBIDDEN)
             raise ProviderError(
                 "permission-denied" if denied else "unavailable",
                 f"the API server answers {status}",

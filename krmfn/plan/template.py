@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from krmfn.errors import SealingError, SpecError
-from krmfn.template_functions import FUNCTIONS, MAX_BYTES, FunctionError
+from krmfn.plan.template_functions import FUNCTIONS, MAX_BYTES, FunctionError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

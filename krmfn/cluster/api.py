@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from krmfn.errors import ProviderError
-from krmfn.sealedsecret import API_VERSION, KIND
+from krmfn.objects.sealed_secret import API_VERSION, KIND
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

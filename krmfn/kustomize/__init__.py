@@ -1,0 +1,1 @@
+"""The kustomizations of a repository, read only."""
