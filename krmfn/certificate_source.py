@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from krmfn.deadline import Deadline
-    from krmfn.providers.base import Surroundings
     from krmfn.resolve import Stores
     from krmfn.spec.generator import Certificate, PlatformCertificate
     from krmfn.spec.platform import Recipient
+    from krmfn.stores.store import Surroundings
 
 FIELD = "spec.sealing.certificate"
 MAX_RESPONSE = 64 * 1024

@@ -25,20 +25,20 @@ from krmfn.objects import stream
 from krmfn.objects.sealed_secret import claim_companion, name_companion, skip_marker
 from krmfn.pipeline import generate
 from krmfn.plan.make import make_plan
-from krmfn.platform_config import platform_of
-from krmfn.providers.base import Surroundings
+from krmfn.policy.file import platform_of
 from krmfn.resolve import Stores
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import name_of, parse
 from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
 from krmfn.spec.validator import SealedSecretValidator
+from krmfn.stores.store import Surroundings
 from krmfn.transform import transform
 from krmfn.validate import validate
 
 if TYPE_CHECKING:
     from krmfn.deadline import Deadline
     from krmfn.objects.stream import Item
-    from krmfn.platform_config import Platform
+    from krmfn.policy.file import Platform
 
 GENERATOR, VALIDATOR = "SealedSecretGenerator", "SealedSecretValidator"
 MAX_INPUT = 256 * 1024 * 1024

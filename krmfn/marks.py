@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from krmfn.objects.sealed_secret import Object
     from krmfn.objects.stream import Item
     from krmfn.plan.make import Plan
-    from krmfn.providers.base import Surroundings
     from krmfn.restart import Stamp
     from krmfn.spec.transformer import SealedSecretTransformer
+    from krmfn.stores.store import Surroundings
 
 # Annotations that only krmfn writes, and that say something of what it did in this run.
 OURS = (shape.PLAN, SEALED_FOR, CERTIFICATE)

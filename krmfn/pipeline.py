@@ -17,7 +17,7 @@ from krmfn.errors import Failure, KrmfnError, raise_all
 from krmfn.objects.sealed_secret import sealed_secret
 from krmfn.plan.annotations import check_size
 from krmfn.plan.make import ungoverned
-from krmfn.platform_config import platform_of
+from krmfn.policy.file import platform_of
 from krmfn.render import Rendered, known_sources, render
 from krmfn.resolve import Derivation, Stores, derivation, locate, read_all, refuse_key
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from krmfn.crypto.certificate import SealingCertificate
     from krmfn.objects.sealed_secret import Object
     from krmfn.plan.make import Plan, Read, SealTarget
-    from krmfn.platform_config import Platform
-    from krmfn.providers.base import Json, Location, Surroundings
+    from krmfn.policy.file import Platform
+    from krmfn.stores.store import Json, Location, Surroundings
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def permit(plan: Plan, around: Surroundings, *, now: datetime) -> None:
     platform = platform_of(around)
     if platform is None:
         return
-    from krmfn.govern import allow
+    from krmfn.policy.judge import allow
 
     plan, key_name = under(platform, plan)
     certificate = load_certificate(plan.sealing.certificate, Stores({}, around), around, now)
@@ -130,7 +130,7 @@ def under(platform: Platform | None, plan: Plan) -> tuple[Plan, str]:
     """The plan with what the platform defines, and the name of its derivation key there."""
     if platform is None:
         return ungoverned(plan), ""
-    from krmfn.govern import governed  # lazy: only those who have a policy pay for it
+    from krmfn.policy.judge import governed  # lazy: only those who have a policy pay for it
 
     return governed(plan, platform.spec)
 
@@ -138,7 +138,7 @@ def under(platform: Platform | None, plan: Plan) -> tuple[Plan, str]:
 def _pass(platform: Platform | None, plan: Plan, key_name: str, recipient: str) -> None:
     """Go on only if the platform's rules allow all of the plan, within its limits."""
     if platform is not None:
-        from krmfn.govern import allow
+        from krmfn.policy.judge import allow
 
         allow(plan, key_name, recipient, platform.application, platform.spec)
         platform.usage.add_plan(plan, recipient)

@@ -15,7 +15,7 @@ from krmfn.certificate_source import load_certificate
 from krmfn.errors import KrmfnError
 from krmfn.pipeline import under
 from krmfn.plan.make import read_of
-from krmfn.platform_config import platform_of
+from krmfn.policy.file import platform_of
 from krmfn.resolve import Stores, at_once, derivation
 from krmfn.spec.generator import TransitKey, UrlCertificate
 from krmfn.spec.stores import StoreProperty
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from krmfn.crypto.certificate import SealingCertificate
-    from krmfn.govern import Verdict
     from krmfn.plan.make import Plan, Read, SealTarget
-    from krmfn.providers.base import Surroundings
+    from krmfn.policy.judge import Verdict
+    from krmfn.stores.store import Surroundings
 
 EVERYTHING = "*"
 
@@ -103,7 +103,7 @@ def look(plan: Plan, around: Surroundings, *, now: datetime, offline: bool) -> l
             certificate = load_certificate(plan.sealing.certificate, stores, around, now)
         verdicts: list[Verdict] = []
         if platform is not None and certificate is not None:
-            from krmfn.govern import verdicts as judge  # lazy: only those who have a policy
+            from krmfn.policy.judge import verdicts as judge  # lazy: only those who have a policy
 
             recipient = certificate.fingerprint
             verdicts = judge(plan, key_name, recipient, platform.application, platform.spec)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from krmfn.plan.template import Template
-    from krmfn.providers.base import Json, Location
     from krmfn.spec.stores import ExtractRef, RemoteRef
+    from krmfn.stores.store import Json, Location
 
 _KEY_CHARACTERS = frozenset("-._abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 MAX_KEY = 253

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from krmfn.crypto import derive
 from krmfn.errors import Failure, KrmfnError, SealingError, SpecError, raise_all
-from krmfn.providers import open_store
 from krmfn.spec.generator import StoredKey, TransitKey
+from krmfn.stores import open_store
 from krmfn.values import components, pick, to_bytes
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from krmfn.deadline import Deadline
     from krmfn.plan.make import Plan, Read
-    from krmfn.providers.base import Json, Location, Store, Surroundings
     from krmfn.spec.generator import DefinedKey
     from krmfn.spec.stores import StoreProperty
+    from krmfn.stores.store import Json, Location, Store, Surroundings
 
 T = TypeVar("T")
 MAX_CONCURRENT = 16

@@ -17,9 +17,9 @@ from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import KrmfnError, SealingError, SpecError
 from krmfn.files.diff import unified
 from krmfn.files.read import read_repository_file
-from krmfn.providers.base import Surroundings
 from krmfn.resolve import Stores, at_once
 from krmfn.spec.parse import parse
+from krmfn.stores.store import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from krmfn.crypto.certificate import SealingCertificate
     from krmfn.kustomize.configs import Config, Overlay
-    from krmfn.providers.base import Location
+    from krmfn.stores.store import Location
 
 GENERATOR, TRANSFORMER, CLAIM = "SealedSecretGenerator", "SealedSecretTransformer", "SecretClaim"
 CERTIFICATES = {

@@ -27,7 +27,7 @@ from krmfn.kustomize.checkout import Checkout
 from krmfn.kustomize.kustomization import Overlay, read_overlay
 from krmfn.kustomize.renaming import Names
 from krmfn.objects import stream
-from krmfn.providers.base import Surroundings
+from krmfn.stores.store import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from krmfn.kustomize.kustomization import Overlay
     from krmfn.objects.sealed_secret import Object
     from krmfn.objects.stream import Item
-    from krmfn.providers.base import Surroundings
     from krmfn.spec.transformer import SealedSecretTransformer
+    from krmfn.stores.store import Surroundings
 
 CLAIM = "SecretClaim"
 

@@ -14,10 +14,10 @@ import re
 from typing import TYPE_CHECKING
 
 from krmfn.errors import ProviderError, SealingError, SpecError
-from krmfn.providers.base import Number
+from krmfn.stores.store import Number
 
 if TYPE_CHECKING:
-    from krmfn.providers.base import Json
+    from krmfn.stores.store import Json
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")  # one spelling for each item
 # Integers above this are exact in krmfn, and not in every server on the way.

@@ -36,12 +36,12 @@ from krmfn.kustomize.renaming import Names, names_in
 from krmfn.marks import Group, groups_of, known_by, text_of, unmarked
 from krmfn.objects import stream
 from krmfn.pipeline import permit, values
-from krmfn.platform_config import platform_of
-from krmfn.providers.base import Surroundings
+from krmfn.policy.file import platform_of
 from krmfn.resolve import Stores
 from krmfn.restart import stamped
 from krmfn.spec.parse import parse
 from krmfn.spec.validator import SealedSecretValidator
+from krmfn.stores.store import Surroundings
 from krmfn.transform import transform
 from krmfn.validate import validate
 
@@ -51,9 +51,9 @@ if TYPE_CHECKING:
     from krmfn.objects.sealed_secret import Object
     from krmfn.objects.stream import Item
     from krmfn.plan.make import Plan
-    from krmfn.providers.base import Surroundings
     from krmfn.render import Rendered
     from krmfn.restart import Stamp
+    from krmfn.stores.store import Surroundings
 
 _MEMORY = Path("/dev/shm")  # noqa: S108  # a private folder is made in it
 _LIST_PLACE = 0o700

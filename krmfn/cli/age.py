@@ -33,19 +33,19 @@ from krmfn.documents import strict
 from krmfn.errors import OutputError, ProviderError, SpecError
 from krmfn.files.read import read_file
 from krmfn.files.write import create_file, replace_file
-from krmfn.providers.base import Number, Surroundings
-from krmfn.providers.credential import read_credential
 from krmfn.spec.parse import check
 from krmfn.spec.store_path import canonical_path
 from krmfn.spec.stores import AgeDocument, EnvCredential, FileCredential
+from krmfn.stores.credential import read_credential
+from krmfn.stores.store import Number, Surroundings
 from krmfn.values import canonical_json
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping
 
-    from krmfn.providers.age import AgeFile, Identity
-    from krmfn.providers.base import Json
+    from krmfn.stores.age.store import AgeFile, Identity
+    from krmfn.stores.store import Json
 
 VARIABLE = "KRMFN_AGE_IDENTITY"
 DERIVATION = "krmfn/derivation"
@@ -100,7 +100,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Init, set or get."""
     try:
-        importlib.import_module("krmfn.providers.age")
+        importlib.import_module("krmfn.stores.age.store")
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("krmfn"):
             raise
@@ -111,7 +111,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _init(arguments: argparse.Namespace) -> int:
-    from krmfn.providers.age import AgeFile, open_file, render_file
+    from krmfn.stores.age.store import AgeFile, open_file, render_file
 
     path = Path(arguments.file)
     bound = _bound_to(arguments)
@@ -224,7 +224,7 @@ def rewrite(
     path: Path, identities: list[Identity], file: AgeFile, new: Mapping[str, dict[str, Json]]
 ) -> None:
     """Put secrets, by path, into the encrypted file; whoever calls holds `alone`."""
-    from krmfn.providers.age import AgeFile, open_file, render_file
+    from krmfn.stores.age.store import AgeFile, open_file, render_file
 
     changed = AgeFile(file.frame, {**file.secrets, **new})
     content = render_file(changed)
@@ -323,7 +323,7 @@ def _text(fields: dict[str, Json], arguments: argparse.Namespace) -> str:
 
 
 def _opened(arguments: argparse.Namespace) -> tuple[list[Identity], AgeFile]:
-    from krmfn.providers.age import open_file
+    from krmfn.stores.age.store import open_file
 
     identities = _identities(arguments)
     content = read_file(Path(arguments.file), name=arguments.file, key="")
@@ -331,7 +331,7 @@ def _opened(arguments: argparse.Namespace) -> tuple[list[Identity], AgeFile]:
 
 
 def _identities(arguments: argparse.Namespace) -> list[Identity]:
-    from krmfn.providers.age import read_identities
+    from krmfn.stores.age.store import read_identities
 
     ref = (
         FileCredential(file=arguments.identity)

@@ -31,8 +31,8 @@ from krmfn.doctor.diagnosis import AREAS, Diagnosis, Patient, failed
 from krmfn.errors import Failure, SpecError
 from krmfn.files.read import find_root
 from krmfn.kustomize.kustomization import kustomization_in
-from krmfn.providers.base import Surroundings
-from krmfn.providers.shared import StorePool
+from krmfn.stores.pool import StorePool
+from krmfn.stores.store import Surroundings
 from krmfn.text import counted, printable
 
 if TYPE_CHECKING:

@@ -29,10 +29,10 @@ from krmfn.importer import document
 from krmfn.importer.entry import PLACEHOLDERS, Imported, Options
 from krmfn.importer.source import Source, sources
 from krmfn.kustomize.kustomization import kustomization_in
-from krmfn.providers.base import Surroundings
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import check, parse
 from krmfn.spec.transformer import SealedSecretTransformer, TransformerSpec
+from krmfn.stores.store import Surroundings
 from krmfn.text import printable
 
 if TYPE_CHECKING:

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 from krmfn.cli.console import progress
 from krmfn.errors import Failure, KrmfnError, ProviderError, raise_all
-from krmfn.providers import open_store
 from krmfn.spec.stores import AgeStore
+from krmfn.stores import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from krmfn.plaintext import Plaintext
-    from krmfn.providers.base import Json, Location, Store, Surroundings
     from krmfn.spec.base import Model
+    from krmfn.stores.store import Json, Location, Store, Surroundings
 
     Secrets = Mapping[str, Mapping[str, Plaintext]]
 
@@ -73,7 +73,7 @@ def write_values(name: str, spec: Model, secrets: Secrets, around: Surroundings)
 
 def _is_free(store: Store, location: Location, fields: Mapping[str, Plaintext]) -> bool:
     """Whether nothing is there; not so when the same is."""
-    from krmfn.providers.vault_write import occupied
+    from krmfn.stores.vault.write import occupied
 
     try:
         found = store.read(location, None)
@@ -90,11 +90,11 @@ def _into_age(name: str, spec: AgeStore, secrets: Secrets, around: Surroundings)
     """All in one new file."""
     from krmfn.cli.age import alone, rewrite
     from krmfn.files.read import read_repository_file
-    from krmfn.providers.age import open_file, read_identities
-    from krmfn.providers.base import Location
-    from krmfn.providers.credential import read_credential
-    from krmfn.providers.vault_write import occupied
     from krmfn.spec.store_path import canonical_path
+    from krmfn.stores.age.store import open_file, read_identities
+    from krmfn.stores.credential import read_credential
+    from krmfn.stores.store import Location
+    from krmfn.stores.vault.write import occupied
 
     file = Path(around.base / spec.age.file)
     identities = read_identities(read_credential(spec.age.identity_ref, around, what="identityRef"))

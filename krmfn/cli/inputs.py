@@ -16,10 +16,10 @@ from krmfn.errors import SpecError
 from krmfn.files.read import find_root, read_file
 from krmfn.kustomize.kustomization import kustomization_in
 from krmfn.objects import stream
-from krmfn.providers.base import Surroundings
 from krmfn.spec.base import Model
 from krmfn.spec.parse import parse
 from krmfn.spec.validator import SealedSecretValidator
+from krmfn.stores.store import Surroundings
 
 if TYPE_CHECKING:
     import argparse

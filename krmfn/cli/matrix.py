@@ -31,8 +31,8 @@ from krmfn.files.read import find_root
 from krmfn.files.write import replace_file
 from krmfn.matrix import MISSING, NOT_NEEDED, STATES, Column, label_columns, share, shown, table
 from krmfn.objects import stream
-from krmfn.providers.base import Surroundings
-from krmfn.providers.shared import StorePool
+from krmfn.stores.pool import StorePool
+from krmfn.stores.store import Surroundings
 from krmfn.text import counted, printable
 
 if TYPE_CHECKING:

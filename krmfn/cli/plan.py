@@ -26,10 +26,10 @@ from krmfn.cli.build import terminated
 from krmfn.deadline import Deadline
 from krmfn.errors import Failure, PolicyError, ProviderError, SpecError
 from krmfn.files.read import find_root
-from krmfn.platform_config import platform_of
+from krmfn.policy.file import platform_of
 from krmfn.preview import look
-from krmfn.providers.base import Surroundings
-from krmfn.providers.shared import StorePool
+from krmfn.stores.pool import StorePool
+from krmfn.stores.store import Surroundings
 from krmfn.text import printable
 
 if TYPE_CHECKING:

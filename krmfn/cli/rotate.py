@@ -29,8 +29,8 @@ from krmfn.errors import SealingError, SpecError
 from krmfn.files.read import read_file
 from krmfn.files.write import replace_files
 from krmfn.kustomize.configs import find
-from krmfn.providers.base import Surroundings
-from krmfn.providers.shared import StorePool
+from krmfn.stores.pool import StorePool
+from krmfn.stores.store import Surroundings
 from krmfn.text import counted
 
 if TYPE_CHECKING:

@@ -23,10 +23,10 @@ from krmfn.files.read import find_root
 from krmfn.kustomize.kustomization import Overlay
 from krmfn.objects import stream
 from krmfn.objects.sealed_secret import IDENTITY
-from krmfn.platform_config import platform_of
-from krmfn.providers.base import Surroundings
+from krmfn.policy.file import platform_of
 from krmfn.restart import pod_specs, references
 from krmfn.spec.transformer import SealedSecretTransformer
+from krmfn.stores.store import Surroundings
 from krmfn.transform import transform
 from krmfn.validate import validate
 

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from krmfn.doctor.diagnosis import Patient, Status
     from krmfn.objects.stream import Item
     from krmfn.plan.make import Plan
-    from krmfn.providers.base import Surroundings
     from krmfn.spec.validator import SealedSecretValidator
+    from krmfn.stores.store import Surroundings
 
 RENEWED = timedelta(days=30)
 SHOWN = 3  # findings of the audit

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from krmfn.doctor.diagnosis import Diagnosis, failed
 from krmfn.errors import Failure
 from krmfn.pipeline import under
-from krmfn.platform_config import platform_of
+from krmfn.policy.file import platform_of
 from krmfn.preview import look
 from krmfn.resolve import Stores
 from krmfn.spec.generator import StoredKey, TransitKey
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from krmfn.doctor.overlay import Examined
     from krmfn.plan.make import Plan
-    from krmfn.providers.base import Store, Surroundings
-    from krmfn.providers.vault_health import Health, State
+    from krmfn.stores.store import Store, Surroundings
+    from krmfn.stores.vault.health import Health, State
 
 SKEW_SECONDS = 60
 SHORT_SECONDS = 300

@@ -11,11 +11,11 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from krmfn.application import DESTINATION, policy_required
 from krmfn.documents import strict
 from krmfn.documents.strict import mapping
 from krmfn.errors import KrmfnError, SpecError
 from krmfn.files.read import read_repository_file
+from krmfn.policy.application import DESTINATION, policy_required
 from krmfn.spec.base import API_VERSION
 
 if TYPE_CHECKING:

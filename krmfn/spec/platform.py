@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, Tag, model_validator
 
-from krmfn.application import USERS_OWN
+from krmfn.policy.application import USERS_OWN
 from krmfn.spec.base import AS_LIST, Metadata, Model, Sha256, Text, one_of, spec_error
 from krmfn.spec.generator import DefinedKey, Mode, Scope, TransitKey, repeated
 from krmfn.spec.pattern import problem

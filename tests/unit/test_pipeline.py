@@ -30,11 +30,11 @@ from krmfn.errors import KrmfnError, PolicyError, SealingError
 from krmfn.kustomize.kustomization import Overlay
 from krmfn.pipeline import generate
 from krmfn.plan.make import make_plan
-from krmfn.providers.age import AgeStore
-from krmfn.providers.base import Json, Location, Number, Store, Surroundings
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import check, parse
 from krmfn.spec.stores import Age
+from krmfn.stores.age.store import AgeStore
+from krmfn.stores.store import Json, Location, Number, Store, Surroundings
 from tests.support import make_build_vectors, make_seal_vectors
 from tests.support.make_seal_vectors import KEYS
 from tests.support.openbao import OpenBao, development

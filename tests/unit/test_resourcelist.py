@@ -148,9 +148,9 @@ def test_a_list_is_written_with_items_as_they_came() -> None:
 def test_a_stream_is_written_with_documents_as_they_came() -> None:
     """Documents to the byte, then our own objects, separated by markers."""
     found = stream.stream("a: b # c\n---\nd: e\n")
-    written = stream.rewrite_stream.stream(found, [{"f": 1}])
+    written = stream.rewrite_stream(found, [{"f": 1}])
     assert written == 'a: b # c\n---\nd: e\n---\n{"f":1}\n'
-    assert stream.rewrite_stream.stream((), [{"f": 1}]) == '{"f":1}\n'
+    assert stream.rewrite_stream((), [{"f": 1}]) == '{"f":1}\n'
 
 
 def test_our_own_list_is_json() -> None:
@@ -245,7 +245,7 @@ def test_a_list_without_a_configuration() -> None:
     )
 
 
-def test_a_plain_stream.stream() -> None:
+def test_a_plain_stream() -> None:
     """What a legacy plugin is given."""
     found = stream.stream("kind: A\n---\nkind: B\n---\n")
     assert [item.header() for item in found] == [{"kind": "A"}, {"kind": "B"}]
@@ -270,4 +270,4 @@ def test_an_unended_last_line_is_read_and_not_rewritten() -> None:
     items = stream.stream("a: |\n  b", "file")
     assert items[0].document.value() == {"a": "b"}
     with pytest.raises(SpecError, match="the last line is not ended"):
-        stream.rewrite_stream.stream(items, [])
+        stream.rewrite_stream(items, [])

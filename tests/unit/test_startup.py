@@ -20,10 +20,10 @@ PEM = (ROOT / "examples/logto/overlays/prod/certs/production.pem").read_text()
 NEVER = {"argparse", "asyncio", "click", "jinja2", "kubernetes", "logging", "requests"}
 NEVER |= {"rich", "subprocess", "krmfn.cli", "krmfn.cluster.api", "krmfn.crypto.unseal"}
 # Imported by those whom a policy governs.
-NEVER |= {"krmfn.govern", "krmfn.policy", "krmfn.spec.platform"}
+NEVER |= {"krmfn.policy.judge", "krmfn.policy.rules", "krmfn.spec.platform"}
 # Imported by those who ask a server (`socket` comes with every X.509 certificate).
 NETWORK = {"http.client", "hvac", "ssl", "urllib.request", "urllib3"}
-STORES = {"krmfn.providers.age", "krmfn.providers.vault", "pyrage"}
+STORES = {"krmfn.stores.age.store", "krmfn.stores.vault.store", "pyrage"}
 
 # Runs main as the command does, and tells on standard error what was imported when it leaves.
 PROBE = """
@@ -94,9 +94,9 @@ def test_a_vault_without_login(openbao: OpenBao, tmp_path: Path) -> None:
     spec["secrets"][0]["store"] = "main"
     code, output, modules = run(json.dumps(call), cwd=tmp_path, environ=openbao.environ)
     assert (code, "SealedSecret" in output) == (0, True)
-    assert {"krmfn.providers.vault", "urllib3"} <= modules
+    assert {"krmfn.stores.vault.store", "urllib3"} <= modules
     brought_by_urllib3 = {"logging"}
-    unwanted = NEVER | {"hvac", "krmfn.providers.age", "pyrage"}
+    unwanted = NEVER | {"hvac", "krmfn.stores.age.store", "pyrage"}
     assert modules & (unwanted - brought_by_urllib3) == set()
 
 

@@ -12,7 +12,7 @@ import yaml
 from krmfn.documents import strict
 from krmfn.documents.strict import Position
 from krmfn.errors import SpecError
-from krmfn.providers.base import Number
+from krmfn.stores.store import Number
 
 
 def line(text: str | bytes) -> str:

@@ -20,9 +20,9 @@ from krmfn.objects.sealed_secret import (
     PREVIOUS_NAMESPACES,
     claim_companion,
 )
-from krmfn.providers.base import Surroundings
 from krmfn.spec.parse import parse
 from krmfn.spec.transformer import SealedSecretTransformer
+from krmfn.stores.store import Surroundings
 from krmfn.transform import Transformed, transform
 from tests.support.memory_store import MemorySpec, registered
 

@@ -13,11 +13,11 @@ import pytest
 
 from krmfn.deadline import Deadline
 from krmfn.errors import KrmfnError, PolicyError, ProviderError, SpecError
-from krmfn.providers import vault_http
-from krmfn.providers.base import Surroundings
-from krmfn.providers.vault import VaultStore
-from krmfn.providers.vault_address import parse_origin
 from krmfn.spec.stores import Vault
+from krmfn.stores import vault_http
+from krmfn.stores.store import Surroundings
+from krmfn.stores.vault.address import parse_origin
+from krmfn.stores.vault.store import VaultStore
 from tests.support.wire import (
     KV2,
     SECRET,

@@ -10,8 +10,8 @@ from krmfn.plaintext import Plaintext
 from krmfn.spec.stores import EnvCredential
 
 if TYPE_CHECKING:
-    from krmfn.providers.base import Surroundings
     from krmfn.spec.stores import FileCredential
+    from krmfn.stores.store import Surroundings
 
 MAX_CREDENTIAL = 1024 * 1024
 

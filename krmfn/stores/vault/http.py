@@ -23,7 +23,7 @@ from urllib3.exceptions import HTTPError, SSLError
 from urllib3.util import Retry, Timeout
 
 from krmfn.errors import DeadlineError, ProviderError
-from krmfn.providers.base import Number
+from krmfn.stores.store import Number
 
 if TYPE_CHECKING:
     import socket
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from krmfn.deadline import Deadline
     from krmfn.errors import KrmfnError
     from krmfn.plaintext import Plaintext
-    from krmfn.providers.vault_address import Origin
+    from krmfn.stores.vault.address import Origin
 
 MAX_CONNECTIONS = 16
 MAX_ANSWER = 16 * 1024 * 1024

@@ -13,19 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn.application import application_of, policy_required
 from krmfn.documents import strict
 from krmfn.errors import Failure, PolicyError
 from krmfn.files.read import read_file
+from krmfn.policy.application import application_of, policy_required
 from krmfn.spec.base import API_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from krmfn.application import Application
-    from krmfn.govern import Usage
-    from krmfn.providers.base import Surroundings
+    from krmfn.policy.application import Application
+    from krmfn.policy.judge import Usage
     from krmfn.spec.platform import PlatformConfig, PlatformSpec
+    from krmfn.stores.store import Surroundings
 
 VARIABLE = "KRMFN_CONFIG"
 
@@ -66,7 +66,7 @@ def _load(around: Surroundings) -> Platform | None:
         raise _unusable("is not an absolute path")
     if required:
         _check_place(path, around.root)
-    from krmfn.govern import Usage  # lazy: only those who have a policy pay for it
+    from krmfn.policy.judge import Usage  # lazy: only those who have a policy pay for it
 
     spec = read_platform(path).spec
     return Platform(spec, application_of(around.environ), Usage(spec.limits))

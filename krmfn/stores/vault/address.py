@@ -19,8 +19,8 @@ from krmfn.errors import PolicyError, SpecError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from krmfn.providers.base import Surroundings
     from krmfn.spec.stores import Vault
+    from krmfn.stores.store import Surroundings
 
 ADDRESSES = ("VAULT_ADDR", "BAO_ADDR")
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from krmfn.errors import ProviderError
 
 if TYPE_CHECKING:
-    from krmfn.providers.base import Store, Surroundings
     from krmfn.spec.base import Model
+    from krmfn.stores.store import Store, Surroundings
 
 # field of the spec -> (module, class, extra that installs what it needs)
 PROVIDERS = {
-    "vault": ("krmfn.providers.vault", "VaultStore", "vault"),
-    "age": ("krmfn.providers.age", "AgeStore", "age"),
+    "vault": ("krmfn.stores.vault.store", "VaultStore", "vault"),
+    "age": ("krmfn.stores.age.store", "AgeStore", "age"),
 }
 
 

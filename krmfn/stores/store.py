@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from krmfn.deadline import Deadline
     from krmfn.plaintext import Plaintext
-    from krmfn.platform_config import Platform
-    from krmfn.providers.vault_health import Health
+    from krmfn.policy.file import Platform
     from krmfn.spec.base import Model
+    from krmfn.stores.vault.health import Health
 
 
 class Number(str):

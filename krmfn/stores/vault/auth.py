@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from krmfn.errors import ProviderError
 from krmfn.plaintext import Plaintext
-from krmfn.providers.credential import read_credential
 from krmfn.spec.store_path import canonical_path
 from krmfn.spec.stores import (
     AppRoleAuth,
@@ -21,11 +20,12 @@ from krmfn.spec.stores import (
     TokenAuth,
     UserPassAuth,
 )
+from krmfn.stores.credential import read_credential
 
 if TYPE_CHECKING:
-    from krmfn.providers.base import Surroundings
-    from krmfn.providers.vault_http import Answer, Wire
     from krmfn.spec.stores import Auth
+    from krmfn.stores.store import Surroundings
+    from krmfn.stores.vault.http import Answer, Wire
 
 OK, DENIED = 200, frozenset({400, 401, 403})
 TOKEN_VARIABLES = ("VAULT_TOKEN", "BAO_TOKEN")

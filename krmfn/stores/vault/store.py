@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from krmfn.errors import KrmfnError, ProviderError, SpecError
-from krmfn.providers import vault_health, vault_transit, vault_versions, vault_write
-from krmfn.providers.base import Location, Store
-from krmfn.providers.vault_address import choose_origin, variable
-from krmfn.providers.vault_auth import log_in
-from krmfn.providers.vault_http import Answer, Wire
-from krmfn.providers.vault_tls import tls_of
 from krmfn.spec.store_path import canonical_path
+from krmfn.stores.store import Location, Store
+from krmfn.stores.vault import health, transit, versions, write
+from krmfn.stores.vault.address import choose_origin, variable
+from krmfn.stores.vault.auth import log_in
+from krmfn.stores.vault.http import Answer, Wire
+from krmfn.stores.vault.tls import tls_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from krmfn.plaintext import Plaintext
-    from krmfn.providers.base import Json, Surroundings
     from krmfn.spec.stores import Vault
+    from krmfn.stores.store import Json, Surroundings
 
 NAMESPACES = ("VAULT_NAMESPACE", "BAO_NAMESPACE")
 OK, NO_CONTENT, BAD_REQUEST, DENIED, NOT_FOUND = 200, 204, 400, 403, 404
@@ -95,7 +95,7 @@ class VaultStore(Store):
         namespace = location.source[2]
         if location.kv_version == 1:
             if version is not None:
-                raise vault_versions.no_versions(location.text)
+                raise versions.no_versions(location.text)
             path = f"{_quoted(location.mount)}/{_quoted(location.path)}"
             answer = self._get(path, namespace)
             self._refuse_lease(answer, location, ("lease_id",))
@@ -116,13 +116,13 @@ class VaultStore(Store):
     def newest(self, location: Location) -> int:
         """As the secret's metadata says; who may not read that gets it with the secret itself."""
         if location.kv_version == 1:
-            raise vault_versions.no_versions(location.text)
+            raise versions.no_versions(location.text)
         path = f"{_quoted(location.mount)}/metadata/{_quoted(location.path)}"
         answer = self._get(path, location.source[2])
         data = answer.data()
         if answer.status == DENIED:
             self._check_token()
-            self._around.warn(vault_versions.unreadable(location.text, path))
+            self._around.warn(versions.unreadable(location.text, path))
             path = self._data_path(location, None)
             answer = self._get(path, location.source[2])
             self._refuse_lease(answer, location, ("lease_id", "lease_duration"))
@@ -131,7 +131,7 @@ class VaultStore(Store):
             raise self._missing(answer, location, None)
         if answer.status != OK:
             raise self._refused(answer, location.text, path, "read")
-        return vault_versions.newest(data, source=location.text)
+        return versions.newest(data, source=location.text)
 
     def create(self, location: Location, fields: Mapping[str, Plaintext]) -> None:
         """Write a new secret; KV version 2 alone can promise to replace none."""
@@ -142,7 +142,7 @@ class VaultStore(Store):
             if answer.status not in (OK, BAD_REQUEST):
                 raise self._refused(answer, location.text, path, "create")
 
-        vault_write.create(send, lambda: self.read(location, None), location, fields)
+        write.create(send, lambda: self.read(location, None), location, fields)
 
     def hmac(self, mount: str, key: str, version: int, inputs: Sequence[bytes]) -> list[bytes]:
         """HMAC-SHA-512 under a transit key, which has to be of type ``hmac``."""
@@ -153,7 +153,7 @@ class VaultStore(Store):
         found = self._get(keys, self._namespace)
         # Who may not look at the key may still use it; its answers are checked all the same.
         if found.status == OK:
-            vault_transit.check_key(found.data(), source=source)
+            transit.check_key(found.data(), source=source)
         elif found.status != DENIED:
             raise self._refused(found, source, keys, "read")
 
@@ -161,17 +161,17 @@ class VaultStore(Store):
             path = f"{_quoted(mount)}/hmac/{_quoted(key)}/sha2-512"
             answer = self._send("POST", path, self._namespace, body)
             if answer.status == BAD_REQUEST:
-                raise vault_transit.unusable(version, source=source)
+                raise transit.unusable(version, source=source)
             if answer.status != OK:
                 raise self._refused(answer, source, path, "update")
             return answer.data()
 
-        return vault_transit.hmac(call, version, inputs, source=source)
+        return transit.hmac(call, version, inputs, source=source)
 
-    def health(self) -> vault_health.Health:
+    def health(self) -> health.Health:
         """Its questions go over the same wire, with the same login."""
         places = (self._namespace, self._login_namespace)
-        return vault_health.Health(self._wire, self._send, *places, self._name)
+        return health.Health(self._wire, self._send, *places, self._name)
 
     def close(self) -> None:
         """Revoke the token if this run made it, even past the deadline; never raises."""
@@ -341,7 +341,7 @@ class VaultStore(Store):
         """Which of the four ways of not being there it is."""
         metadata = answer.data().get("metadata")
         if isinstance(metadata, dict):
-            return vault_versions.gone(metadata, source=location.text)
+            return versions.gone(metadata, source=location.text)
         if version is not None:
             newest = self._get(self._data_path(location, None), location.source[2])
             if newest.status == OK or "metadata" in newest.data():

@@ -15,8 +15,8 @@ from krmfn.spec.stores import CertAuth
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from krmfn.providers.base import Surroundings
     from krmfn.spec.stores import Vault
+    from krmfn.stores.store import Surroundings
 
 
 def tls_of(spec: Vault, around: Surroundings, name: str) -> ssl.SSLContext:

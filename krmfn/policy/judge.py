@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from krmfn.errors import KrmfnError, PolicyError, raise_all
 from krmfn.plan.annotations import SEALED_SECRETS
-from krmfn.policy import Decision, Request, decide
+from krmfn.policy.rules import Decision, Request, decide
 from krmfn.spec.generator import (
     FileCertificate,
     PemCertificate,
@@ -29,8 +29,8 @@ from krmfn.spec.stores import Age, AgeStore, PlatformStore, VaultStore
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from krmfn.application import Application
     from krmfn.plan.make import Plan, Read, SealTarget
+    from krmfn.policy.application import Application
     from krmfn.render import Rendered
     from krmfn.spec.generator import DefinedKey, DerivationKey
     from krmfn.spec.platform import AnyPlatformStore, Limits, PlatformSpec

@@ -6,16 +6,16 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from krmfn.providers import open_store
-from krmfn.providers.base import Store
+from krmfn.stores import open_store
+from krmfn.stores.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from krmfn.providers.base import Json, Location, Surroundings
-    from krmfn.providers.vault_health import Health
     from krmfn.spec.base import Model
+    from krmfn.stores.store import Json, Location, Surroundings
+    from krmfn.stores.vault.health import Health
 
 
 class StorePool:

@@ -15,7 +15,7 @@ from krmfn.errors import ProviderError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from krmfn.providers.vault_http import Answer, Wire
+    from krmfn.stores.vault.http import Answer, Wire
 
 OK = 200
 SECONDS = 5.0

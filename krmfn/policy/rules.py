@@ -16,7 +16,7 @@ from krmfn.spec.platform import DESTINATION
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from krmfn.application import Application
+    from krmfn.policy.application import Application
     from krmfn.spec.platform import PlatformSpec, Rule
 
 

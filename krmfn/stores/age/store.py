@@ -32,18 +32,18 @@ import yaml
 from krmfn.documents import strict
 from krmfn.errors import Failure, PolicyError, ProviderError, SpecError
 from krmfn.files.read import read_repository_file
-from krmfn.providers.base import Location, Number, Store
-from krmfn.providers.credential import read_credential
 from krmfn.spec.parse import check
 from krmfn.spec.store_path import canonical_path
 from krmfn.spec.stores import AgeDocument
+from krmfn.stores.credential import read_credential
+from krmfn.stores.store import Location, Number, Store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from krmfn.plaintext import Plaintext
-    from krmfn.providers.base import Json, Surroundings
     from krmfn.spec.stores import Age
+    from krmfn.stores.store import Json, Surroundings
 
 # pyrage's identities and recipients, which are published without types.
 Identity: TypeAlias = Any
