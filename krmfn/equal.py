@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from krmfn.audit.judge import Audit
-    from krmfn.render import Rendered
+    from krmfn.sealing.render import Rendered
 
 KEY_LENGTH = 32  # bytes
 

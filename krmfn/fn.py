@@ -15,25 +15,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from krmfn import shape
-from krmfn.auditing import enforce
-from krmfn.certificate_source import load_certificate
+from krmfn.audit.enforce import enforce
+from krmfn.build.transform import transform
+from krmfn.build.validate import validate
 from krmfn.documents import strict
 from krmfn.errors import Failure, OutputError, SpecError, raise_all
 from krmfn.files.read import find_root, read_file
 from krmfn.kustomize.kustomization import Overlay, choose_namespace, read_overlay
 from krmfn.objects import stream
 from krmfn.objects.sealed_secret import claim_companion, name_companion, skip_marker
-from krmfn.pipeline import generate
 from krmfn.plan.make import make_plan
 from krmfn.policy.file import platform_of
-from krmfn.resolve import Stores
+from krmfn.sealing.pipeline import generate
+from krmfn.sealing.read import Stores
+from krmfn.sealing.recipient import load_certificate
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import name_of, parse
 from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
 from krmfn.spec.validator import SealedSecretValidator
 from krmfn.stores.store import Surroundings
-from krmfn.transform import transform
-from krmfn.validate import validate
 
 if TYPE_CHECKING:
     from krmfn.deadline import Deadline

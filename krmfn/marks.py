@@ -11,21 +11,21 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from krmfn import shape
+from krmfn.build.transform import claims_of
 from krmfn.errors import KrmfnError, SpecError, raise_all
 from krmfn.kustomize.kustomization import Overlay
 from krmfn.objects import stream
 from krmfn.objects.sealed_secret import CERTIFICATE, SEALED_FOR
 from krmfn.plan.make import plan_claims
 from krmfn.spec.base import API_VERSION
-from krmfn.transform import claims_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from krmfn.build.restart import Stamp
     from krmfn.objects.sealed_secret import Object
     from krmfn.objects.stream import Item
     from krmfn.plan.make import Plan
-    from krmfn.restart import Stamp
     from krmfn.spec.transformer import SealedSecretTransformer
     from krmfn.stores.store import Surroundings
 

@@ -17,7 +17,7 @@ from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import KrmfnError, SealingError, SpecError
 from krmfn.files.diff import unified
 from krmfn.files.read import read_repository_file
-from krmfn.resolve import Stores, at_once
+from krmfn.sealing.read import Stores, at_once
 from krmfn.spec.parse import parse
 from krmfn.stores.store import Surroundings
 

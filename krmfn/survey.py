@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from krmfn.audit.enforce import audit_stream
 from krmfn.audit.inventory import Wanted, wanted
 from krmfn.audit.productions import SERVICE_ACCOUNT_TOKEN
-from krmfn.auditing import audit_stream
 from krmfn.build.one import look_at
 from krmfn.deadline import Deadline
 from krmfn.destinations import Destination, destinations

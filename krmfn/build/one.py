@@ -25,9 +25,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from krmfn import shape
-from krmfn.auditing import enforce, refuse_owned
+from krmfn.audit.enforce import enforce, refuse_owned
+from krmfn.build.restart import stamped
 from krmfn.build.sandbox import Sandbox
-from krmfn.certificate_source import load_certificate
+from krmfn.build.transform import transform
+from krmfn.build.validate import validate
 from krmfn.documents.strict import mapping
 from krmfn.errors import SpecError, raise_all
 from krmfn.kustomize import reach
@@ -35,24 +37,22 @@ from krmfn.kustomize.kustomization import FILE_NAMES, Overlay
 from krmfn.kustomize.renaming import Names, names_in
 from krmfn.marks import Group, groups_of, known_by, text_of, unmarked
 from krmfn.objects import stream
-from krmfn.pipeline import permit, values
 from krmfn.policy.file import platform_of
-from krmfn.resolve import Stores
-from krmfn.restart import stamped
+from krmfn.sealing.pipeline import permit, values
+from krmfn.sealing.read import Stores
+from krmfn.sealing.recipient import load_certificate
 from krmfn.spec.parse import parse
 from krmfn.spec.validator import SealedSecretValidator
 from krmfn.stores.store import Surroundings
-from krmfn.transform import transform
-from krmfn.validate import validate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from krmfn.build.restart import Stamp
     from krmfn.objects.sealed_secret import Object
     from krmfn.objects.stream import Item
     from krmfn.plan.make import Plan
-    from krmfn.render import Rendered
-    from krmfn.restart import Stamp
+    from krmfn.sealing.render import Rendered
     from krmfn.stores.store import Surroundings
 
 _MEMORY = Path("/dev/shm")  # noqa: S108  # a private folder is made in it

@@ -33,12 +33,12 @@ from krmfn.documents import strict
 from krmfn.errors import OutputError, ProviderError, SpecError
 from krmfn.files.read import read_file
 from krmfn.files.write import create_file, replace_file
+from krmfn.sealing.values import canonical_json
 from krmfn.spec.parse import check
 from krmfn.spec.store_path import canonical_path
 from krmfn.spec.stores import AgeDocument, EnvCredential, FileCredential
 from krmfn.stores.credential import read_credential
 from krmfn.stores.store import Number, Surroundings
-from krmfn.values import canonical_json
 
 if TYPE_CHECKING:
     import argparse

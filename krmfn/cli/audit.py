@@ -16,14 +16,14 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+from krmfn.audit.enforce import audit_stream
 from krmfn.audit.findings import Finding, place_of
 from krmfn.audit.inventory import inventory
 from krmfn.audit.rules import RULES, check
-from krmfn.auditing import audit_stream
+from krmfn.build.validate import validate
 from krmfn.cli.inputs import add_source, read_source
 from krmfn.errors import SpecError
 from krmfn.text import counted
-from krmfn.validate import validate
 
 if TYPE_CHECKING:
     import argparse

@@ -16,13 +16,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn.certificate_source import fetch_url
 from krmfn.cluster.api import NAMESPACE, SERVICE_NAMES, fetch_certificate
 from krmfn.crypto.certificate import choose
 from krmfn.deadline import Deadline
 from krmfn.errors import Finding, KrmfnError, SealingError
 from krmfn.files.read import read_file
 from krmfn.files.write import replace_file
+from krmfn.sealing.recipient import fetch_url
 
 if TYPE_CHECKING:
     import argparse

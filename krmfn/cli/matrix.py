@@ -19,7 +19,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn.auditing import audit_stream
+from krmfn.audit.enforce import audit_stream
 from krmfn.build.one import look_at, values_of
 from krmfn.build.sandbox import find_kustomize
 from krmfn.cli.build import terminated

@@ -27,7 +27,7 @@ from krmfn.deadline import Deadline
 from krmfn.errors import Failure, PolicyError, ProviderError, SpecError
 from krmfn.files.read import find_root
 from krmfn.policy.file import platform_of
-from krmfn.preview import look
+from krmfn.sealing.dry_run import look
 from krmfn.stores.pool import StorePool
 from krmfn.stores.store import Surroundings
 from krmfn.text import printable
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
     from krmfn.errors import KrmfnError
-    from krmfn.preview import Outlook, Reference
+    from krmfn.sealing.dry_run import Outlook, Reference
 
 WIDE = 240  # of what is no terminal
 FACTS = {

@@ -16,6 +16,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from krmfn.build.restart import pod_specs, references
+from krmfn.build.transform import transform
+from krmfn.build.validate import validate
 from krmfn.cli.inputs import read_config, read_input
 from krmfn.deadline import Deadline
 from krmfn.errors import SpecError, raise_all
@@ -24,11 +27,8 @@ from krmfn.kustomize.kustomization import Overlay
 from krmfn.objects import stream
 from krmfn.objects.sealed_secret import IDENTITY
 from krmfn.policy.file import platform_of
-from krmfn.restart import pod_specs, references
 from krmfn.spec.transformer import SealedSecretTransformer
 from krmfn.stores.store import Surroundings
-from krmfn.transform import transform
-from krmfn.validate import validate
 
 if TYPE_CHECKING:
     import argparse

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from krmfn.audit.enforce import audit_stream
 from krmfn.audit.rules import check
-from krmfn.auditing import audit_stream
 from krmfn.build.one import look_at, plans
+from krmfn.build.validate import CLAIM_GROUP, CLAIM_KIND, validate
 from krmfn.doctor.diagnosis import CHECKS, Diagnosis, failed
 from krmfn.documents import strict
 from krmfn.documents.strict import mapping
@@ -29,9 +30,8 @@ from krmfn.objects.sealed_secret import (
     scope_of,
     sealed_for,
 )
-from krmfn.preview import look
+from krmfn.sealing.dry_run import look
 from krmfn.text import counted
-from krmfn.validate import CLAIM_GROUP, CLAIM_KIND, validate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -14,6 +14,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from krmfn.build.validate import FUNCTIONS
 from krmfn.doctor.diagnosis import Diagnosis
 from krmfn.documents import strict
 from krmfn.documents.strict import mapping
@@ -21,7 +22,6 @@ from krmfn.errors import Failure, KrmfnError
 from krmfn.kustomize import configs
 from krmfn.kustomize.reach import FUNCTION_ANNOTATIONS
 from krmfn.spec.base import API_VERSION
-from krmfn.validate import FUNCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from krmfn.doctor.diagnosis import Diagnosis, failed
 from krmfn.errors import Failure
-from krmfn.pipeline import under
 from krmfn.policy.file import platform_of
-from krmfn.preview import look
-from krmfn.resolve import Stores
+from krmfn.sealing.dry_run import look
+from krmfn.sealing.pipeline import under
+from krmfn.sealing.read import Stores
 from krmfn.spec.generator import StoredKey, TransitKey
 
 if TYPE_CHECKING:

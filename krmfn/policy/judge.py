@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from krmfn.plan.make import Plan, Read, SealTarget
     from krmfn.policy.application import Application
-    from krmfn.render import Rendered
+    from krmfn.sealing.render import Rendered
     from krmfn.spec.generator import DefinedKey, DerivationKey
     from krmfn.spec.platform import AnyPlatformStore, Limits, PlatformSpec
     from krmfn.spec.stores import Store, Vault

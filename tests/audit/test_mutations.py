@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from krmfn.audit.enforce import audit_stream
 from krmfn.audit.rules import RULES, check
-from krmfn.auditing import audit_stream
 from krmfn.objects import stream
 from krmfn.spec.parse import parse
 from tests.support import estate

@@ -11,9 +11,9 @@ import yaml
 
 from krmfn import catalogue
 from krmfn.audit.annotation import annotated
+from krmfn.audit.enforce import audit_stream
 from krmfn.audit.objects import resources
 from krmfn.audit.rules import RULES
-from krmfn.auditing import audit_stream
 from krmfn.cli.schema import ALL_KINDS
 from krmfn.documents import strict
 from krmfn.spec.catalogue import Condition, Form, Producer

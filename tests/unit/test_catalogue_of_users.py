@@ -10,8 +10,8 @@ import pytest
 
 from krmfn import catalogue
 from krmfn.audit.annotation import ANNOTATION
+from krmfn.audit.enforce import audit_stream
 from krmfn.audit.rules import check
-from krmfn.auditing import audit_stream
 from krmfn.errors import Failure
 from krmfn.spec.validator import ValidatorSpec
 

@@ -26,7 +26,7 @@ from krmfn.crypto.derive import LITERAL, ItemContext, composed_source, remote_so
 from krmfn.crypto.seal import hybrid_encrypt
 from krmfn.errors import SealingError, SpecError
 from krmfn.objects.sealed_secret import label_for
-from krmfn.values import components
+from krmfn.sealing.values import components
 from tests.support import make_seal_vectors
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from krmfn.plaintext import Plaintext
 from krmfn.plan.make import Plan, make_plan
 from krmfn.policy.application import Application
 from krmfn.policy.judge import Usage, allow, governed, verdicts
-from krmfn.render import Item, Rendered
+from krmfn.sealing.render import Item, Rendered
 from krmfn.spec.parse import check, parse
 from krmfn.spec.platform import Limits, PlatformConfig, PlatformSpec
 from tests.support import repository as repo

@@ -10,7 +10,7 @@ from krmfn.crypto.derive import LITERAL, composed_source, remote_source
 from krmfn.errors import ErrorList, KrmfnError
 from krmfn.kustomize.kustomization import Overlay
 from krmfn.plan.make import SealTarget, make_plan
-from krmfn.render import Rendered, known_sources, render
+from krmfn.sealing.render import Rendered, known_sources, render
 from krmfn.spec.parse import parse
 from krmfn.stores.store import Location, Number
 from tests.support.function import config, secret

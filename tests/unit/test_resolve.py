@@ -21,7 +21,7 @@ from krmfn.errors import (
 )
 from krmfn.kustomize.kustomization import Overlay
 from krmfn.plan.make import Plan, make_plan
-from krmfn.resolve import Stores, at_once, derivation, locate, read_all
+from krmfn.sealing.read import Stores, at_once, derivation, locate, read_all
 from krmfn.spec.parse import parse
 from krmfn.stores import PROVIDERS, open_store
 from krmfn.stores.store import Surroundings

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from krmfn.build.transform import Transformed, transform
 from krmfn.crypto.unseal import load_private_keys, unseal
 from krmfn.deadline import Deadline
 from krmfn.errors import Failure
@@ -23,7 +24,6 @@ from krmfn.objects.sealed_secret import (
 from krmfn.spec.parse import parse
 from krmfn.spec.transformer import SealedSecretTransformer
 from krmfn.stores.store import Surroundings
-from krmfn.transform import Transformed, transform
 from tests.support.memory_store import MemorySpec, registered
 
 if TYPE_CHECKING:

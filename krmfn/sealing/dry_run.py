@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from krmfn.certificate_source import load_certificate
 from krmfn.errors import KrmfnError
-from krmfn.pipeline import under
 from krmfn.plan.make import read_of
 from krmfn.policy.file import platform_of
-from krmfn.resolve import Stores, at_once, derivation
+from krmfn.sealing.pipeline import under
+from krmfn.sealing.read import Stores, at_once, derivation
+from krmfn.sealing.recipient import load_certificate
+from krmfn.sealing.values import components, pick, to_bytes
 from krmfn.spec.generator import TransitKey, UrlCertificate
 from krmfn.spec.stores import StoreProperty
-from krmfn.values import components, pick, to_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from krmfn.auditing import refuse_owned
+from krmfn.audit.enforce import refuse_owned
+from krmfn.build.restart import Stamp, stamped
 from krmfn.documents.strict import mapping
 from krmfn.kustomize.kustomization import choose_namespace
 from krmfn.objects.sealed_secret import IDENTITY, PREVIOUS_NAMES, claim_companion
-from krmfn.pipeline import generate
 from krmfn.plan.make import plan_claims
-from krmfn.restart import Stamp, stamped
+from krmfn.sealing.pipeline import generate
 from krmfn.spec.base import API_VERSION
 from krmfn.spec.parse import parse
 from krmfn.spec.transformer import SecretClaim

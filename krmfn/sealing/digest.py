@@ -20,7 +20,7 @@ from krmfn.crypto.derive import text, tlv
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from krmfn.render import Rendered
+    from krmfn.sealing.render import Rendered
 
 NAME, CHECKSUM = b"krmfn/name/v1", b"krmfn/checksum/v1"
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from krmfn.crypto import derive
 from krmfn.errors import Failure, KrmfnError, SealingError, SpecError, raise_all
+from krmfn.sealing.values import components, pick, to_bytes
 from krmfn.spec.generator import StoredKey, TransitKey
 from krmfn.stores import open_store
-from krmfn.values import components, pick, to_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from krmfn.deadline import Deadline
-    from krmfn.resolve import Stores
+    from krmfn.sealing.read import Stores
     from krmfn.spec.generator import Certificate, PlatformCertificate
     from krmfn.spec.platform import Recipient
     from krmfn.stores.store import Surroundings
@@ -43,7 +43,7 @@ def load_certificate(
         name, pin = spec.url.partition("?")[0], spec.sha256
         pem = fetch_url(spec.url, around.deadline)
     elif isinstance(spec, StoreProperty):
-        from krmfn.resolve import read_property
+        from krmfn.sealing.read import read_property
 
         name = f"{spec.store}:{spec.key}"
         pem = read_property(stores, spec, FIELD)

@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from krmfn import digest
-from krmfn.certificate_source import load_certificate
 from krmfn.crypto.derive import ItemContext, second_step
 from krmfn.crypto.seal import RANDOM_BYTES, hybrid_encrypt
 from krmfn.errors import Failure, KrmfnError, raise_all
@@ -18,8 +16,10 @@ from krmfn.objects.sealed_secret import sealed_secret
 from krmfn.plan.annotations import check_size
 from krmfn.plan.make import ungoverned
 from krmfn.policy.file import platform_of
-from krmfn.render import Rendered, known_sources, render
-from krmfn.resolve import Derivation, Stores, derivation, locate, read_all, refuse_key
+from krmfn.sealing import digest
+from krmfn.sealing.read import Derivation, Stores, derivation, locate, read_all, refuse_key
+from krmfn.sealing.recipient import load_certificate
+from krmfn.sealing.render import Rendered, known_sources, render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -10,7 +10,7 @@ from krmfn.errors import KrmfnError, ProviderError, SealingError, raise_all
 from krmfn.objects.secret_types import check_type
 from krmfn.plaintext import Plaintext
 from krmfn.plan.make import Read, SealTarget, read_of
-from krmfn.values import components, decode, inexact_number, pick, to_bytes
+from krmfn.sealing.values import components, decode, inexact_number, pick, to_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
