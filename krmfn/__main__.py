@@ -48,10 +48,10 @@ def _open_standard_streams() -> None:
 def _run(arguments: list[str]) -> int:
     try:
         if _is_function(arguments):
-            from krmfn import fn
+            from krmfn import function
             from krmfn.deadline import Deadline
 
-            return fn.main(arguments, Deadline.from_environment(START))
+            return function.main(arguments, Deadline.from_environment(START))
         from krmfn import cli
 
         return cli.main(arguments, START)

@@ -14,10 +14,10 @@ from krmfn import shape
 from krmfn.build.transform import claims_of
 from krmfn.errors import KrmfnError, SpecError, raise_all
 from krmfn.kustomize.kustomization import Overlay
+from krmfn.names import API_VERSION
 from krmfn.objects import stream
 from krmfn.objects.sealed_secret import CERTIFICATE, SEALED_FOR
 from krmfn.plan.make import plan_claims
-from krmfn.spec.base import API_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from krmfn.errors import SpecError
 from krmfn.kustomize.kustomization import Overlay
+from krmfn.names import API_VERSION
 from krmfn.objects.sealed_secret import IDENTITY, PREVIOUS_NAMES, claim_companion, name_companion
 from krmfn.plan.make import make_plan, plan_claims
-from krmfn.spec.base import API_VERSION
 from krmfn.spec.parse import parse
 
 if TYPE_CHECKING:

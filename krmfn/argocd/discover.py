@@ -16,13 +16,11 @@ from krmfn.documents import strict
 from krmfn.documents.strict import mapping
 from krmfn.errors import KrmfnError
 from krmfn.files.read import read_file
+from krmfn.kustomize.kustomization import FILE_NAMES, LISTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# As in `krmfn.kustomize.kustomization`, whose imports take longer than the whole search.
-FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
-LISTS = ("generators", "transformers", "validators")
 GROUP = "krmfn.dev/"
 DIRECTORIES = ("resources", "bases", "components")
 MAX_FILES = 2_000

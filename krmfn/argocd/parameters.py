@@ -11,10 +11,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from krmfn.argocd.discover import FILE_NAMES
 from krmfn.documents import strict
 from krmfn.errors import KrmfnError, SpecError
 from krmfn.files.read import read_repository_file
+from krmfn.kustomize.kustomization import FILE_NAMES
 from krmfn.text import printable
 
 if TYPE_CHECKING:

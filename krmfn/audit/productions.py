@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from krmfn import fieldpath
 from krmfn.audit.entries import Scope
 from krmfn.documents.strict import mapping
+from krmfn.names import API_VERSION, CLAIM
 from krmfn.objects import sealed_secret
-from krmfn.spec.base import API_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -84,7 +84,7 @@ def productions(resource: Resource, entries: Entries) -> Iterator[Production]:
     kind, version = resource.kind, resource.value["apiVersion"]
     if kind == sealed_secret.KIND and version == sealed_secret.API_VERSION:
         yield _sealed(resource)
-    elif kind == "SecretClaim" and version == API_VERSION:
+    elif kind == CLAIM and version == API_VERSION:
         yield _claim(resource)
     elif kind == "Secret" and version == "v1":
         yield _plain(resource)

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING
 
 import krmfn
 from krmfn.errors import CATALOGUE, KrmfnError, SpecError
+from krmfn.names import API_VERSION
 from krmfn.shape import SHAPE_VARIABLE
-from krmfn.spec.base import API_VERSION
 from krmfn.spec.parse import KINDS
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from krmfn.audit.enforce import refuse_owned
+from krmfn.build.namespace import choose_namespace
 from krmfn.build.restart import Stamp, stamped
 from krmfn.documents.strict import mapping
-from krmfn.kustomize.kustomization import choose_namespace
+from krmfn.names import API_VERSION, CLAIM
 from krmfn.objects.sealed_secret import IDENTITY, PREVIOUS_NAMES, claim_companion
 from krmfn.plan.make import plan_claims
 from krmfn.sealing.pipeline import generate
-from krmfn.spec.base import API_VERSION
 from krmfn.spec.parse import parse
 from krmfn.spec.transformer import SecretClaim
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from krmfn.objects.stream import Item
     from krmfn.spec.transformer import SealedSecretTransformer
     from krmfn.stores.store import Surroundings
-
-CLAIM = "SecretClaim"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from krmfn.documents.strict import mapping
 from krmfn.errors import Finding
+from krmfn.names import CLAIM, GENERATOR, TRANSFORMER, VALIDATOR
 from krmfn.objects.sealed_secret import (
     API_VERSION,
     CERTIFICATE,
@@ -33,11 +34,10 @@ if TYPE_CHECKING:
     from krmfn.objects.stream import Item
 
 CLAIM_GROUP = "krmfn.dev/"
-CLAIM_KIND = "SecretClaim"
 FUNCTIONS = {
-    "SealedSecretGenerator": "generators",
-    "SealedSecretTransformer": "transformers",
-    "SealedSecretValidator": "validators",
+    GENERATOR: "generators",
+    TRANSFORMER: "transformers",
+    VALIDATOR: "validators",
 }
 
 
@@ -70,7 +70,7 @@ def validate(
             mark = _annotations(value).get(CERTIFICATE)
             if mark is not None:
                 fingerprints.setdefault(str(mark), name)
-        elif kind == CLAIM_KIND and version.startswith(CLAIM_GROUP):
+        elif kind == CLAIM and version.startswith(CLAIM_GROUP):
             verdict.findings.append(
                 Finding(
                     "claim-left",

@@ -204,7 +204,7 @@ def _config(file: Path) -> Wire:
 def _write_values(
     options: argparse.Namespace, imported: Imported, name: str, stores: dict[str, Wire], base: Path
 ) -> None:
-    from krmfn.cli.import_values import by_path, write_values
+    from krmfn.importer.write import by_path, write_values
 
     if name not in stores:
         raise SpecError("usage", f"{options.config} defines no store {name}", key="--store")

@@ -22,19 +22,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn import proposal
 from krmfn.build.sandbox import find_kustomize
 from krmfn.cli.console import progress
-from krmfn.cli.init_words import NAMED, by_hand, copied, put, some
 from krmfn.documents.append import with_entries
 from krmfn.errors import Failure, OutputError, SpecError
 from krmfn.files.diff import unified
 from krmfn.files.read import find_root
 from krmfn.files.write import create_file, replace_files
+from krmfn.init import proposal
+from krmfn.init.advice import NAMED, by_hand, copied, put, some
+from krmfn.init.proposal import Proposal
+from krmfn.init.survey import Survey, in_git
 from krmfn.kustomize.checkout import Kustomization, kustomizations, overlays
 from krmfn.kustomize.kustomization import NAMESPACE
-from krmfn.proposal import Proposal
-from krmfn.survey import Survey, in_git
 from krmfn.text import counted, printable
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from krmfn.audit.inventory import Wanted
-    from krmfn.survey import Seen
+    from krmfn.init.survey import Seen
 
 FETCHED = "controller.pem"
 ALL_THERE = "every Secret that it refers to is there"

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import krmfn
 from krmfn.errors import OutputError
 from krmfn.files.write import replace_file
-from krmfn.spec.base import API_VERSION
+from krmfn.names import API_VERSION
 from krmfn.spec.parse import KINDS
 
 if TYPE_CHECKING:

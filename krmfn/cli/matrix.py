@@ -25,11 +25,20 @@ from krmfn.build.sandbox import find_kustomize
 from krmfn.cli.build import terminated
 from krmfn.cli.console import console, progress
 from krmfn.deadline import Deadline
-from krmfn.equal import KEY_LENGTH, equal, plain_values, sealed_values
 from krmfn.errors import Failure, SpecError
 from krmfn.files.read import find_root
 from krmfn.files.write import replace_file
-from krmfn.matrix import MISSING, NOT_NEEDED, STATES, Column, label_columns, share, shown, table
+from krmfn.matrix.equal import KEY_LENGTH, equal, plain_values, sealed_values
+from krmfn.matrix.table import (
+    MISSING,
+    NOT_NEEDED,
+    STATES,
+    Column,
+    label_columns,
+    share,
+    shown,
+    table,
+)
 from krmfn.objects import stream
 from krmfn.stores.pool import StorePool
 from krmfn.stores.store import Surroundings
@@ -42,8 +51,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from krmfn.build.one import Look
-    from krmfn.equal import Value
-    from krmfn.matrix import Cell, Place, Row, Shared, Table
+    from krmfn.matrix.equal import Value
+    from krmfn.matrix.table import Cell, Place, Row, Shared, Table
     from krmfn.plaintext import Plaintext
 
 _STYLES = {
@@ -88,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
         if one.across:
             print(f"[warning] krmfn matrix: {printable(_warning(one))}", file=sys.stderr)
     if options.html:
-        from krmfn.report import page
+        from krmfn.matrix.page import page
 
         replace_file(Path(options.html), page(found).encode())
     elif options.json:

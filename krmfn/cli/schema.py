@@ -25,7 +25,7 @@ from krmfn import spec
 from krmfn.documents import strict
 from krmfn.errors import Failure, SpecError, raise_all
 from krmfn.files.read import read_file
-from krmfn.spec.base import API_VERSION, Model
+from krmfn.names import API_VERSION, PLATFORM
 from krmfn.spec.catalogue import SecretCatalogue
 from krmfn.spec.parse import KINDS, parse
 from krmfn.spec.platform import PlatformConfig
@@ -34,12 +34,13 @@ if TYPE_CHECKING:
     import argparse
 
     from krmfn.errors import KrmfnError
+    from krmfn.spec.base import Model
 
 # What kustomize may hold, what stands in files beside it, and the platform's own.
 ALL_KINDS: dict[str, type[Model]] = {
     **KINDS,
     "SecretCatalogue": SecretCatalogue,
-    "PlatformConfig": PlatformConfig,
+    PLATFORM: PlatformConfig,
 }
 
 

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 from krmfn.audit.enforce import audit_stream
 from krmfn.audit.rules import check
 from krmfn.build.one import look_at, plans
-from krmfn.build.validate import CLAIM_GROUP, CLAIM_KIND, validate
+from krmfn.build.validate import CLAIM_GROUP, validate
 from krmfn.doctor.diagnosis import CHECKS, Diagnosis, failed
 from krmfn.documents import strict
 from krmfn.documents.strict import mapping
 from krmfn.errors import Failure, PolicyError
 from krmfn.files.read import read_file
 from krmfn.kustomize import reach
+from krmfn.names import CLAIM
 from krmfn.objects import stream
 from krmfn.objects.sealed_secret import (
     API_VERSION,
@@ -162,7 +163,7 @@ def _validated(
     if validators:
         names = ", ".join(str(one.metadata.name) for one in validators)
         yield Diagnosis("validator", "ok", patient.name, f"it lists the validator {names}")
-    elif any(item.kind in (KIND, CLAIM_KIND) for item in items):
+    elif any(item.kind in (KIND, CLAIM) for item in items):
         yield Diagnosis(
             "validator",
             "warning",
@@ -221,7 +222,7 @@ def _hand_made(
     claims = {
         place(v)
         for v in values
-        if v.get("kind") == CLAIM_KIND and str(v.get("apiVersion")).startswith(CLAIM_GROUP)
+        if v.get("kind") == CLAIM and str(v.get("apiVersion")).startswith(CLAIM_GROUP)
     }
     for value in sealed:
         twice = place(value) in claims

@@ -21,7 +21,7 @@ from krmfn.documents.strict import mapping
 from krmfn.errors import Failure, KrmfnError
 from krmfn.kustomize import configs
 from krmfn.kustomize.reach import FUNCTION_ANNOTATIONS
-from krmfn.spec.base import API_VERSION
+from krmfn.names import API_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

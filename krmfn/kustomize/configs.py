@@ -16,7 +16,7 @@ from krmfn.files.read import exists, find_root, read_file
 from krmfn.kustomize import reach
 from krmfn.kustomize.kustomization import LISTS
 from krmfn.kustomize.patches import patches
-from krmfn.spec.base import API_VERSION
+from krmfn.names import API_VERSION, CLAIM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -149,7 +149,7 @@ def _kustomizations(found: Overlay, reached: reach.Tree) -> None:
                 for config in objects:
                     if config.value.get("apiVersion") == API_VERSION:
                         # Other kinds are no resources: they stand in a directory of functions.
-                        if functions or config.kind == "SecretClaim":
+                        if functions or config.kind == CLAIM:
                             found.configs.append(config)
                     elif functions:
                         _patches(found, config.value, config.document, base)

@@ -15,19 +15,16 @@ from krmfn.documents import strict
 from krmfn.documents.strict import mapping
 from krmfn.errors import KrmfnError, SpecError
 from krmfn.files.read import read_repository_file
-from krmfn.policy.application import DESTINATION, policy_required
-from krmfn.spec.base import API_VERSION
+from krmfn.names import API_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 MAX_DEPTH = 8  # of directories that list directories
 LISTS = ("generators", "transformers", "validators")
 NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-# In this order; Argo CD exports the destination namespace of the application.
-NAMESPACE_VARIABLES = ("KRMFN_NAMESPACE", DESTINATION)
 
 
 @dataclass(frozen=True)
@@ -110,46 +107,6 @@ def read_overlay(directory: Path, root: Path) -> Overlay:
         name_suffix=_string(value, "nameSuffix"),
         listed=tuple(_listed(value, directory, root)),
     )
-
-
-def choose_namespace(
-    *, explicit: str | None, overlay: Overlay, environ: Mapping[str, str], item: str | None = None
-) -> tuple[str, str]:
-    """The namespace to seal for, and a note when it comes from the environment.
-
-    The config's own namespace, the item's and the kustomization's must agree. The environment counts
-    only when none of them says anything: an application may own several namespaces.
-
-    Args:
-        explicit: the config's ``metadata.namespace``.
-        item: the claim's own, which kustomize has set by now.
-
-    Returns:
-        The namespace, or an empty string when nobody names one; and the note or nothing.
-
-    Raises:
-        SpecError: two different namespaces, or a variable that holds none.
-    """
-    said = {
-        "metadata.namespace": explicit,
-        "the claim": item,
-        overlay.file: overlay.namespace,
-    }
-    known = {place: value for place, value in said.items() if value}
-    if len(set(known.values())) > 1:
-        raise SpecError(
-            "namespace-contradiction",
-            ", and ".join(f"{place} says {value}" for place, value in known.items()),
-            remedy="make them agree, or leave metadata.namespace out",
-        )
-    if known:
-        return next(iter(known.values())), ""
-    for variable in (DESTINATION,) if policy_required(environ) else NAMESPACE_VARIABLES:
-        if value := environ.get(variable):
-            if not NAMESPACE.fullmatch(value):
-                raise SpecError("usage", f"{variable} is not a namespace's name")
-            return value, f"the namespace {value} comes from {variable}"
-    return "", ""
 
 
 def _string(value: dict[str, Any], key: str) -> str:

@@ -24,7 +24,7 @@ from krmfn.documents import strict
 from krmfn.errors import SpecError
 from krmfn.files.read import read_file
 from krmfn.kustomize.kustomization import FILE_NAMES, LISTS
-from krmfn.spec.base import API_VERSION
+from krmfn.names import API_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

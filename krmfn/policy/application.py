@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 NAME, REQUIRE = "ARGOCD_APP_NAME", "KRMFN_REQUIRE_POLICY"
 DESTINATION = "ARGOCD_APP_NAMESPACE"
-# What users of Argo CD can set: `spec.source.plugin.env`, and parameters.
-USERS_OWN = ("ARGOCD_ENV_", "ARGOCD_APP_PARAMETERS", "PARAM_")
 _REFUSED = frozenset("%?#\\")
 
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from krmfn.documents import strict
 from krmfn.errors import Failure, PolicyError
 from krmfn.files.read import read_file
+from krmfn.names import API_VERSION, PLATFORM
 from krmfn.policy.application import application_of, policy_required
-from krmfn.spec.base import API_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +88,7 @@ def read_platform(path: Path) -> PlatformConfig:
         value = document.value() if document else None
         if not isinstance(value, dict) or (value.get("apiVersion"), value.get("kind")) != (
             API_VERSION,
-            "PlatformConfig",
+            PLATFORM,
         ):
             raise _unusable(f"is no PlatformConfig of {API_VERSION}")
         if len(list(strict.documents(text, path.name))) != 1:

@@ -12,7 +12,8 @@ from pydantic import BaseModel, Tag, ValidationError
 
 from krmfn.errors import SpecError, raise_all
 from krmfn.fieldpath import dotted
-from krmfn.spec.base import API_VERSION, Model
+from krmfn.names import API_VERSION
+from krmfn.spec.base import Model
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
 from krmfn.spec.validator import SealedSecretValidator

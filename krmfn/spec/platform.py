@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, Tag, model_validator
 
-from krmfn.policy.application import USERS_OWN
 from krmfn.spec.base import AS_LIST, Metadata, Model, Sha256, Text, one_of, spec_error
 from krmfn.spec.generator import DefinedKey, Mode, Scope, TransitKey, repeated
 from krmfn.spec.pattern import problem
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DESTINATION = "$destination"
+# What users of Argo CD can set: `spec.source.plugin.env`, and parameters.
+USERS_OWN = ("ARGOCD_ENV_", "ARGOCD_APP_PARAMETERS", "PARAM_")
 
 
 def _pattern(text: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from krmfn.compare import Change, Comparison, compare, sealed_secrets, together
+from krmfn.compare.compare import Change, Comparison, compare, sealed_secrets, together
 from krmfn.errors import SpecError
 from krmfn.objects.sealed_secret import sealed_secret
 

@@ -114,7 +114,7 @@ def test_a_command_imports_only_itself(argument: str) -> None:
     assert (code, output.strip() != "") == (0, True)
     assert "argparse" in modules
     foreign = {"cryptography", "kubernetes", "pydantic", "yaml"} | NETWORK | STORES
-    assert modules & (foreign | {"krmfn.fn", "krmfn.sealing.pipeline"}) == set()
+    assert modules & (foreign | {"krmfn.function", "krmfn.sealing.pipeline"}) == set()
 
 
 @pytest.mark.parametrize("question", ["discover", "parameters"])
@@ -124,7 +124,7 @@ def test_argo_cd_is_answered_quickly(question: str) -> None:
     assert (code, output.strip() in ("", "[]")) == (0, question == "discover")
     assert "yaml" in modules
     foreign = {"cryptography", "kubernetes", "pydantic"} | NETWORK | STORES
-    assert modules & (foreign | {"krmfn.fn", "krmfn.sealing.pipeline"}) == set()
+    assert modules & (foreign | {"krmfn.function", "krmfn.sealing.pipeline"}) == set()
 
 
 def test_importing_the_package_imports_nothing() -> None:

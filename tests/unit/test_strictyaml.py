@@ -123,7 +123,7 @@ def test_a_hundred_levels_are_enough_for_anybody() -> None:
 def test_block_nesting_below_the_limit_of_the_parser_does_not_crash() -> None:
     """Deep block nesting, two levels to each column, ends with an error in its own process too."""
     program = (
-        "from krmfn import strictyaml\n"
+        "from krmfn.documents import strict\n"
         "text = ''.join(' ' * (2 * i) + '- b:\\n' for i in range(1990))\n"
         "try:\n    strict.load(text, 'f')\nexcept Exception as error:\n    print(error.line())\n"
     )

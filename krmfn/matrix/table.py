@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from krmfn.audit.judge import Audit, Judged
     from krmfn.audit.productions import Production
-    from krmfn.equal import Value
+    from krmfn.matrix.equal import Value
 
 MISSING, PLAIN, COMMITTED, SEALED = "missing", "plain", "committed", "sealed"
 OPERATOR, ELSEWHERE, OPTIONAL, NOT_NEEDED = "operator", "elsewhere", "optional", "not-needed"

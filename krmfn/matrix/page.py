@@ -13,13 +13,13 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from krmfn.matrix import NOT_NEEDED, STATES
+from krmfn.matrix.table import NOT_NEEDED, STATES
 from krmfn.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from krmfn.matrix import Row, Table
+    from krmfn.matrix.table import Row, Table
 
 FOLDER = Path(__file__).parent
 # One sign for each state, so that colour is never all there is.

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krmfn.build.many import build_all
-from krmfn.compare import sealed_secrets
+from krmfn.compare.compare import sealed_secrets
+from krmfn.compare.git import revision
 from krmfn.errors import Failure, SpecError
 from krmfn.files.read import exists, read_file
-from krmfn.git import revision
 from krmfn.kustomize.kustomization import FILE_NAMES
 from krmfn.objects import stream
 from krmfn.objects.sealed_secret import KIND
@@ -26,7 +26,7 @@ from krmfn.objects.sealed_secret import KIND
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from krmfn.compare import Place, Sealed
+    from krmfn.compare.compare import Place, Sealed
     from krmfn.deadline import Deadline
 
 CLUSTER = "cluster"

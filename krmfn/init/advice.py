@@ -6,15 +6,15 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from krmfn.proposal import Settings
-from krmfn.survey import GENERATOR, SOPS
+from krmfn.init.proposal import Settings
+from krmfn.init.survey import GENERATOR, SOPS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from krmfn.audit.inventory import Wanted
-    from krmfn.survey import Origin
+    from krmfn.init.survey import Origin
 
 NAMED = 3  # in a list of what is alike
 _HOW = {

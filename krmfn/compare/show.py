@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from krmfn.compare import REASONS
+from krmfn.compare.compare import REASONS
 from krmfn.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from krmfn.compare import Change, Comparison, Difference
+    from krmfn.compare.compare import Change, Comparison, Difference
 
 _SINGLE = ("sealed-for", "certificate", "type", "immutable")
 _HINT = "not one item is the same: a new epoch or derivation key, or mode: random, looks like this"

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from krmfn import shape
 from krmfn.audit.enforce import enforce
+from krmfn.build.namespace import choose_namespace
 from krmfn.build.transform import transform
 from krmfn.build.validate import validate
 from krmfn.documents import strict
 from krmfn.errors import Failure, OutputError, SpecError, raise_all
 from krmfn.files.read import find_root, read_file
-from krmfn.kustomize.kustomization import Overlay, choose_namespace, read_overlay
+from krmfn.kustomize.kustomization import Overlay, read_overlay
+from krmfn.names import GENERATOR, VALIDATOR
 from krmfn.objects import stream
 from krmfn.objects.sealed_secret import claim_companion, name_companion, skip_marker
 from krmfn.plan.make import make_plan
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
     from krmfn.objects.stream import Item
     from krmfn.policy.file import Platform
 
-GENERATOR, VALIDATOR = "SealedSecretGenerator", "SealedSecretValidator"
 MAX_INPUT = 256 * 1024 * 1024
 
 

@@ -17,6 +17,7 @@ from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import KrmfnError, SealingError, SpecError
 from krmfn.files.diff import unified
 from krmfn.files.read import read_repository_file
+from krmfn.names import CLAIM, GENERATOR, TRANSFORMER, VALIDATOR
 from krmfn.sealing.read import Stores, at_once
 from krmfn.spec.parse import parse
 from krmfn.stores.store import Surroundings
@@ -30,11 +31,10 @@ if TYPE_CHECKING:
     from krmfn.kustomize.configs import Config, Overlay
     from krmfn.stores.store import Location
 
-GENERATOR, TRANSFORMER, CLAIM = "SealedSecretGenerator", "SealedSecretTransformer", "SecretClaim"
 CERTIFICATES = {
     GENERATOR: ("spec", "sealing", "certificate"),
     TRANSFORMER: ("spec", "sealing", "certificate"),
-    "SealedSecretValidator": ("spec", "certificate"),
+    VALIDATOR: ("spec", "certificate"),
 }
 EPOCH = ("spec", "sealing", "epoch")
 

@@ -18,11 +18,11 @@ from krmfn.audit.inventory import Wanted, wanted
 from krmfn.audit.productions import SERVICE_ACCOUNT_TOKEN
 from krmfn.build.one import look_at
 from krmfn.deadline import Deadline
-from krmfn.destinations import Destination, destinations
 from krmfn.documents import strict
 from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import Failure, KrmfnError
 from krmfn.files.read import read_file
+from krmfn.init.destinations import Destination, destinations
 from krmfn.kustomize.checkout import Checkout
 from krmfn.kustomize.kustomization import Overlay, read_overlay
 from krmfn.kustomize.renaming import Names
