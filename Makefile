@@ -16,14 +16,15 @@ CORE := --include='krmfn/*' --omit='krmfn/cli/*,krmfn/stores/*'
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint e2e cluster coverage counted bench docs release lock clean
+.PHONY: help setup demo test test-all lint e2e cluster coverage counted bench docs release lock clean
 
 help:
 	@echo 'krmfn: seals vault values as SealedSecrets while kustomize builds.'
 	@echo
 	@echo 'With Python >= 3.11 and make alone:'
 	@echo '  make demo      build the example against a real vault, twice, and open what came out'
-	@echo '  make test      all tests that need nothing but Python; ARGS="-k seal" chooses'
+	@echo '  make test      the quick tests that need nothing but Python; ARGS="-k seal" chooses'
+	@echo '  make test-all  all of them, also those marked slow or process, as CI runs them'
 	@echo '  make lint      style, types and layers'
 	@echo '  make coverage  the tests again, with the branches of the core counted (>= 95 %)'
 	@echo '  make setup     only make .venv, from the hash-pinned lock; the others do it by themselves'
@@ -57,7 +58,10 @@ demo: $(READY)
 	@$(BIN)/python examples/demo.py
 
 test: $(READY)
-	@$(BIN)/pytest -n auto -m 'not e2e and not container' $(ARGS)
+	@$(BIN)/pytest -n auto -m 'not (e2e or container or slow or process)' $(ARGS)
+
+test-all: $(READY)
+	@$(BIN)/pytest -n auto -m 'not (e2e or container)' $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -75,10 +79,10 @@ cluster: $(READY)
 	@$(BIN)/python -m tests.e2e.cluster $(ARGS)
 
 coverage:
-	@$(MAKE) --no-print-directory test ARGS="$(COUNTING) $(ARGS)"
+	@$(MAKE) --no-print-directory test-all ARGS="$(COUNTING) $(ARGS)"
 	@$(MAKE) --no-print-directory counted
 
-# What the branches come to, after `make test ARGS='$(COUNTING)'`.
+# What the branches come to, after `make test-all ARGS='$(COUNTING)'`.
 counted: $(READY)
 	@$(BIN)/coverage report --include='krmfn/cli/*,krmfn/stores/*'
 	@$(BIN)/coverage report $(CORE)

@@ -9,6 +9,7 @@ import threading
 import time
 
 from krmfn.errors import DeadlineError, SpecError
+from krmfn.process import interrupt
 
 DEFAULT_SECONDS = 45.0
 VARIABLE = "KRMFN_DEADLINE"
@@ -64,7 +65,7 @@ class Deadline:
         def end() -> None:
             sys.stderr.write(f"[error] {where}: {self.error().line()}\n")
             sys.stderr.flush()
-            os._exit(DeadlineError.exit_code)
+            interrupt.leave(DeadlineError.exit_code)
 
         left = max(0.0, self.end - time.monotonic())
         timer = threading.Timer(left + GRACE_SECONDS, end)

@@ -170,6 +170,7 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
     "secret-type": (SpecError, "the data does not fit the Secret's type"),
     "derivation-key-missing": (SpecError, "deterministic sealing has no derivation key"),
     "derivation-key-read": (SpecError, "a secret would contain the derivation key"),
+    "environment": (SpecError, "memory, file descriptors or the working directory are not there"),
     "kustomize": (SpecError, "kustomize is not there, or cannot build the directory"),
     "foreign": (SpecError, "a build would run, fetch or inflate what is not krmfn's"),
     "in-place": (SpecError, "a value cannot be changed where it stands in a file"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +24,11 @@ __all__ = ["openbao", "plugins", "pytest_runtest_makereport", "pytest_terminal_s
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Every layer's skips count the same."""
+    """Every layer's skips count the same; signals arrive, however the tests were started."""
+    # Under nohup, or behind `&` in a script, a child would inherit that SIGINT is ignored.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     config.pluginmanager.register(RequireAll())
 
 

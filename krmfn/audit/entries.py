@@ -49,6 +49,8 @@ class Entries:
     finders: list[Finder] = field(default_factory=list)
     reserved: list[Reserved] = field(default_factory=list)
     groups: set[str] = field(default_factory=set)
+    cluster_scoped: set[str] = field(default_factory=set)
+    inert: set[str] = field(default_factory=set)
     renamed: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, spec: CatalogueSpec, *, kind: str | None = None) -> None:
@@ -72,6 +74,8 @@ class Entries:
         self.finders.extend(spec.finders)
         self.reserved.extend(spec.reserved)
         self.groups.update(spec.groups)
+        self.cluster_scoped.update(spec.cluster_scoped)
+        self.inert.update(spec.inert)
 
     def consumers_of(self, group_kind: str) -> list[Consumer]:
         """The consumers among a kind's fields."""
@@ -88,6 +92,19 @@ class Entries:
             group in self.groups
             or group_kind in self.pod_specs
             or any(self.consumers.get(name) for name in _names(group_kind)[:2])
+        )
+
+    def is_cluster_scoped(self, group_kind: str) -> bool:
+        """Whether objects of a kind have no namespace."""
+        return not self.cluster_scoped.isdisjoint(_names(group_kind)[:3])
+
+    def may_make(self, group_kind: str) -> bool:
+        """Whether the catalogue cannot rule out that objects of a kind make Secrets."""
+        names = _names(group_kind)[:3]
+        return not (
+            self.knows(group_kind)
+            or any(self.producers.get(name) for name in names)
+            or not self.inert.isdisjoint(names)
         )
 
 
@@ -134,6 +151,7 @@ class Scope:
             all(self._is(path, wanted) for path, wanted in condition.is_.items())
             and all(self.has(path) for path in condition.has)
             and not any(self.has(path) for path in condition.lacks)
+            and (not condition.same or self._agree(condition.same))
             and (not condition.since or self._since(condition.since))
             and (not condition.before or not self._since(condition.before))
             and (not condition.any or any(self.holds(one) for one in condition.any))
@@ -143,6 +161,10 @@ class Scope:
     def _is(self, path: str, wanted: object) -> bool:
         accepted = wanted if isinstance(wanted, list) else [wanted]
         return any(found in accepted for found in self.find(path))
+
+    def _agree(self, paths: Sequence[str]) -> bool:
+        texts = {next((t for t in self.find(path) if isinstance(t, str)), None) for path in paths}
+        return len(texts) == 1 and None not in texts
 
     def _since(self, versions: Sequence[str]) -> bool:
         version = self.versions.get(self.operator)

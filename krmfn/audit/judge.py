@@ -2,9 +2,10 @@
 
 Rules enforced here: Secrets are told apart by namespace and name; an object without a namespace will
 stand in one that nobody knows yet, and so it meets any; several makers of one Secret give the union
-of their keys; what is optional may be absent; what the object's own namespace does not decide is
-reported and not judged. While kustomize is at work, a name that it will rename counts by its former
-names too (facts of ``internal.config.kubernetes.io/previousNames``).
+of their keys; an object of unknown kind that only bears the Secret's name counts where nothing else
+makes it; what is optional may be absent; what the object's own namespace does not decide is reported
+and not judged. While kustomize is at work, a name that it will rename counts by its former names too
+(facts of ``internal.config.kubernetes.io/previousNames``).
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from krmfn import fieldpath
-from krmfn.audit.annotation import annotated, crd_kind
+from krmfn.audit.annotation import CRD, annotated, crd_kind
 from krmfn.audit.entries import Entries
 from krmfn.audit.objects import companions, resources
-from krmfn.audit.productions import assumed, productions
+from krmfn.audit.productions import assumed, guesses, productions
 from krmfn.audit.references import references
 
 if TYPE_CHECKING:
@@ -152,10 +153,7 @@ def audit(
     entries = Entries(versions or {})
     for catalogue in catalogues:
         entries.add(catalogue.spec)
-    objects = tuple(resources(items))
-    for resource in objects:
-        if spec := annotated(resource):
-            entries.add(spec, kind=crd_kind(resource))
+    objects = _objects(items, entries)
     made = [p for one in objects for p in productions(one, entries)]
     if in_build:
         known = companions(items)
@@ -165,11 +163,48 @@ def audit(
     found = [r for one in objects for r in references(one, entries)]
     moving = _renamed_places(objects, entries) if in_build else frozenset()
     judged = [_judge(one, index, renamed=(one.resource, one.place) in moving) for one in found]
+    judged = _guessed(judged, objects, entries)
+    made += dict.fromkeys(p for one in judged for p in one.makers if p.entry and p.entry.guess)
     unknown: dict[str, int] = defaultdict(int)
     for one in found:
         if one.entry.level == "warning" and not entries.knows(one.resource.group_kind):
             unknown[one.resource.group_kind] += 1
     return Audit(objects, tuple(judged), tuple(made), entries, dict(sorted(unknown.items())))
+
+
+def _objects(items: Sequence[Item], entries: Entries) -> tuple[Resource, ...]:
+    """The objects, after the entries that CRDs among them bring; what has no namespace loses it."""
+    objects = tuple(resources(items))
+    for resource in objects:
+        if resource.group_kind == CRD:
+            kind = crd_kind(resource)
+            if fieldpath.first(resource.value, "spec.scope") == "Cluster":
+                entries.cluster_scoped.add(kind)
+            if spec := annotated(resource):
+                entries.add(spec, kind=kind)
+    return tuple(
+        replace(one, namespace="", cluster_scoped=True)
+        if entries.is_cluster_scoped(one.group_kind)
+        else one
+        for one in objects
+    )
+
+
+def _guessed(judged: list[Judged], objects: Iterable[Resource], entries: Entries) -> list[Judged]:
+    """The same, where what nobody makes may be made by an object that is called like it."""
+    if not any(one.verdict == "unmet" for one in judged):
+        return judged
+    index = Index(guess for one in objects for guess in guesses(one, entries))
+
+    def again(one: Judged) -> Judged:
+        if one.verdict != "unmet":
+            return one
+        wanted = one.reference
+        makers = index.find(wanted.namespace, wanted.secret)
+        makers = [made for made in makers if made.resource is not wanted.resource]
+        return Judged(wanted, "operator", tuple(makers)) if makers else one
+
+    return [again(one) for one in judged]
 
 
 def _judge(reference: Reference, index: Index, *, renamed: bool) -> Judged:

@@ -23,6 +23,7 @@ class Resource:
     Attributes:
         group: its API group; ``core`` for the one without a name.
         namespace: its own; empty when it says none, and for what has none.
+        cluster_scoped: it has none, whatever stands in it.
         former: names that it had before kustomize renamed it, oldest first.
         item: where it stands in the stream, for positions.
         inside: its place in the item, when that is a ``List``.
@@ -36,6 +37,7 @@ class Resource:
     value: dict[str, Any]
     item: Item
     inside: tuple[str | int, ...] = ()
+    cluster_scoped: bool = False
 
     @property
     def group_kind(self) -> str:
@@ -46,6 +48,14 @@ class Resource:
     def title(self) -> str:
         """``Kind/name``."""
         return f"{self.kind}/{self.name}"
+
+    def beside(self, namespace: str = "") -> str | None:
+        """Where a Secret has to be that the object refers to; None where that cannot be known.
+
+        Args:
+            namespace: what the reference itself says.
+        """
+        return namespace or (None if self.cluster_scoped else self.namespace)
 
     @property
     def labels(self) -> dict[str, Any]:

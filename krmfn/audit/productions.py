@@ -13,13 +13,13 @@ from krmfn.audit.entries import Scope
 from krmfn.documents.strict import mapping
 from krmfn.names import API_VERSION, CLAIM
 from krmfn.objects import sealed_secret
+from krmfn.spec.catalogue import Producer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from krmfn.audit.entries import Entries
     from krmfn.audit.objects import Resource
-    from krmfn.spec.catalogue import Producer
     from krmfn.spec.validator import Assumption
 
 How: TypeAlias = Literal["sealed", "claim", "plain", "operator", "assumed"]
@@ -90,6 +90,41 @@ def productions(resource: Resource, entries: Entries) -> Iterator[Production]:
         yield _plain(resource)
     else:
         for operator, entry in entries.producers_of(resource.group_kind):
+            if not entry.guess:
+                yield from _operators(resource, entry, operator, entries)
+
+
+GUESS = Producer.model_construct(
+    names=("{metadata.name}",),
+    name=(),
+    type=(),
+    keys=(),
+    more=(),
+    open=True,
+    certain=False,
+    guess=True,
+    policy="input",
+    shared=True,
+    note="the catalogue does not know this kind, and the object has the Secret's name",
+)
+
+
+def guesses(resource: Resource, entries: Entries) -> Iterator[Production]:
+    """The Secrets that an object may make: an installer's, and that of an object of unknown kind."""
+    if entries.may_make(resource.group_kind) and resource.name:
+        yield Production(
+            "operator",
+            resource.name,
+            resource.namespace,
+            None,
+            frozenset(),
+            open=True,
+            resource=resource,
+            entry=GUESS,
+            operator=resource.group,
+        )
+    for operator, entry in entries.producers_of(resource.group_kind):
+        if entry.guess:
             yield from _operators(resource, entry, operator, entries)
 
 

@@ -163,11 +163,11 @@ def _reference(
 ) -> Reference:
     if not keys:
         keys = (entry.key_default,) if entry.key_default else entry.keys
-    where: str | None = namespace or resource.namespace
+    where = resource.beside(namespace)
     if entry.namespace == EXTERNAL:
         where = namespace or None
     elif entry.namespace and not namespace:
-        where = next((_text(n) for n in scope.find(entry.namespace)), resource.namespace)
+        where = resource.beside(next((_text(n) for n in scope.find(entry.namespace)), ""))
     return Reference(resource, scope.place, where, secret, keys, optional, entry)
 
 
@@ -177,7 +177,7 @@ def _shapes(resource: Resource, place: Place, value: Any, entry: Consumer) -> It
         yield Reference(
             resource,
             place,
-            _text(value.get("namespace")) or resource.namespace,
+            resource.beside(_text(value.get("namespace"))),
             name,
             (value["key"],),
             value.get("optional") is True,
@@ -217,7 +217,7 @@ def _clickhouse(
         if isinstance(step, str) and "/k8s_secret_" in step and isinstance(text, str):
             namespace, name, key = ["", *text.split("/")][-3:] if text.count("/") else ("", "", "")
             if name:
-                where = namespace or resource.namespace
+                where = resource.beside(namespace)
                 yield Reference(resource, (*place, step), where, name, (key,), False, entry)
 
 

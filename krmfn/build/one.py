@@ -17,8 +17,6 @@ import json
 import os
 import secrets
 import shutil
-import tempfile
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +30,7 @@ from krmfn.build.transform import transform
 from krmfn.build.validate import validate
 from krmfn.documents.strict import mapping
 from krmfn.errors import SpecError, raise_all
+from krmfn.files.private import private_folder
 from krmfn.kustomize import reach
 from krmfn.kustomize.kustomization import FILE_NAMES, Overlay
 from krmfn.kustomize.renaming import Names, names_in
@@ -46,7 +45,7 @@ from krmfn.spec.validator import SealedSecretValidator
 from krmfn.stores.store import Surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from krmfn.build.restart import Stamp
     from krmfn.objects.sealed_secret import Object
@@ -203,7 +202,7 @@ def references(
         pieces: resources, SealedSecrets and companions, one document each.
         sort: ``sortOptions`` of the outermost kustomization, or None.
     """
-    with _private(memory=True) as home:
+    with private_folder(_in_memory()) as home:
         sandbox = Sandbox(command, home, "", around.deadline, {f"{home}/": ""})
         sandbox.prepare()
         place = home / "tree"
@@ -219,7 +218,7 @@ def _shaped(
 ) -> Shape:
     """Phase 1, in a folder of its own."""
     platform_of(around)
-    with _private() as home:
+    with private_folder() as home:
         key = secrets.token_hex(32)
         names = {str(home / "tree"): str(around.root)}
         sandbox = Sandbox(command, home, key, around.deadline, names)
@@ -302,15 +301,8 @@ def _check(
             around.warn(warning)
 
 
-@contextmanager
-def _private(*, memory: bool = False) -> Iterator[Path]:
-    """A folder that only this user enters, gone afterwards.
-
-    Args:
-        memory: in memory, where there is enough of it.
-    """
+def _in_memory() -> Path | None:
+    """A directory in memory for a private folder, where there is enough of it."""
     enough = 256 * 1024 * 1024
-    usable = memory and os.access(_MEMORY, os.W_OK | os.X_OK)
-    where = _MEMORY if usable and shutil.disk_usage(_MEMORY).free > enough else None
-    with tempfile.TemporaryDirectory(prefix="krmfn-", dir=where) as name:
-        yield Path(name).resolve()
+    usable = os.access(_MEMORY, os.W_OK | os.X_OK)
+    return _MEMORY if usable and shutil.disk_usage(_MEMORY).free > enough else None

@@ -15,11 +15,10 @@ standard error says what was done, and an Application may set two parameters (do
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from krmfn.argocd import parameters
 from krmfn.build.many import build_all
@@ -64,7 +63,6 @@ def run(options: argparse.Namespace) -> int:
     directories, flags = _split(options)
     asked, warnings = parameters.flags(os.environ)
     flags = list(check_flags([*asked, *flags]))
-    signal.signal(signal.SIGTERM, terminated)
     deadline = Deadline.from_environment(options.start)
     watch = deadline.watch("krmfn build")
     try:
@@ -147,8 +145,3 @@ def _is_ours(file: Path) -> bool:
 
 def _failed(path: Path, error: OSError) -> OutputError:
     return OutputError("output", f"{path}: {(error.strerror or 'failed').lower()}")
-
-
-def terminated(number: int, _frame: object) -> NoReturn:
-    """A signal's handler: leave as usual, so that private folders go."""
-    sys.exit(128 + number)

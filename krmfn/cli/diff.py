@@ -19,11 +19,9 @@ it says why. Exit code 0: the same; 1: not.
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from typing import TYPE_CHECKING
 
-from krmfn.cli.build import terminated
 from krmfn.compare.compare import compare, together
 from krmfn.compare.show import text
 from krmfn.compare.sides import CLUSTER, Side, deployed, load
@@ -51,7 +49,6 @@ def run(options: argparse.Namespace) -> int:
     for only in (CLUSTER, "-"):
         if names == (only, only):
             raise SpecError("usage", f"{only} can be one of the two sides only")
-    signal.signal(signal.SIGTERM, terminated)
     deadline = Deadline.from_environment(options.start)
     sides = {name: load(name, deadline) for name in names if name != CLUSTER}
     if CLUSTER in names:

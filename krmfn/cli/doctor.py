@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 from collections import Counter
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -21,7 +20,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krmfn.build.sandbox import find_kustomize
-from krmfn.cli.build import terminated
 from krmfn.cli.console import console
 from krmfn.cli.install import plugin_home
 from krmfn.cluster.api import NAMESPACE, SERVICE_NAMES
@@ -70,7 +68,6 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Look, print, and say by the exit code whether there are errors."""
-    signal.signal(signal.SIGTERM, terminated)
     found = _examined(options)
     counts = Counter(one.status for one in found)
     if options.json:

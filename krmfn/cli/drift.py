@@ -17,13 +17,11 @@ here makes are not looked at. Exit code 0: no drift; 1: drift.
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krmfn.build.many import build_all
-from krmfn.cli.build import terminated
 from krmfn.compare.compare import compare, together
 from krmfn.compare.show import text
 from krmfn.compare.sides import CLUSTER, deployed, rendered, sealed_of
@@ -51,7 +49,6 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Build, compare and print; nothing is printed when anything fails."""
-    signal.signal(signal.SIGTERM, terminated)
     deadline = Deadline.from_environment(options.start)
     directories = [Path(name) for name in options.directories]
     done = build_all(directories, [], deadline)

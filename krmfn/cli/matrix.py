@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -22,7 +21,6 @@ from typing import TYPE_CHECKING
 from krmfn.audit.enforce import audit_stream
 from krmfn.build.one import look_at, values_of
 from krmfn.build.sandbox import find_kustomize
-from krmfn.cli.build import terminated
 from krmfn.cli.console import console, progress
 from krmfn.deadline import Deadline
 from krmfn.errors import Failure, SpecError
@@ -110,7 +108,6 @@ def run(options: argparse.Namespace) -> int:
 def _table(options: argparse.Namespace) -> Table:
     """Every overlay looked at, and compared."""
     directories = _directories(options.directories)
-    signal.signal(signal.SIGTERM, terminated)
     command = tuple(find_kustomize(os.environ))
     deadline = Deadline.from_environment(options.start)
     pool = StorePool()

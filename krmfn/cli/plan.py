@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 
 from krmfn.build.one import plans
 from krmfn.build.sandbox import find_kustomize
-from krmfn.cli.build import terminated
 from krmfn.deadline import Deadline
 from krmfn.errors import Failure, PolicyError, ProviderError, SpecError
 from krmfn.files.read import find_root
@@ -63,7 +61,6 @@ def run(options: argparse.Namespace) -> int:
     """Look at everything, then print it; what is wrong is told on standard error."""
     told = {FACTS[name]: value for name in FACTS if (value := getattr(options, name)) is not None}
     environ = {**os.environ, **told}
-    signal.signal(signal.SIGTERM, terminated)
     deadline = Deadline.from_environment(options.start)
     pool = StorePool()
     overlays: list[tuple[str, bool, list[Outlook]]] = []

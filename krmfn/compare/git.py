@@ -13,10 +13,10 @@ import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from krmfn.errors import SpecError
+from krmfn.files.private import private_folder
 from krmfn.files.read import MAX_FILE
 
 if TYPE_CHECKING:
@@ -72,8 +72,7 @@ class Revision:
 
         Files over 16 MiB and submodules are left out: no build could read them.
         """
-        with TemporaryDirectory(prefix="krmfn-") as name:
-            folder = Path(name).resolve()
+        with private_folder() as folder:
             entries = self._entries(path)
             wanted = [e for e in entries if e.mode != _SUBMODULE and e.size <= MAX_FILE]
             if sum(entry.size for entry in wanted) > MAX_BYTES:

@@ -47,6 +47,8 @@ class Condition(Model):
     """Something that is not empty stands at each of these."""
     lacks: Paths = ()
     """Nothing stands at any of these, or something empty."""
+    same: Paths = ()
+    """One text stands at all of these."""
     since: Versions = ()
     """The operator's version is one of these or newer, each counting for its own minor release and
     the newest for all that follow."""
@@ -142,6 +144,8 @@ class Producer(Model):
     """Not when something stands at one of these."""
     certain: bool = True
     """False: whether it is made depends on the operator's own settings."""
+    guess: bool = False
+    """The object may make a Secret of this name: it counts only where nothing else makes it."""
     existing: Literal["ignore", "adopt", "conflict", "overwrite", "input", "merge"] | None = None
     """What the operator does with a Secret of that name that it did not make."""
     policy: Literal["refuse", "input", "merge"] = "refuse"
@@ -191,6 +195,10 @@ class CatalogueSpec(Model):
     """Whose version `since` and `before` speak of, and who the producers belong to."""
     groups: Texts = ()
     """API groups that are known to the last kind: the shape rule is not tried on them."""
+    cluster_scoped: Annotated[tuple[Kind, ...], Field(strict=False)] = ()
+    """Kinds without a namespace: kustomize may write one on their objects, which means nothing."""
+    inert: Annotated[tuple[Kind, ...], Field(strict=False)] = ()
+    """Kinds whose objects make no Secret but those of `producers`, whatever they are called."""
     pod_specs: dict[Kind, Paths] = {}
     """Where a PodSpec sits in an object of a kind."""
     pod_spec_refs: Annotated[tuple[Consumer, ...], AS_LIST] = ()

@@ -72,6 +72,8 @@ def satisfy(root: Any, condition: Condition | None, *, here: str = "") -> Any:
         if first(root, _whole(path, here)) is not None:
             continue
         root = put(root, path, {"set": "set"} if not _scalar(path) else "set", here=here)
+    for path in condition.same:
+        root = put(root, path, NAME, here=here)
     for inner in condition.any[:1]:
         root = satisfy(root, inner, here=here)
     return root

@@ -69,6 +69,8 @@ def _producers() -> Iterator[Any]:
     """Kind and entry of every producer, with each of its names."""
     for file, catalogue in FILES.items():
         for number, entry in enumerate(catalogue.spec.producers):
+            if entry.guess:  # tests/unit/test_guesses.py
+                continue
             for kind in entry.from_:
                 for template in entry.names or entry.name:
                     yield pytest.param(
@@ -105,10 +107,14 @@ def expected_keys(entry: Consumer) -> tuple[str, ...]:
     return said or ((entry.key_default,) if entry.key_default else entry.keys)
 
 
-def where_to(entry: Consumer) -> str | None:
-    if entry.namespace == EXTERNAL:
-        return None
-    return "elsewhere" if entry.namespace else HOME
+CLUSTER_SCOPED = {kind for file in FILES.values() for kind in file.spec.cluster_scoped}
+
+
+def where_to(entry: Consumer, kind: str) -> str | None:
+    if entry.namespace and entry.namespace != EXTERNAL:
+        return "elsewhere"
+    cluster_scoped = {kind, f"{kind.partition('/')[0]}/*"} & CLUSTER_SCOPED
+    return None if entry.namespace or cluster_scoped else HOME
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -119,6 +125,7 @@ def test_kinds_are_in_the_file_of_their_group(name: str) -> None:
     kinds = [kind for entry in spec.consumers for kind in entry.kinds]
     kinds += [kind for entry in spec.producers for kind in entry.from_]
     kinds += [*spec.pod_specs, *(kind for one in spec.renamed for kind in one.kinds)]
+    kinds += [*spec.cluster_scoped, *spec.inert]
     groups = {kind.rpartition("/")[0] for kind in kinds} - {"", "*"}
     assert all(name in files_for(group) or name in ALWAYS for group in groups)
 
@@ -129,7 +136,7 @@ def test_a_consumer_finds_its_reference(kind: str, path: str, entry: Consumer) -
     root = satisfy(referring(path, entry, kind), entry.when, here=path)
     (found,) = references(root)
     assert found.entry is entry
-    assert (found.secret, found.namespace) == ("wanted", where_to(entry))
+    assert (found.secret, found.namespace) == ("wanted", where_to(entry, kind))
     assert (found.keys, found.optional) == (expected_keys(entry), False)
 
 
@@ -146,7 +153,7 @@ def test_a_consumer_reads_optional_and_namespace(kind: str, path: str, entry: Co
         return
     (found,) = references(satisfy(root, entry.when, here=path))
     assert found.optional is (entry.form != "nsname")
-    assert found.namespace == (where_to(entry) if entry.form == "custom" else "given")
+    assert found.namespace == (where_to(entry, kind) if entry.form == "custom" else "given")
 
 
 @pytest.mark.parametrize(("kind", "path", "entry"), conditional(CONSUMERS))
@@ -197,15 +204,15 @@ def test_a_producer_makes_its_secret(kind: str, template: str, entry: Producer) 
     """The Secret has the name, namespace, type and keys that the entry says."""
     root, name, keys = making(kind, template, entry)
     here = entry.each or ""
-    where: str | None = HOME
-    if entry.namespace in ("*", EXTERNAL):
-        where = None
-    elif entry.namespace:
+    where: str | None = None
+    if entry.namespace and entry.namespace not in ("*", EXTERNAL):
         root, where = filled(root, entry.namespace, here)
     type_ = None
     if entry.type:
         root, type_ = filled(root, entry.type[0], here)
-    found = made(satisfy(root, entry.when, here=here), entry)
+    root = satisfy(root, entry.when, here=here)
+    found = made(root, entry)
+    where = where if entry.namespace else root["metadata"]["namespace"]
     assert len(found) == max(1, len(entry.names))
     one = next(one for one in found if one.secret == name)
     later = {key for more in entry.more for key in more.keys}

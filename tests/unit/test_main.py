@@ -14,6 +14,7 @@ import pytest
 
 from krmfn import __main__
 from krmfn.errors import ErrorList, SealingError, SpecError
+from krmfn.process import interrupt
 from tests.support.function import Project, config, resource_list
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def test_a_server_that_hangs(project: Project, silent: socket.socket) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 130)]
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
 )
 def test_a_signal_amid_reading(
     project: Project, silent: socket.socket, number: signal.Signals, code: int
@@ -190,8 +191,8 @@ def test_exit_codes_of_the_frame(
         monkeypatch.setattr(__main__, "_is_function", raises)
 
     for error, code in [
-        (KeyboardInterrupt(), 130), (SystemExit(0), 0), (SystemExit(2), 2), (SystemExit("c4nary"), 2),
-        (MemoryError("c4nary"), 70), (SpecError("usage", "x"), 2),
+        (interrupt.Interrupted(2), 130), (SystemExit(0), 0), (SystemExit(2), 2), (SystemExit("c4nary"), 2),
+        (MemoryError("c4nary"), 2), (KeyError("c4nary"), 70), (SpecError("usage", "x"), 2),
     ]:  # fmt: skip
         stop(error)
         assert __main__._run([]) == code

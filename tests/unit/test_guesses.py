@@ -1,0 +1,203 @@
+"""What may make a Secret without the catalogue knowing it, and where Secrets of the whole cluster are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from krmfn.audit.inventory import wanted
+from krmfn.audit.rules import check
+from tests.support.synthesis import judged
+
+
+def object_(kind: str, name: str = "thing", namespace: str = "a", **fields: Any) -> dict[str, Any]:
+    """An object of ``group/version/Kind``."""
+    version, _, kind = kind.rpartition("/")
+    metadata = {"name": name} | ({"namespace": namespace} if namespace else {})
+    metadata |= fields.pop("metadata", {})
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, **fields}
+
+
+def pod(secret: str, namespace: str = "a") -> dict[str, Any]:
+    env = [{"name": "V", "valueFrom": {"secretKeyRef": {"name": secret, "key": "k"}}}]
+    return object_("v1/Pod", "pod", namespace, spec={"containers": [{"name": "c", "env": env}]})
+
+
+def found(*objects: Any) -> list[tuple[str, str]]:
+    """Rule and severity of what the audit says."""
+    return [(one.rule, one.severity) for one in check(judged(*objects))]
+
+
+UNCERTAIN = [("uncertain-producer", "warning")]
+MISSING = [("unmet-reference", "error")]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "onepassword.example/v1/Item",
+        "secrets.example.org/v1alpha1/AppSecret",
+        "lab.example.com/v1beta2/Anything",
+        "crypt.dev/v1/Sops",
+    ],
+)
+def test_an_unknown_object_of_exactly_that_name_may_make_the_secret(kind: str) -> None:
+    """It is a warning and no error, and nothing is to be claimed."""
+    audit = judged(pod("thing"), object_(kind))
+    assert [(one.rule, one.severity) for one in check(audit)] == UNCERTAIN
+    assert not wanted(audit)
+    assert found(pod("thing"), object_(kind, "thing-2")) == MISSING
+    assert found(pod("thing"), object_(kind, namespace="b")) == MISSING
+    assert found(pod("thing"), object_(kind, namespace="")) == UNCERTAIN
+
+
+def test_a_guess_is_no_maker_beside_a_real_one() -> None:
+    """A key that the real Secret lacks stays missing."""
+    secret = object_("v1/Secret", stringData={"other": "x"})
+    assert found(pod("thing"), secret, object_("x.example/v1/Y")) == [("unmet-key", "error")]
+
+
+def test_a_guess_counts_only_where_something_asks() -> None:
+    """It is in no inventory and takes no Secret from anybody."""
+    sealed = object_("bitnami.com/v1alpha1/SealedSecret", spec={"encryptedData": {"k": "AgA="}})
+    assert judged(object_("x.example/v1/Y")).productions == ()
+    assert found(pod("thing"), sealed, object_("x.example/v1/Y")) == []
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "v1/ConfigMap",
+        "apps/v1/Deployment",
+        "networking.k8s.io/v1/Ingress",
+        "gateway.networking.k8s.io/v1/HTTPRoute",
+        "monitoring.coreos.com/v1/ServiceMonitor",
+        "kustomize.toolkit.fluxcd.io/v1/Kustomization",
+        "external-secrets.io/v1/SecretStore",
+        "traefik.io/v1alpha1/Middleware",
+        "cilium.io/v2/CiliumNetworkPolicy",
+        "route.openshift.io/v1/Route",
+    ],
+)
+def test_what_makes_no_secret_is_no_guess(kind: str) -> None:
+    """Kinds that are known to make none do not hide a missing Secret."""
+    assert found(pod("thing"), object_(kind)) == MISSING
+
+
+def test_a_release_may_make_a_secret_of_its_name() -> None:
+    """In the namespace that it installs into."""
+    kind = "helm.toolkit.fluxcd.io/v2/HelmRelease"
+    assert found(pod("thing"), object_(kind)) == UNCERTAIN
+    named = object_(kind, "other", "flux", spec={"releaseName": "thing", "targetNamespace": "a"})
+    assert found(pod("thing"), named) == UNCERTAIN
+    assert found(pod("thing"), object_(kind, "thing", "flux")) == MISSING
+
+
+CLUSTER = [
+    object_(
+        "cert-manager.io/v1/ClusterIssuer",
+        spec={
+            "acme": {
+                "solvers": [{"dns01": {"x": {"apiTokenSecretRef": {"name": "s", "key": "k"}}}}]
+            }
+        },
+    ),
+    object_("cert-manager.io/v1/ClusterIssuer", spec={"ca": {"secretName": "s"}}),
+    object_(
+        "cert-manager.io/v1/ClusterIssuer",
+        spec={"vault": {"auth": {"appRole": {"secretRef": {"name": "s", "key": "k"}}}}},
+    ),
+    object_(
+        "cert-manager.io/v1/ClusterIssuer",
+        spec={"acme": {"externalAccountBinding": {"keySecretRef": {"name": "s", "key": "k"}}}},
+    ),
+    object_(
+        "external-secrets.io/v1/ClusterSecretStore",
+        spec={"provider": {"vault": {"auth": {"tokenSecretRef": {"name": "s", "key": "k"}}}}},
+    ),
+    object_(
+        "keda.sh/v1alpha1/ClusterTriggerAuthentication",
+        spec={"secretTargetRef": [{"parameter": "p", "name": "s", "key": "k"}]},
+    ),
+    object_("v1/PersistentVolume", spec={"csi": {"nodeStageSecretRef": {"name": "s"}}}),
+]
+
+
+@pytest.mark.parametrize("one", CLUSTER, ids=lambda one: one["kind"])
+@pytest.mark.parametrize("namespace", ["", "a"])
+def test_what_has_no_namespace_takes_none_from_kustomize(one: Any, namespace: str) -> None:
+    """A cluster-scoped object refers to some namespace that the stream does not tell."""
+    one = {**one, "metadata": {"name": "x"} | ({"namespace": namespace} if namespace else {})}
+    audit = judged(one)
+    assert [judged_.verdict for judged_ in audit.judged] == ["external"]
+    assert not check(audit)
+    assert not wanted(audit)
+    secret = object_(
+        "v1/Secret", "s", "cert-manager", stringData={"k": "x", "tls.crt": "x", "tls.key": "x"}
+    )
+    assert not check(judged(one, secret))
+
+
+def test_a_namespace_in_the_reference_counts_for_what_has_none() -> None:
+    """A PersistentVolume says where its Secret is."""
+    reference = {"name": "s", "namespace": "b"}
+    volume = object_("v1/PersistentVolume", spec={"csi": {"nodeStageSecretRef": reference}})
+    assert found(volume) == MISSING
+    assert found(volume, object_("v1/Secret", "s", "b", stringData={"k": "x"})) == []
+
+
+def test_a_definition_says_what_has_no_namespace() -> None:
+    """Kinds that a CustomResourceDefinition of the stream makes cluster-scoped."""
+    names = {"kind": "Wide", "plural": "wides"}
+    definition = object_(
+        "apiextensions.k8s.io/v1/CustomResourceDefinition",
+        spec={"group": "x.example", "names": names, "scope": "Cluster"},
+    )
+    one = object_("x.example/v1/Wide", spec={"login": {"name": "s", "key": "k"}})
+    assert found(definition, one) == [("unknown-kind", "info")]
+    definition["spec"]["scope"] = "Namespaced"
+    assert ("unmet-reference", "warning") in found(definition, one)
+
+
+def test_what_flux_bootstrap_writes_is_there() -> None:
+    """The Secret with which Flux reads its own repository, whatever its namespace is called."""
+    kind = "source.toolkit.fluxcd.io/v1/GitRepository"
+    for name in ("flux-system", "gitops"):
+        ref = {"secretRef": {"name": name}}
+        assert found(object_(kind, name, name, spec=ref)) == []
+        assert found(object_(kind, "apps", name, spec=ref)) == MISSING
+    other = {"secretRef": {"name": "other"}}
+    assert found(object_(kind, "flux-system", "flux-system", spec=other)) == MISSING
+
+
+@pytest.mark.parametrize(
+    "annotations",
+    [
+        {"kubernetes.io/tls-acme": "true"},
+        {"cert-manager.io/issuer": "x"},
+        {"cert-manager.io/cluster-issuer": "x"},
+    ],
+)
+def test_contour_plus_makes_certificates(annotations: dict[str, str]) -> None:
+    """For an HTTPProxy with cert-manager's annotations that is not left out."""
+
+    def proxy(**annotations: str) -> Any:
+        tls = {"virtualhost": {"tls": {"secretName": "s"}}}
+        metadata = {"annotations": annotations}
+        return object_("projectcontour.io/v1/HTTPProxy", metadata=metadata, spec=tls)
+
+    assert found(proxy(**annotations)) == []
+    assert found(proxy()) == MISSING
+    assert found(proxy(**annotations, **{"contour-plus.cybozu.com/exclude": "true"})) == MISSING
+
+
+def test_the_1password_operator_makes_secrets() -> None:
+    """Of an item, and by annotations of a workload."""
+    assert found(pod("thing"), object_("onepassword.com/v1/OnePasswordItem")) == []
+    annotations = {
+        "operator.1password.io/item-path": "vaults/v/items/i",
+        "operator.1password.io/item-name": "thing",
+    }
+    workload = object_("apps/v1/Deployment", "d", metadata={"annotations": annotations})
+    assert found(pod("thing"), workload) == []
