@@ -221,6 +221,8 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
     "policy-denied": (PolicyError, "no single rule of the platform allows it"),
     "policy-override": (PolicyError, "a configuration defines what is the platform's to define"),
     "policy-limit": (PolicyError, "a build asks for more than the platform's limits"),
+    "cannot-rehearse": (PolicyError, "only a read tells what a build would do"),
+    "differs-from-judged": (PolicyError, "a build does something else than its rehearsal did"),
     # 124: deadline
     "deadline": (DeadlineError, "the time was up before everything was read"),
     # 1: findings

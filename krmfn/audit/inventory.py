@@ -24,6 +24,7 @@ class Wanted:
         whole: something uses all of it, so that there may be more keys.
         labels: that its users look for, for the Secret's own metadata.
         users: ``Kind/name`` of who refers to it.
+        guessed: nothing but the name of a field says that it is a Secret, or a chart's values do.
     """
 
     namespace: str
@@ -33,6 +34,7 @@ class Wanted:
     whole: bool = False
     labels: dict[str, str] = field(default_factory=dict)
     users: list[str] = field(default_factory=list)
+    guessed: bool = False
 
 
 def wanted(audit: Audit) -> list[Wanted]:
@@ -50,6 +52,7 @@ def wanted(audit: Audit) -> list[Wanted]:
 def _wanted(namespace: str, name: str, asking: list[Judged]) -> Wanted:
     result = Wanted(namespace, name)
     types: list[str] = []
+    result.guessed = not any(one.reference.sure for one in asking)
     for reference in (one.reference for one in _sorted(asking)):
         result.keys += [key for key in reference.keys if key not in result.keys]
         result.whole = result.whole or not (reference.keys or reference.entry.types)

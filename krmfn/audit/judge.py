@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from krmfn import fieldpath
 from krmfn.audit.annotation import CRD, annotated, crd_kind
 from krmfn.audit.entries import Entries
+from krmfn.audit.mentions import Mentions
 from krmfn.audit.objects import companions, resources
 from krmfn.audit.productions import assumed, guesses, productions
 from krmfn.audit.references import references
@@ -83,6 +84,11 @@ class Audit:
     def index(self) -> Index:
         """The productions by name."""
         return Index(self.productions)
+
+    @cached_property
+    def mentions(self) -> Mentions:
+        """The texts of all objects, for names in fields that nobody knows."""
+        return Mentions(self.resources, self.entries)
 
     def users(self, production: Production) -> list[Judged]:
         """The references that a production meets."""
@@ -154,13 +160,14 @@ def audit(
     for catalogue in catalogues:
         entries.add(catalogue.spec)
     objects = _objects(items, entries)
-    made = [p for one in objects for p in productions(one, entries)]
+    own = {one: list(productions(one, entries)) for one in objects}
+    made = [p for each in own.values() for p in each]
     if in_build:
         known = companions(items)
         made = [replace(p, former=(*p.former, *known.get(p.secret, ()))) for p in made]
     made += assumed(assume)
     index = Index(made)
-    found = [r for one in objects for r in references(one, entries)]
+    found = [r for o in objects for r in references(o, entries, {p.secret for p in own[o]})]
     moving = _renamed_places(objects, entries) if in_build else frozenset()
     judged = [_judge(one, index, renamed=(one.resource, one.place) in moving) for one in found]
     judged = _guessed(judged, objects, entries)

@@ -75,7 +75,8 @@ def about_reference(
     own = severity or RULES[rule].severity
     order = ("info", "warning", "error")
     level = min(own, reference.entry.level, key=order.index)
-    looks = "looks like a reference: " if reference.entry is SHAPE else ""
+    guessed = reference.entry is SHAPE or not reference.sure
+    looks = "looks like a reference: " if guessed else ""
     return Finding(
         rule,
         level,

@@ -88,7 +88,7 @@ def reserved_name(audit: Audit) -> Iterator[Finding]:
 
 @rule("unused-secret", "warning", "nothing refers to the Secret")
 def unused_secret(audit: Audit) -> Iterator[Finding]:
-    """A SealedSecret or claim that nothing in the build refers to.
+    """A SealedSecret or claim that nothing in the build refers to, and whose name stands nowhere else.
 
     A left-over, a misspelt name, or something that finds the Secret by a label that the catalogue
     does not know. Remove it, or add the label to a SecretCatalogue of your own as a finder.
@@ -102,6 +102,8 @@ def unused_secret(audit: Audit) -> Iterator[Finding]:
         if made.how not in ("sealed", "claim") or id(made) in makers:
             continue
         if made.secret in anywhere | wanted or _found_by_label(made, audit):
+            continue
+        if audit.mentions.has(made.namespace, made.secret):
             continue
         yield about_secret(
             "unused-secret",

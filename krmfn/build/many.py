@@ -76,7 +76,7 @@ def build_all(
             built[place] = one
             name = _named(directory)
             warnings += [f"{name}: {warning}" if name else warning for warning in around.warnings]
-            sealed += around.sealed
+            sealed += one.sealed
         return Builds(built, warnings, sealed, pool.reads)
     finally:
         pool.close()

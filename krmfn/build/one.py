@@ -1,61 +1,49 @@
-"""Building overlays of a repository that need not be trusted, in three phases.
+"""Building an overlay of a repository that need not be trusted, in one pass of kustomize.
 
-Rules enforced here:
-1. Shape: kustomize builds a copy in which nothing can run but krmfn, which reads no store there and
-   leaves each claim with the configuration to seal it with.
-2. Power: what this run did not mark is refused; the claims of that stream are sealed here, in the
-   one process that has the credential, once the platform's policy allows all of them.
-3. References: stream, SealedSecrets and name companions go through kustomize once more, without any
-   plugin, for order, style and references to names that depend on values. Then the whole is checked.
-
-Plaintext is in phase 2 alone, and never in a file.
+Rules enforced here: kustomize reads a judged copy, and every call that it makes is answered here, by
+the function's own code; under a policy everything is rehearsed and judged before anything is read,
+and the real run may do only what was rehearsed; nothing is returned before the finished stream has
+passed its checks.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import secrets
-import shutil
+import socket
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from krmfn import shape
-from krmfn.audit.enforce import enforce, refuse_owned
-from krmfn.build.restart import stamped
+from krmfn import tree
+from krmfn.build import answer, finished
+from krmfn.build.bind import Binding
+from krmfn.build.rehearse import suffix_of
 from krmfn.build.sandbox import Sandbox
-from krmfn.build.transform import transform
+from krmfn.build.serve import Server
+from krmfn.build.standin import copy
 from krmfn.build.validate import validate
-from krmfn.documents.strict import mapping
-from krmfn.errors import SpecError, raise_all
+from krmfn.errors import Failure, KrmfnError, SpecError, raise_all
 from krmfn.files.private import private_folder
-from krmfn.kustomize import reach
-from krmfn.kustomize.kustomization import FILE_NAMES, Overlay
+from krmfn.files.read import kept
+from krmfn.kustomize.kustomization import Overlay, read_overlay
 from krmfn.kustomize.renaming import Names, names_in
-from krmfn.marks import Group, groups_of, known_by, text_of, unmarked
 from krmfn.objects import stream
 from krmfn.policy.file import platform_of
 from krmfn.sealing.pipeline import permit, values
-from krmfn.sealing.read import Stores
-from krmfn.sealing.recipient import load_certificate
 from krmfn.spec.parse import parse
 from krmfn.spec.validator import SealedSecretValidator
-from krmfn.stores.store import Surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
-    from krmfn.build.restart import Stamp
-    from krmfn.objects.sealed_secret import Object
+    from krmfn.build.serve import Called, Mode
+    from krmfn.build.standin import Copy
     from krmfn.objects.stream import Item
     from krmfn.plan.make import Plan
     from krmfn.sealing.render import Rendered
     from krmfn.stores.store import Surroundings
-
-_MEMORY = Path("/dev/shm")  # noqa: S108  # a private folder is made in it
-_LIST_PLACE = 0o700
 
 
 @dataclass(frozen=True)
@@ -63,30 +51,26 @@ class Built:
     """One overlay's finished stream.
 
     Attributes:
+        sealed: the namespace of every SealedSecret; may be empty for cluster-wide.
         random: namespace and name of what was sealed at random: its bytes say nothing.
     """
 
     text: str
+    sealed: tuple[str, ...] = ()
     random: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True)
-class Shape:
-    """What phase 1 gives.
+class Run:
+    """One run of kustomize."""
 
-    Attributes:
-        items: the stream of resources, claims among them.
-        validators: the configurations of the outermost kustomization.
-        sort: its ``sortOptions``.
-        key: of this run.
-        names: what the build adds to names.
-    """
+    output: str
+    calls: list[Called]
 
-    items: tuple[Item, ...]
-    validators: tuple[dict[str, Any], ...]
-    sort: Any
-    key: str
-    names: Names
+    @cached_property
+    def items(self) -> tuple[Item, ...]:
+        """The finished stream."""
+        return stream.stream(self.output, "the build")
 
 
 @dataclass(frozen=True)
@@ -94,13 +78,63 @@ class Look:
     """An overlay before anything is read.
 
     Attributes:
-        output: the stream with its claims unsealed, unchecked.
+        output: the finished stream, unchecked, with placeholders for what only a read tells; names
+            are without the hashes that a build will add.
         validators: of the outermost kustomization.
+        names: what the build adds to names.
+        plans: what would be read and sealed, with what each configuration may use.
+        made: the data of what krmfn would seal, to tell it from what was sealed before.
     """
 
     output: str
     validators: tuple[SealedSecretValidator, ...]
-    shape: Shape
+    names: Names
+    plans: list[tuple[Plan, Surroundings]]
+    made: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """An overlay copied, and everything that runs on it needs."""
+
+    copied: Copy
+    sandbox: Sandbox
+    flags: Sequence[str]
+    around: Surroundings
+    directory: Path
+
+    def run(self, mode: Mode, binding: Binding | None = None) -> Run:
+        """Run kustomize once.
+
+        Raises:
+            Failure: of a call, else of kustomize.
+        """
+        server = Server(self.copied, self.around, mode, binding)
+        here, there = socket.socketpair()
+        with here, there:
+            try:
+                output = self.sandbox.run(
+                    self.copied.place,
+                    self.flags,
+                    channel=there,
+                    serve=lambda: server.serve(here),
+                )
+            except Failure:
+                if server.failure is not None:
+                    raise server.failure from None
+                raise
+        if server.failure is not None:
+            raise server.failure
+        return Run(output, server.calls)
+
+    @property
+    def validators(self) -> Iterator[SealedSecretValidator]:
+        """Those of the outermost kustomization."""
+        for config in self.copied.configs.values():
+            if config.directory == self.directory and config.list == "validators":
+                found = parse(config.value)
+                if isinstance(found, SealedSecretValidator):
+                    yield found
 
 
 def build(
@@ -116,64 +150,71 @@ def build(
     Args:
         command, flags: as `krmfn.build.sandbox` gives them.
         around: with the repository's root; its base is not used.
-        claims_only: stop before anything is read, and leave the claims.
+        claims_only: read nothing, and leave the claims.
 
     Raises:
         Failure: any; nothing is returned then.
     """
-    shaped = _shaped(directory, command, flags, around)
-    random: set[tuple[str, str]] = set()
-    if claims_only:
-        pieces = [unmarked(item, shaped.key) for item in shaped.items]
-    else:
-        refuse_owned(shaped.items)
-        pieces, companions, random = _power(shaped, around)
-        pieces += [text_of(one) for one in companions]
-    output = references(pieces, shaped.sort, command, flags, around)
-    _check(output, shaped, directory, around, claims_only=claims_only)
-    return Built(output, frozenset(random))
+    with _pass(directory, command, flags, around) as whole:
+        if claims_only:
+            run = whole.run("claims-only")
+        elif platform_of(around) is None:
+            run = whole.run("real")
+        else:
+            run = _bound(whole)
+        if not run.items:
+            raise SpecError("kustomize", "the build holds no resource", where=str(directory))
+        _check(whole, run, claims_only=claims_only)
+    sealed = [one for called in run.calls for one in called.made]
+    targets = [target for called in run.calls if called.plan for target in called.plan.targets]
+    return Built(
+        run.output,
+        tuple(one.object["metadata"].get("namespace", "") for one in sealed),
+        frozenset(
+            (target.namespace, one.object["metadata"]["name"])
+            for target, one in zip(targets, sealed, strict=True)
+            if target.mode == "random"
+        ),
+    )
 
 
 def look_at(directory: Path, command: tuple[str, ...], around: Surroundings) -> Look:
-    """An overlay with its claims unsealed, also those that wait for `krmfn seal`.
+    """An overlay with its claims as they would be sealed, also those that wait for `krmfn seal`.
 
     Claims that nothing would seal, and what was sealed before, are no error to whoever only looks.
 
     Raises:
         Failure: kustomize or one of krmfn's functions fails.
     """
-    shaped = _shaped(directory, command, (), around)
-    pieces = [_shown(item, shaped.key) for item in shaped.items]
-    validators = [c for c in map(parse, shaped.validators) if isinstance(c, SealedSecretValidator)]
-    return Look("---\n".join(pieces), tuple(validators), shaped)
+    with _pass(directory, command, (), around) as whole:
+        run = whole.run("look")
+        if not run.items:
+            raise SpecError("kustomize", "the build holds no resource", where=str(directory))
+        output = run.output
+        for called in run.calls:
+            for one in called.made:
+                if suffix := suffix_of(one):
+                    output = output.replace(f"-{suffix}", "")
+        return Look(
+            output,
+            tuple(whole.validators),
+            names_in(tree.reach(whole.directory, around.root), whole.directory),
+            _plans(run),
+            frozenset(finished.data(one.object) for c in run.calls for one in c.made),
+        )
 
 
-def values_of(shaped: Shape, around: Surroundings) -> list[Rendered]:
+def values_of(look: Look) -> list[Rendered]:
     """What building an overlay would seal, read as a build reads it; holds plaintext.
 
     Raises:
         Failure: any; nothing is returned then.
     """
-    refuse_owned(shaped.items)
-    groups, now = _permitted(shaped, around)[0], datetime.now(UTC)
-    return [one for group in groups for one in values(group.plan(), group.around, now=now)]
-
-
-def _permitted(shaped: Shape, around: Surroundings) -> tuple[list[Group], dict[int, Item]]:
-    """The claims by their configurations, and the rest.
-
-    All are judged before one is read, so that nothing is sent for a build that is refused.
-    """
-    groups, kept = groups_of(shaped.items, shaped.key, around)
-    for group in groups:
-        permit(group.plan(), group.around, now=datetime.now(UTC))
-    return groups, kept
-
-
-def _shown(item: Item, key: str) -> str:
-    """A document of `look_at`: a claim without its plan, anything else as it came."""
-    annotations = mapping(mapping(item.header().get("metadata")).get("annotations"))
-    return unmarked(item, key) if shape.PLAN in annotations else item.raw
+    for plan, around in look.plans:
+        permit(plan, around, now=datetime.now(UTC))
+    return [
+        one for plan, inside in look.plans for one in values(plan, inside, now=datetime.now(UTC))
+    ]
 
 
 def plans(
@@ -182,127 +223,91 @@ def plans(
     """What building an overlay would read and seal, with what each configuration may use.
 
     Raises:
-        Failure: any that is known before something is read.
+        Failure: any that is known before something is read, but for what a policy denies.
     """
-    shaped = _shaped(directory, command, flags, around)
-    groups, _ = groups_of(shaped.items, shaped.key, around)
-    return [(group.plan(), group.around) for group in groups]
+    with _pass(directory, command, flags, around) as whole:
+        run = whole.run("look")
+        finished.check(run.items, run.calls, claims=False, governed=False)
+        return _plans(run)
 
 
-def references(
-    pieces: Sequence[str],
-    sort: Any,
-    command: tuple[str, ...],
-    flags: Sequence[str],
-    around: Surroundings,
-) -> str:
-    """Documents as kustomize writes them, with references that follow the name companions.
+def _plans(run: Run) -> list[tuple[Plan, Surroundings]]:
+    return [(called.plan, called.around) for called in run.calls if called.plan is not None]
 
-    Args:
-        pieces: resources, SealedSecrets and companions, one document each.
-        sort: ``sortOptions`` of the outermost kustomization, or None.
+
+def _bound(whole: _Pass) -> Run:
+    """A real run that does what a rehearsal did, once the policy has allowed all of that."""
+    around = whole.around
+    platform = platform_of(around)
+    if platform is None:
+        raise AssertionError("nothing to be bound to without a policy")
+    apart = replace(platform, usage=type(platform.usage)(platform.spec.limits))
+    rehearsed = replace(whole, around=replace(around, platform=apart, warnings=[])).run("rehearsal")
+    _judge(rehearsed)
+    binding = Binding(rehearsed.calls)
+    run = whole.run("real", binding)
+    binding.finish(run.calls, rehearsed.items, run.items)
+    return run
+
+
+def _judge(run: Run) -> None:
+    """Let the policy look at everything that a run sealed, as it was sealed and as it is by now.
+
+    Raises:
+        Failure: the finished stream is wrong, or something in it is denied.
     """
-    with private_folder(_in_memory()) as home:
-        sandbox = Sandbox(command, home, "", around.deadline, {f"{home}/": ""})
-        sandbox.prepare()
-        place = home / "tree"
-        place.mkdir(mode=_LIST_PLACE)
-        (place / "stream.yaml").write_bytes("---\n".join(pieces).encode())
-        value = {"resources": ["stream.yaml"]} | ({"sortOptions": sort} if sort else {})
-        (place / FILE_NAMES[0]).write_text(json.dumps(value))
-        return sandbox.build(place, [f for f in flags if f.startswith("--reorder")], root=place)
+    found = finished.check(run.items, run.calls, claims=False, governed=True)
+    errors: dict[str, KrmfnError] = {}
+    for called in run.calls:
+        if called.plan is None:
+            continue
+        by_now = [finished.now(made, value) for made, value in found if made.called is called]
+        for targets in (called.plan.targets, tuple(by_now)):
+            try:
+                permit(replace(called.plan, targets=targets), called.around, now=datetime.now(UTC))
+            except Failure as failure:
+                errors |= {
+                    error.line(): error for error in failure.errors if error.line() not in errors
+                }
+    raise_all(list(errors.values()))
 
 
-def _shaped(
-    directory: Path, command: tuple[str, ...], flags: Sequence[str], around: Surroundings
-) -> Shape:
-    """Phase 1, in a folder of its own."""
-    platform_of(around)
-    with private_folder() as home:
-        key = secrets.token_hex(32)
-        names = {str(home / "tree"): str(around.root)}
-        sandbox = Sandbox(command, home, key, around.deadline, names)
-        sandbox.prepare()
-        return _shape(directory.resolve(), sandbox, flags, around)
-
-
-def _shape(directory: Path, sandbox: Sandbox, flags: Sequence[str], around: Surroundings) -> Shape:
-    """Phase 1."""
-    root, platform = around.root, platform_of(around)
-    limit = platform.spec.limits.input_bytes if platform else reach.MAX_BYTES
-    reached = reach.reach(directory, root)
-    copied = sandbox.home / "tree"
-    copied.mkdir()
-    size = reach.copy(reached, copied, limit)
-    if platform is not None:
-        platform.usage.add_input(size)
-    validators = reach.plain_functions(reached, copied, lambda d: sandbox.build(d, root=copied))
-    output = sandbox.build(copied / directory.relative_to(root), flags, plugins=True, root=copied)
-    items = stream.stream(output, "the build")
-    if not items:
-        raise SpecError("kustomize", "the build holds no resource", where=str(directory))
-    _, value = reached.kustomizations[directory]
-    sort = value.get("sortOptions")
-    names = names_in(reached, directory)
-    return Shape(items, tuple(validators.get(directory, ())), sort, sandbox.key, names)
-
-
-def _power(
-    shaped: Shape, around: Surroundings
-) -> tuple[list[str], list[Object], set[tuple[str, str]]]:
-    """Phase 2: the documents, each claim's SealedSecret among them, and the name companions.
-
-    A generator's stand where its claims stood, a transformer's behind everything, as the functions
-    themselves put them. The third is what is sealed at random, by namespace and name.
-    """
-    groups, kept = _permitted(shaped, around)
-    pieces: dict[int, str] = {}
-    behind: list[str] = []
-    companions: list[Object] = []
-    stamps: list[Stamp] = []
-    random: set[tuple[str, str]] = set()
-    for group in groups:
-        done = transform(group.items(), group.config, Overlay(), group.around, kept.values())
-        around.sealed += [one["metadata"].get("namespace", "") for one in done.sealed]
-        companions += done.companions
-        stamps += known_by(done.stamps, group.members)
-        usual = group.config.spec.sealing.mode if group.config.spec.sealing else ""
-        for (number, _, claim), one in zip(group.members, done.sealed, strict=True):
-            if (claim["spec"].get("mode") or usual) == "random":
-                random.add((one["metadata"].get("namespace", ""), one["metadata"]["name"]))
-            if group.kind == shape.GENERATOR:
-                pieces[number] = text_of(one)
-            else:
-                behind.append(text_of(one))
-    pieces |= {number: stamped(item, stamps).raw for number, item in kept.items()}
-    return [*(pieces[number] for number in sorted(pieces)), *behind], companions, random
-
-
-def _check(
-    output: str, shaped: Shape, directory: Path, around: Surroundings, *, claims_only: bool
-) -> None:
-    """What the outermost kustomization's validators say of the final stream, and what always holds."""
-    items = stream.stream(output, "the build")
-    # Secrets in clear are judged by the kustomization's own validator; krmfn has added none.
-    checks: list[tuple[str | None, str]] = [(None, "warn")]
-    for value in () if claims_only else shaped.validators:
-        config = parse(value)
-        if isinstance(config, SealedSecretValidator):
-            wanted = config.spec.certificate
-            inside = replace(around, base=directory.resolve())
-            now = datetime.now(UTC)
-            found = load_certificate(wanted, Stores({}, inside), inside, now) if wanted else None
-            checks.append((found.fingerprint if found else None, config.spec.plain_secrets))
-            enforce(items, config.spec, around.warn, base=inside.base, root=around.root)
-    for fingerprint, plain_secrets in checks[1:] or checks:
-        verdict = validate(items, fingerprint=fingerprint, plain_secrets=plain_secrets)
+def _check(whole: _Pass, run: Run, *, claims_only: bool) -> None:
+    """What always holds of a finished stream, and what the outermost validators say of it."""
+    around, items = whole.around, run.items
+    governed = platform_of(around) is not None
+    finished.check(items, run.calls, claims=claims_only, governed=governed)
+    validators = [] if claims_only else list(whole.validators)
+    inside = replace(around, base=whole.directory)
+    overlay = read_overlay(inside.base, inside.root) if validators else Overlay()
+    for config in validators:
+        answer.check(config, items, overlay, inside, in_build=False)
+    if not validators:
+        # Secrets in clear are judged by the kustomization's own validator; krmfn has added none.
+        verdict = validate(items, plain_secrets="warn")
         raise_all([f for f in verdict.findings if not (claims_only and f.id == "claim-left")])
         for warning in verdict.warnings:
             around.warn(warning)
 
 
-def _in_memory() -> Path | None:
-    """A directory in memory for a private folder, where there is enough of it."""
-    enough = 256 * 1024 * 1024
-    usable = os.access(_MEMORY, os.W_OK | os.X_OK)
-    return _MEMORY if usable and shutil.disk_usage(_MEMORY).free > enough else None
+@contextmanager
+def _pass(
+    directory: Path, command: tuple[str, ...], flags: Sequence[str], around: Surroundings
+) -> Iterator[_Pass]:
+    """An overlay's judged copy in a private folder, which goes with what it holds."""
+    platform = platform_of(around)
+    directory = directory.resolve()
+    with private_folder() as home:
+        names = {str(home / "tree" / around.root.name): str(around.root)}
+        sandbox = Sandbox(command, home, around.deadline, names)
+        sandbox.prepare()
+
+        def load(place: Path) -> list[Item]:
+            return list(stream.stream(sandbox.run(place, ()), "the build"))
+
+        limits = platform.spec.limits if platform else None
+        copied = copy(directory, around.root, home, limits=limits, load=load)
+        if platform is not None:
+            platform.usage.add_input(copied.size)
+        with kept():
+            yield _Pass(copied, sandbox, flags, around, directory)

@@ -41,16 +41,16 @@ class Stamp:
     checksum: str
 
 
-def stamped(item: Item, stamps: Sequence[Stamp]) -> Item:
-    """The item, with a checksum on its pod templates if they use one of the Secrets."""
+def stamped(item: Item, stamps: Sequence[Stamp]) -> tuple[Item, list[str]]:
+    """The item, with a checksum on its pod templates if they use one of the Secrets; and these."""
     group = item.api_version.rpartition("/")[0] or "core"
     paths = [p for p in pod_specs().get(f"{group}/{item.kind}", ()) if p.endswith(".spec")]
     if not paths or not stamps:
-        return item
+        return item, []
     document = item.document
     value = document.value()
     namespace = str((value.get("metadata") or {}).get("namespace") or "")
-    changed = False
+    written: list[str] = []
     for path in paths:
         names = set(references(value, path))
         used = {
@@ -63,8 +63,8 @@ def stamped(item: Item, stamps: Sequence[Stamp]) -> Item:
             digest = hashlib.sha512(tlv(*fields)).hexdigest()[:32]
             template = path.removesuffix(".spec").split(".")
             _annotate(document.node, [*template, "metadata", "annotations"], digest)
-            changed = True
-    return replace(item, raw=_written(document.node, item)) if changed else item
+            written.append(digest)
+    return (replace(item, raw=_written(document.node, item)) if written else item), written
 
 
 def references(value: Any, pod_spec: str) -> Iterator[str]:

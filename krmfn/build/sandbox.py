@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import json
 import os
 import re
 import resource
@@ -23,13 +22,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import krmfn
+from krmfn.build import client
+from krmfn.build.client import CHANNEL
 from krmfn.errors import CATALOGUE, KrmfnError, SpecError
 from krmfn.names import API_VERSION
-from krmfn.shape import SHAPE_VARIABLE
 from krmfn.spec.parse import KINDS
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Mapping, Sequence
 
     from krmfn.deadline import Deadline
@@ -96,19 +96,17 @@ class Sandbox:
     Attributes:
         command: as `find_kustomize` says.
         home: a private folder; the copy of the repository is beside what is made here.
-        key: of this run, for the marks that krmfn's functions leave.
         names: paths in kustomize's messages, and what to say instead.
     """
 
     command: tuple[str, ...]
     home: Path
-    key: str
     deadline: Deadline
     names: Mapping[str, str]
 
     def prepare(self) -> None:
         """Make krmfn the one plugin and the one program on PATH."""
-        program = self.home / "bin/krmfn"
+        program = self.home / "client"
         for name in ("bin", "tmp", "home", "config"):
             (self.home / name).mkdir()
         program.write_text(_program())
@@ -118,21 +116,24 @@ class Sandbox:
             link.parent.mkdir(parents=True)
             link.symlink_to(program)
 
-    def build(
-        self, directory: Path, flags: Sequence[str] = (), *, plugins: bool = False, root: Path
+    def run(
+        self,
+        directory: Path,
+        flags: Sequence[str] = (),
+        *,
+        channel: socket.socket | None = None,
+        serve: Callable[[], None] | None = None,
     ) -> str:
         """What kustomize makes of ``directory``.
 
         Args:
-            plugins: whether krmfn's functions are called, which then read no store.
-            root: the copy's root.
+            channel: for the client; closed here once kustomize has it.
+            serve: answers the client until the channel is closed at kustomize's end.
 
         Raises:
             SpecError: kustomize fails.
-            KrmfnError: one of krmfn's functions does, with its own error.
             DeadlineError: it does not finish.
         """
-        flags = [*([_PLUGINS] if plugins else []), *flags]
         environ = {
             "PATH": str(self.home / "bin"),
             "HOME": str(self.home / "home"),
@@ -140,16 +141,22 @@ class Sandbox:
             "KUSTOMIZE_PLUGIN_HOME": str(self.home / "plugins"),
             "TMPDIR": str(self.home / "tmp"),
             "LC_ALL": "C.UTF-8",
-            "KRMFN_ROOT": str(root),
-            "KRMFN_DEADLINE": f"{self.deadline.left():.3f}",
-            SHAPE_VARIABLE: self.key,
         }
-        code, output, errors = self._run([*self.command, *flags, str(directory)], environ)
+        if channel:
+            environ[CHANNEL] = str(channel.fileno())
+        command = [*self.command, *([_PLUGINS] if channel else []), *flags, str(directory)]
+        code, output, errors = self._run(command, environ, channel, serve)
         if code:
             raise self._failure(errors)
         return output
 
-    def _run(self, command: list[str], environ: dict[str, str]) -> tuple[int, str, str]:
+    def _run(
+        self,
+        command: list[str],
+        environ: dict[str, str],
+        channel: socket.socket | None,
+        serve: Callable[[], None] | None,
+    ) -> tuple[int, str, str]:
         _hide()
         try:
             process = subprocess.Popen(  # noqa: S603  # no shell
@@ -160,12 +167,16 @@ class Sandbox:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 process_group=0,
+                pass_fds=[channel.fileno()] if channel else [],
                 preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509  # one system call, no lock
             )
         except OSError as error:
             reason = (error.strerror or "failed").lower()
             raise SpecError("kustomize", f"{command[0]} does not run: {reason}") from None
         try:
+            if channel and serve:
+                channel.close()
+                serve()
             output, errors = process.communicate(timeout=self.deadline.left())
             return process.returncode, output.decode(), errors.decode(errors="replace")
         except subprocess.TimeoutExpired:
@@ -196,16 +207,12 @@ class Sandbox:
 
 
 def _program() -> str:
-    """krmfn with this interpreter and these modules, whatever the working directory holds."""
-    package = str(Path(krmfn.__file__).resolve().parents[1])
-    paths = [package, *(p for p in sys.path if p and Path(p).is_absolute())]
-    code = (
-        f"import sys; sys.path[:0] = {json.dumps(paths)}; from krmfn.__main__ import main; main()"
-    )
+    """The client, for this interpreter."""
+    text = Path(client.__file__).read_text()
     if _SHEBANG.fullmatch(sys.executable):
-        return f"#!{sys.executable} -I\n{code}\n"  # needs no shell, and an image may have none
-    quoted = [shlex.quote(part) for part in (sys.executable, code)]
-    return f'#!/bin/sh\nexec {quoted[0]} -I -c {quoted[1]} "$@"\n'
+        return f"#!{sys.executable} -IS\n{text}"  # needs no shell, and an image may have none
+    quoted = [shlex.quote(part) for part in (sys.executable, text)]
+    return f'#!/bin/sh\nexec {quoted[0]} -IS -c {quoted[1]} "$@"\n'
 
 
 def _die_with(parent: int) -> Callable[[], None] | None:

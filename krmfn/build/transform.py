@@ -6,9 +6,7 @@ is kept as it came; what kustomize remembers of a claim's former names goes on t
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from krmfn.audit.enforce import refuse_owned
@@ -18,16 +16,17 @@ from krmfn.documents.strict import mapping
 from krmfn.names import API_VERSION, CLAIM
 from krmfn.objects.sealed_secret import IDENTITY, PREVIOUS_NAMES, claim_companion
 from krmfn.plan.make import plan_claims
-from krmfn.sealing.pipeline import generate
 from krmfn.spec.parse import parse
 from krmfn.spec.transformer import SecretClaim
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from krmfn.kustomize.kustomization import Overlay
     from krmfn.objects.sealed_secret import Object
     from krmfn.objects.stream import Item
+    from krmfn.plan.make import Plan
+    from krmfn.sealing.pipeline import Sealed
     from krmfn.spec.transformer import SealedSecretTransformer
     from krmfn.stores.store import Surroundings
 
@@ -41,13 +40,13 @@ class Transformed:
             claims ask for them, else as it came.
         sealed: the SealedSecrets, in the order of their claims.
         companions: for each of them the name companion, which only kustomize may be given.
-        stamps: the checksums, for pods that stand elsewhere.
+        digests: what was written as checksums, in the order of the items.
     """
 
     kept: tuple[Item, ...]
     sealed: tuple[Object, ...]
     companions: tuple[Object, ...]
-    stamps: tuple[Stamp, ...]
+    digests: tuple[str, ...] = ()
 
 
 def transform(
@@ -55,27 +54,27 @@ def transform(
     config: SealedSecretTransformer,
     overlay: Overlay,
     around: Surroundings,
-    beside: Iterable[Item] = (),
+    seal: Callable[[Plan, Surroundings], list[Sealed]],
 ) -> Transformed:
     """Seal every claim among ``items``.
 
     Args:
         overlay: the kustomization in the working directory, or an empty one.
-        beside: what else is in the stream, when ``items`` are claims alone.
+        seal: makes the SealedSecrets of a plan, in its order.
 
     Raises:
         Failure: any; nothing is returned then.
     """
     kept, claims = claims_of(items, config, overlay, around)
     if not claims:
-        return Transformed(tuple(kept), (), (), ())
+        return Transformed(tuple(kept), (), ())
     refuse_owned(items)
     plan = plan_claims(config, claims)
-    sealed = generate(plan, around, now=datetime.now(UTC), entropy=os.urandom)
+    sealed = seal(plan, around)
     companions, stamps = [], []
     for (claim, namespace), one in zip(claims, sealed, strict=True):
         history = {k: v for k, v in claim.metadata.annotations.items() if k in IDENTITY}
-        bare = not claim.metadata.namespace and not _names(namespace, [*kept, *beside])
+        bare = not claim.metadata.namespace and not _names(namespace, kept)
         companions.append(claim_companion(one.object, history, one.base_name, bare=bare))
         one.object["metadata"]["annotations"] |= history
         if one.checksum:
@@ -83,8 +82,9 @@ def transform(
             names = frozenset({*former, one.base_name} - {""})
             stamps.append(Stamp(namespace, names, one.checksum))
     objects = tuple(one.object for one in sealed)
-    items = tuple(stamped(item, stamps) for item in kept)
-    return Transformed(items, objects, tuple(companions), tuple(stamps))
+    found = [stamped(item, stamps) for item in kept]
+    digests = tuple(digest for _, written in found for digest in written)
+    return Transformed(tuple(item for item, _ in found), objects, tuple(companions), digests)
 
 
 def _names(namespace: str, items: Iterable[Item]) -> bool:

@@ -32,7 +32,7 @@ from krmfn.deadline import Deadline
 from krmfn.documents import strict
 from krmfn.errors import OutputError, ProviderError, SpecError
 from krmfn.files.read import read_file
-from krmfn.files.write import create_file, replace_file
+from krmfn.files.write import File, replace_file, write_files
 from krmfn.sealing.values import canonical_json
 from krmfn.spec.parse import check
 from krmfn.spec.store_path import canonical_path
@@ -137,9 +137,12 @@ def _init(arguments: argparse.Namespace) -> int:
     content = render_file(AgeFile(frame, {DERIVATION: {"key": key.hex()}}))
     if identities:
         open_file(content, identities, name=arguments.file)
+    files = [File(path, content, new=True)]
     if made is not None:
-        _create_identity(Path(arguments.identity), made)
-    create_file(path, content)
+        files.insert(0, _identity_file(Path(arguments.identity), made))
+    write_files(files)
+    if made is not None:
+        _warn_of_identity(Path(arguments.identity))
     pin = derive.key_id(derive.first_step(key, derive.key_id_digest()))
     sys.stdout.write(SNIPPET.format(file=json.dumps(arguments.file), id=pin))
     return 0
@@ -176,10 +179,12 @@ def _identities_for_init(arguments: argparse.Namespace) -> tuple[list[Identity],
     return [], None
 
 
-def _create_identity(path: Path, identity: Identity) -> None:
+def _identity_file(path: Path, identity: Identity) -> File:
     content = f"# public key: {identity.to_public()}\n{identity}\n".encode()
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    create_file(path, content, mode=0o600)
+    return File(path, content, new=True, mode=0o600, parents=0o700, secret=True)
+
+
+def _warn_of_identity(path: Path) -> None:
     print(f"{path}: a new identity; whoever has it reads the store", file=sys.stderr)
     if any((parent / ".git").exists() for parent in path.resolve().parents):
         print(f"warning: {path} is inside a git repository: never commit it", file=sys.stderr)

@@ -24,8 +24,8 @@ from krmfn.argocd import parameters
 from krmfn.build.many import build_all
 from krmfn.build.sandbox import check_flags
 from krmfn.deadline import Deadline
-from krmfn.errors import OutputError, SpecError
-from krmfn.files.write import replace_file
+from krmfn.errors import SpecError
+from krmfn.files.write import File, write_files
 from krmfn.text import counted
 
 if TYPE_CHECKING:
@@ -114,23 +114,18 @@ def _split(options: argparse.Namespace) -> tuple[list[Path], list[str]]:
 
 
 def _write(output: Path, built: dict[Path, Built], *, prune: bool) -> None:
-    """Each file whole or not at all; what an earlier run left is told, or removed."""
+    """All files, or none; what an earlier run left is reported, or removed with them."""
+    files = []
     for place, one in built.items():
-        target = output / place
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise _failed(target, error) from None
-        source = place.with_suffix("").as_posix()
-        replace_file(target, f"{HEADER}{source}; do not edit.\n{one.text}".encode())
-    for file in sorted(output.rglob("*.yaml")):
-        if file.relative_to(output) in built or not _is_ours(file):
-            continue
-        if prune:
-            try:
-                file.unlink()
-            except OSError as error:
-                raise _failed(file, error) from None
+        head = f"{HEADER}{place.with_suffix('').as_posix()}; do not edit.\n"
+        files.append(File(output / place, f"{head}{one.text}".encode(), parents=0o777))
+    stale = [
+        file
+        for file in sorted(output.rglob("*.yaml"))
+        if file.relative_to(output) not in built and _is_ours(file)
+    ]
+    write_files([*files, *(File(file, None) for file in stale if prune)])
+    for file in stale:
         word = "removed" if prune else "stale: --prune removes it"
         print(f"[warning] krmfn build: {file}: {word}", file=sys.stderr)
 
@@ -141,7 +136,3 @@ def _is_ours(file: Path) -> bool:
             return opened.read(len(HEADER)) == HEADER.encode()
     except OSError:
         return False
-
-
-def _failed(path: Path, error: OSError) -> OutputError:
-    return OutputError("output", f"{path}: {(error.strerror or 'failed').lower()}")

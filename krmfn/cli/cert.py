@@ -21,7 +21,7 @@ from krmfn.crypto.certificate import choose
 from krmfn.deadline import Deadline
 from krmfn.errors import Finding, KrmfnError, SealingError
 from krmfn.files.read import read_file
-from krmfn.files.write import replace_file
+from krmfn.files.write import File, write_files
 from krmfn.sealing.recipient import fetch_url
 
 if TYPE_CHECKING:
@@ -63,9 +63,7 @@ def _fetch(options: argparse.Namespace) -> int:
     pem, source = _get(options)
     certificate = _choose(pem, source, options.sha256)
     if options.output:
-        target = Path(options.output)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(target, certificate.pem)
+        write_files([File(Path(options.output), certificate.pem, parents=0o777)])
     else:
         sys.stdout.write(certificate.pem.decode())
     print(f"{source}: {_describe(certificate)}", file=sys.stderr)

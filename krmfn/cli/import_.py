@@ -24,7 +24,7 @@ from krmfn.deadline import Deadline
 from krmfn.documents import strict
 from krmfn.errors import SpecError, raise_all
 from krmfn.files.read import find_root, read_repository_file
-from krmfn.files.write import create_file
+from krmfn.files.write import File, write_files
 from krmfn.importer import document
 from krmfn.importer.entry import PLACEHOLDERS, Imported, Options
 from krmfn.importer.source import Source, sources
@@ -118,18 +118,19 @@ def run(options: argparse.Namespace) -> int:
         stores={**imported.stores, **stores},
         sealing=config.get("sealing"),
     )
-    if options.output and Path(options.output).exists():
+    output = [File(Path(options.output), text.encode(), new=True)] if options.output else []
+    if output and output[0].path.exists():
         raise SpecError("usage", f"{options.output} exists", remedy="name a new file")
     if getattr(options, "write_values", False):
         base = config_file.resolve().parent if config_file else Path.cwd()
-        _write_values(options, imported, name, stores, base)
-    elif imported.values:
-        imported.note(f"the values are in no store yet: --write-values writes them to {name}")
+        _write_values(options, imported, name, stores, base=base, output=output)
+    else:
+        if imported.values:
+            imported.note(f"the values are in no store yet: --write-values writes them to {name}")
+        write_files(output)
     for note in imported.notes:
         print(f"note: {printable(note)}", file=sys.stderr)
-    if options.output:
-        create_file(Path(options.output), text.encode())
-    else:
+    if not output:
         sys.stdout.buffer.write(text.encode())
     return 0
 
@@ -202,8 +203,15 @@ def _config(file: Path) -> Wire:
 
 
 def _write_values(
-    options: argparse.Namespace, imported: Imported, name: str, stores: dict[str, Wire], base: Path
+    options: argparse.Namespace,
+    imported: Imported,
+    name: str,
+    stores: dict[str, Wire],
+    *,
+    base: Path,
+    output: list[File],
 ) -> None:
+    """Write the values, then the file; once that has begun, it is finished."""
     from krmfn.importer.write import by_path, write_values
 
     if name not in stores:
@@ -213,7 +221,9 @@ def _write_values(
         os.environ, Deadline.from_environment(options.start), base, find_root(base, os.environ)
     )
     secrets = by_path(imported.values)
-    written = write_values(name, spec, secrets, around)
+    written = write_values(
+        name, spec, secrets, around, lambda write: write_files(output, first=write)
+    )
     for warning in around.warnings:
         print(f"[warning] krmfn import: {printable(warning)}", file=sys.stderr)
     for path in secrets:

@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING
 from krmfn.build.sandbox import find_kustomize
 from krmfn.cli.console import progress
 from krmfn.documents.append import with_entries
-from krmfn.errors import Failure, OutputError, SpecError
+from krmfn.errors import Failure, SpecError
 from krmfn.files.diff import unified
 from krmfn.files.read import find_root
-from krmfn.files.write import create_file, replace_files
+from krmfn.files.write import File, write_files
 from krmfn.init import proposal
 from krmfn.init.advice import NAMED, by_hand, copied, put, some
 from krmfn.init.proposal import Proposal
@@ -337,18 +337,14 @@ def _consent() -> bool:
 
 
 def _write(changes: Sequence[Found]) -> None:
-    """Everything, or nothing: new files are taken back when one cannot be written."""
-    made: list[Path] = []
-    try:
-        for found in changes:
-            for path, text in found.files.items():
-                create_file(path, text.encode())
-                made.append(path)
-        replace_files({f.kustomization.file: f.edited.encode() for f in changes})
-    except OutputError:
-        for path in made:
-            path.unlink(missing_ok=True)
-        raise
+    """Everything, or nothing."""
+    new = [
+        File(path, text.encode(), new=True)
+        for found in changes
+        for path, text in found.files.items()
+    ]
+    edited = [File(found.kustomization.file, found.edited.encode()) for found in changes]
+    write_files([*new, *edited])
 
 
 def _next(changes: Sequence[Found], settings: proposal.Settings) -> None:

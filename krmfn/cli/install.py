@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import krmfn
 from krmfn.errors import OutputError
-from krmfn.files.write import replace_file
+from krmfn.files.write import File, write_files
 from krmfn.names import API_VERSION
 from krmfn.spec.parse import KINDS
 
@@ -61,15 +61,14 @@ def _argocd(output: Path | None) -> int:
             print(f"--- # {file.name}\n{file.read_text()}", end="")
         return 0
     try:
-        output.mkdir(parents=True, exist_ok=True)
         for file in files:
             target = output / file.name
             if target.exists() and target.read_bytes() != file.read_bytes():
                 raise OutputError("output", f"{target} is there and differs", remedy="compare them")
     except OSError as error:
         raise OutputError("output", f"{output}: {(error.strerror or 'failed').lower()}") from None
+    write_files([File(output / file.name, file.read_bytes(), parents=0o777) for file in files])
     for file in files:
-        replace_file(output / file.name, file.read_bytes())
         print(output / file.name)
     return 0
 

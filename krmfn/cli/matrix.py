@@ -123,7 +123,7 @@ def _table(options: argparse.Namespace) -> Table:
                     seen = look_at(directory, command, around)
                     columns.append(_column(seen, name, around))
                     if options.equal_values:
-                        values += _values(seen, columns[-1], around)
+                        values += _values(seen, columns[-1])
                 except Failure as failure:
                     for error in failure.errors:
                         error.at(where=str(directory))
@@ -158,12 +158,12 @@ def _column(seen: Look, name: str, around: Surroundings) -> Column:
     specs = [validator.spec for validator in seen.validators]
     audit = audit_stream(items, specs, base=inside, root=around.root)
     directory = inside.relative_to(around.root).as_posix()
-    return Column(name, directory, audit, seen.shape.names.base)
+    return Column(name, directory, audit, seen.names.base)
 
 
-def _values(seen: Look, column: Column, around: Surroundings) -> Iterator[tuple[Value, Plaintext]]:
+def _values(seen: Look, column: Column) -> Iterator[tuple[Value, Plaintext]]:
     """Where each value of an overlay stands, with the value."""
-    rendered = values_of(seen.shape, around)
+    rendered = values_of(seen)
     yield from sealed_values(column.name, column.base, rendered)
     yield from plain_values(column.name, column.base, column.audit)
 

@@ -26,7 +26,7 @@ from krmfn.crypto.certificate import choose
 from krmfn.deadline import Deadline
 from krmfn.errors import SealingError, SpecError
 from krmfn.files.read import read_file
-from krmfn.files.write import replace_files
+from krmfn.files.write import File, write_files
 from krmfn.kustomize.configs import find
 from krmfn.rotate import rotation
 from krmfn.stores.pool import StorePool
@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
     for warning in sorted(warnings):
         print(f"[warning] krmfn rotate: {warning}", file=sys.stderr)
     if not options.dry_run:
-        replace_files({file: after for file, (_, _, after) in changed.items()})
+        write_files([File(file, after) for file, (_, _, after) in changed.items()])
     sys.stdout.write(rotation.shown(changed))
     count = counted(len(changed), "file")
     verb = "would change" if options.dry_run else "changed"

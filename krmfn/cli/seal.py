@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from krmfn.build.answer import seal
 from krmfn.build.restart import pod_specs, references
 from krmfn.build.transform import transform
 from krmfn.build.validate import validate
@@ -66,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
         raise SpecError(
             "input", "there is no resource in the input", remedy="look why the build gave nothing"
         )
-    done = transform(items, config, Overlay(), around)
+    done = transform(items, config, Overlay(), around, seal)
     raise_all(_left_behind(done.kept, done.sealed))
     for one in done.sealed:
         for name in IDENTITY:  # kustomize's bookkeeping, which nobody will read any more

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from krmfn import tree
 from krmfn.audit.enforce import audit_stream
 from krmfn.audit.rules import check
 from krmfn.build.one import look_at, plans
@@ -20,7 +21,6 @@ from krmfn.documents import strict
 from krmfn.documents.strict import mapping
 from krmfn.errors import Failure, PolicyError
 from krmfn.files.read import read_file
-from krmfn.kustomize import reach
 from krmfn.names import CLAIM
 from krmfn.objects import stream
 from krmfn.objects.sealed_secret import (
@@ -128,7 +128,7 @@ def _not_built(failure: Failure, patient: Patient) -> Iterator[Diagnosis]:
 
 def _marker(patient: Patient) -> Iterator[Diagnosis]:
     """Whether something deletes the skip marker, where a function makes one."""
-    reached = reach.reach(patient.directory.resolve(), patient.around.root)
+    reached = tree.reach(patient.directory.resolve(), patient.around.root)
     kustomizations = [value for _, value in reached.kustomizations.values()]
     makes = any(v.get("generators") or v.get("transformers") for v in kustomizations)
     files = [file for file, _ in reached.kustomizations.values()]
@@ -243,7 +243,7 @@ def _hand_made(
 def _file_of(value: dict[str, Any], patient: Patient) -> str:
     """The file that holds a SealedSecret; empty when it was renamed, or is not found."""
     root = patient.around.root
-    for path in sorted(reach.reach(patient.directory.resolve(), root).files):
+    for path in sorted(tree.reach(patient.directory.resolve(), root).files):
         try:
             text = read_file(path, name=str(path), key="", root=root)
             if KIND.encode() not in text:

@@ -20,8 +20,8 @@ from krmfn.documents import strict
 from krmfn.documents.strict import mapping
 from krmfn.errors import Failure, KrmfnError
 from krmfn.kustomize import configs
-from krmfn.kustomize.reach import FUNCTION_ANNOTATIONS
 from krmfn.names import API_VERSION
+from krmfn.tree import FUNCTION_ANNOTATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

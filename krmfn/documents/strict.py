@@ -38,7 +38,8 @@ _PREFIXED_INT = re.compile(r"0(o[0-7]+|x[0-9a-fA-F]+)\Z")
 _FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)?\.[0-9]+\Z")
 _PROPERTY = re.compile(r"(&\S+\s+)?!")
 _QUOTED = re.compile(r" '\w[^']+'")
-_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "map", "seq"))
+_MARKERS = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)
+TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "map", "seq"))
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,21 @@ def _told(name: str, first_line: int = 0) -> Iterator[None]:
         raise SpecError("yaml", "nested too deeply", where=name) from None
 
 
+def document(text: str | bytes, name: str) -> Document:
+    """The one document of ``text``: the first, as a reader sees it that reads no more.
+
+    Raises:
+        SpecError: as `documents`, when there is none, or more behind it.
+    """
+    found = list(documents(text, name))
+    # A reader that takes the first document only would see one that is empty.
+    before = found[0].text[: found[0].node.start_mark.index] if found else ""
+    if len(found) != 1 or len(_MARKERS.findall(before)) > 1:
+        count = "several documents where one is" if found else "no document where one is"
+        raise SpecError("yaml", f"{count} expected", where=name)
+    return found[0]
+
+
 def load(text: str | bytes, name: str) -> Any:
     """The value of the one document of ``text``; None when there is none.
 
@@ -210,7 +226,7 @@ class _Constructor:
             raise self.error(node, "aliases multiply the document too often")
         if depth > MAX_DEPTH:
             raise self.error(node, "nested too deeply, or an alias contains itself")
-        if node.tag not in _TAGS:
+        if node.tag not in TAGS:
             raise self.error(node, "tags are not understood here")
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, depth)

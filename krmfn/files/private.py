@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PREFIX = "krmfn-private-"
-_folders: dict[Path, int] = {}  # to the descriptor that holds the lock
+_folders: dict[Path, int] = {}  # to the descriptor of the lock
 
 
 @contextlib.contextmanager
@@ -48,7 +47,7 @@ def private_folder(where: Path | None = None) -> Iterator[Path]:
 
 
 def remove_all() -> None:
-    """Remove every folder of this process; never raises."""
+    """Remove every folder of this process, which then leaves; never raises."""
     for folder in list(_folders):
         _remove(folder)
 
@@ -67,11 +66,25 @@ def _made(parent: Path) -> Path:
 
 
 def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
     lock = _folders.pop(folder, None)
     if lock is not None:
         with contextlib.suppress(OSError):
             os.close(lock)
+    _delete(folder)
+
+
+def _delete(folder: Path) -> None:
+    """Delete a folder as far as that goes; never raises.
+
+    `shutil.rmtree` takes two descriptors for each level, and there may be no more than one.
+    """
+    for place, directories, files in os.walk(folder, topdown=False):
+        for name in (*files, *directories):
+            path = Path(place, name)
+            with contextlib.suppress(OSError):
+                path.unlink() if path.is_symlink() or name in files else path.rmdir()
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def _remove_dead(parent: Path) -> None:
@@ -81,7 +94,7 @@ def _remove_dead(parent: Path) -> None:
             if folder.lstat().st_uid != os.getuid():
                 continue
             if (lock := _lock(folder, needed=True)) is not None:
-                shutil.rmtree(folder, ignore_errors=True)
+                _delete(folder)
                 os.close(lock)
 
 

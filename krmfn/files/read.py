@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krmfn.errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 MAX_FILE = 16 * 1024 * 1024
 ROOT_VARIABLE = "KRMFN_ROOT"
@@ -71,6 +72,8 @@ def read_file(path: Path, *, name: str, key: str, root: Path | None = None) -> b
             )
         if not resolved.is_file():
             raise SpecError("file", f"{name} is not a file", key=key)
+        if _kept is not None and resolved in _kept:
+            return _kept[resolved]
         with resolved.open("rb") as file:
             content = file.read(MAX_FILE + 1)
     except (OSError, RuntimeError, ValueError) as error:
@@ -78,4 +81,20 @@ def read_file(path: Path, *, name: str, key: str, root: Path | None = None) -> b
         raise SpecError("file", f"{name}: {reason.lower()}", key=key) from None
     if len(content) > MAX_FILE:
         raise SpecError("file", f"{name} is larger than 16 MiB", key=key)
+    if _kept is not None:
+        _kept[resolved] = content
     return content
+
+
+_kept: dict[Path, bytes] | None = None
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Read each file once in here: a rehearsal and what is bound to it see the same bytes."""
+    global _kept  # noqa: PLW0603  # the reads that it is for have nothing else in common
+    before, _kept = _kept, {}
+    try:
+        yield
+    finally:
+        _kept = before

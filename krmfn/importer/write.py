@@ -15,7 +15,7 @@ from krmfn.spec.stores import AgeStore
 from krmfn.stores import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from krmfn.plaintext import Plaintext
     from krmfn.spec.base import Model
@@ -32,13 +32,20 @@ def by_path(values: Mapping[tuple[str, str], Plaintext]) -> dict[str, dict[str, 
     return found
 
 
-def write_values(name: str, spec: Model, secrets: Secrets, around: Surroundings) -> list[str]:
+def write_values(
+    name: str,
+    spec: Model,
+    secrets: Secrets,
+    around: Surroundings,
+    commit: Callable[[Callable[[], None]], None],
+) -> list[str]:
     """Write each secret to the store.
 
     Args:
         name: the store's name.
         spec: what describes it.
         secrets: path to its fields.
+        commit: calls what writes, so that nothing interrupts it.
 
     Returns:
         The paths that were written; the others hold the same already.
@@ -48,7 +55,7 @@ def write_values(name: str, spec: Model, secrets: Secrets, around: Surroundings)
             took it meanwhile.
     """
     if isinstance(spec, AgeStore):
-        return _into_age(name, spec, secrets, around)
+        return _into_age(name, spec, secrets, around, commit)
     store = open_store(name, spec, around)
     try:
         with progress(f"writing to {name}", 2 * len(secrets)) as step:
@@ -63,9 +70,13 @@ def write_values(name: str, spec: Model, secrets: Secrets, around: Surroundings)
                     errors += failure.errors
                 step()
             raise_all(errors)
-            for path, location in free.items():
-                store.create(location, secrets[path])
-                step()
+
+            def write() -> None:
+                for path, location in free.items():
+                    store.create(location, secrets[path])
+                    step()
+
+            commit(write)
     finally:
         store.close()
     return list(free)
@@ -86,7 +97,13 @@ def _is_free(store: Store, location: Location, fields: Mapping[str, Plaintext]) 
     return False
 
 
-def _into_age(name: str, spec: AgeStore, secrets: Secrets, around: Surroundings) -> list[str]:
+def _into_age(
+    name: str,
+    spec: AgeStore,
+    secrets: Secrets,
+    around: Surroundings,
+    commit: Callable[[Callable[[], None]], None],
+) -> list[str]:
     """All in one new file."""
     from krmfn.cli.age import alone, rewrite
     from krmfn.files.read import read_repository_file
@@ -112,8 +129,7 @@ def _into_age(name: str, spec: AgeStore, secrets: Secrets, around: Surroundings)
             elif there != _json(fields):
                 errors.append(occupied(Location((), f"{name}:{path}")))
         raise_all(errors)
-        if new:
-            rewrite(file, identities, opened, new)
+        commit(lambda: rewrite(file, identities, opened, new) if new else None)
     return list(new)
 
 

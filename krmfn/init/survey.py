@@ -141,9 +141,9 @@ class Survey:
         except Failure as failure:
             seen.failed = self._told(failure, directory)
             return seen
-        self._names[directory] = look.shape.names
+        self._names[directory] = look.names
         seen.made = audited.productions
-        seen.wanted = wanted(audited)
+        seen.wanted = [one for one in wanted(audited) if not one.guessed]
         return seen
 
     def _told(self, failure: Failure, directory: Path) -> str:

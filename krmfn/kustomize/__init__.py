@@ -1,1 +1,1 @@
-"""The kustomizations of a repository, read only."""
+"""Files of a repository as kustomize reads them. Reads only."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from krmfn import tree
 from krmfn.documents import strict
 from krmfn.documents.strict import mapping
 from krmfn.errors import SpecError
 from krmfn.files.read import exists, find_root, read_file
-from krmfn.kustomize import reach
 from krmfn.kustomize.kustomization import LISTS
 from krmfn.kustomize.patches import patches
 from krmfn.names import API_VERSION, CLAIM
@@ -124,7 +124,7 @@ def find(directory: Path, environ: Mapping[str, str]) -> Overlay:
         objects = _objects(found.read(file), short, file, base.resolve())
         found.configs += [one for one in objects if one.value.get("apiVersion") == API_VERSION]
     elif directory.is_dir():
-        _kustomizations(found, reach.reach(directory, root))
+        _kustomizations(found, tree.reach(directory, root))
     else:
         raise SpecError("file", f"{directory} is not there")
     if not found.configs:
@@ -132,7 +132,7 @@ def find(directory: Path, environ: Mapping[str, str]) -> Overlay:
     return found
 
 
-def _kustomizations(found: Overlay, reached: reach.Tree) -> None:
+def _kustomizations(found: Overlay, reached: tree.Tree) -> None:
     """What every kustomization that is reached lists."""
     for base, (file, value) in reached.kustomizations.items():
         (document,) = strict.documents(found.read(file), found.short(file))
@@ -161,7 +161,7 @@ def _patches(found: Overlay, value: dict[str, Any], document: strict.Document, b
 
 def _entry(
     found: Overlay,
-    reached: reach.Tree,
+    reached: tree.Tree,
     base: Path,
     entry: tuple[Path, str],
     *,

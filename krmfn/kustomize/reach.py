@@ -1,17 +1,16 @@
-"""What a build needs of a repository, copied to where nothing of it can run.
+"""Find everything that a build of a kustomization reads, and judge it. Reads only.
 
-Rules enforced here: only the kustomizations that are reached, and the files that they name, are
-copied; nothing outside the repository is followed, by path or by link; nothing is fetched; charts
-are not inflated; a function is krmfn's own or a builtin of kustomize's. A function config is looked
-at as kustomize will see it: a directory of configs is built first, without plugins, so that no
-patch, common annotation or replacement can hide one.
-
-The refusals are for good messages. That nothing runs is kept by how kustomize is called.
+Rules enforced here:
+- Only kustomizations that are reached, and the files that they name by a field for names, are looked
+  at. A string of another field is never asked of the file system.
+- Nothing outside the repository is followed, by path or by link; nothing is fetched.
+- A function is krmfn's or one of kustomize's builtins.
+- Files are counted as often as a build reads them. No step recurses, however deep bases are nested.
 """
 
 from __future__ import annotations
 
-import json
+import errno
 import os
 import re
 from dataclasses import dataclass, field
@@ -23,26 +22,61 @@ import yaml
 from krmfn.documents import strict
 from krmfn.errors import SpecError
 from krmfn.files.read import read_file
-from krmfn.kustomize.kustomization import FILE_NAMES, LISTS
-from krmfn.names import API_VERSION
+from krmfn.kustomize.fields import KUSTOMIZATION, Use
+from krmfn.kustomize.functions import Function, functions
+from krmfn.kustomize.judge import judge
+from krmfn.kustomize.kustomization import FILE_NAMES
+from krmfn.kustomize.limits import Limits, check_size, count_nodes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from krmfn.kustomize.judge import Mention
 
-FUNCTION_ANNOTATIONS = ("config.kubernetes.io/function", "config.k8s.io/function")
-MAX_FILES = 20_000
-MAX_BYTES = 256 * 1024 * 1024
-_DIRECTORIES = ("resources", "bases", "components")
-_CHARTS = ("helmCharts", "helmChartInflationGenerator", "helmGlobals")
-_CHART_KIND = "HelmChartInflationGenerator"
-# What kustomize would take for an address: a scheme, user@host, host:path, a known forge, a query.
+# What kustomize could take for an address of a repository: a scheme, user@host, host:path, a forge.
 _REMOTE = re.compile(
     r"://|::|\?|@|^[\w.+-]+:|^(www\.)?github\.com([/:]|$)|\.git(/|$)|(^|/)_git/", re.IGNORECASE
 )
 _FETCHED = re.compile(r"^https?:", re.IGNORECASE)
-_PATH_FIELDS = {"path", "files", "envs", "env", "crds", "configurations", "patchesstrategicmerge"}
-_LOOKED_AT = {name.lower(): name for name in (*_DIRECTORIES, *_CHARTS, *LISTS)}
-_MERGE = "<<"
+_SIMPLE_PATH = re.compile(r"[\w./][\w./@=+-]*")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of ``generators:``, ``transformers:`` or ``validators:``.
+
+    Attributes:
+        functions: inline or in its file, in kustomize's order.
+        file: the file in the repository, its directory's links resolved.
+        directory: the directory of configurations that it names instead, resolved.
+    """
+
+    mention: Mention
+    functions: tuple[Function, ...] = ()
+    file: Path | None = None
+    directory: Path | None = None
+
+
+@dataclass
+class Reached:
+    """One kustomization that a build reads.
+
+    Attributes:
+        directory: resolved.
+        value: judged; the lists of functions as written.
+        entries: of its lists of functions.
+        size: of its own file, in bytes.
+        files: every file that it names, as often as it does.
+        below: every directory that it names, as often as it does, with the place that names it.
+        nodes: of its own inline patches.
+    """
+
+    directory: Path
+    file: Path
+    value: dict[str, Any]
+    entries: list[Entry] = field(default_factory=list)
+    size: int = 0
+    files: list[Path] = field(default_factory=list)
+    below: list[tuple[Path, str]] = field(default_factory=list)
+    nodes: int = 0
 
 
 @dataclass
@@ -51,300 +85,321 @@ class Tree:
 
     Attributes:
         root: the repository's root, resolved.
-        kustomizations: directory to its kustomization's path and value.
-        files: paths of the other files.
+        kustomizations: by directory.
+        contents: of the files that are named, by path, whose directory's links are resolved.
+        nodes: of YAML in these files.
         links: path of a linked directory to the directory itself.
+        bases: directories that are included as resources.
+        as_is: the directories that name a file for another use than a function's configuration.
+        read: bytes of the files so far.
     """
 
     root: Path
-    kustomizations: dict[Path, tuple[Path, dict[str, Any]]] = field(default_factory=dict)
-    files: set[Path] = field(default_factory=set)
+    limits: Limits = field(default_factory=Limits)
+    kustomizations: dict[Path, Reached] = field(default_factory=dict)
+    contents: dict[Path, bytes] = field(default_factory=dict)
+    nodes: dict[Path, int] = field(default_factory=dict)
     links: dict[Path, Path] = field(default_factory=dict)
+    bases: set[Path] = field(default_factory=set)
+    as_is: dict[Path, set[Path]] = field(default_factory=dict)
+    read: int = 0
+
+    def short(self, path: Path) -> str:
+        """How a path is told: from the repository's root."""
+        return str(path.relative_to(self.root)) if path != self.root else path.name
 
 
-def reach(directory: Path, root: Path) -> Tree:
-    """Everything that the kustomization in ``directory`` needs.
+def reach(directory: Path, root: Path, limits: Limits | None = None) -> Tree:
+    """Everything that the kustomization in ``directory`` reads.
+
+    Args:
+        root: the repository's root, resolved.
 
     Raises:
-        SpecError: it needs something from elsewhere, or is not there.
+        SpecError: it needs something from elsewhere, is not there, is too much, or would run what
+            is not krmfn's.
     """
-    tree = Tree(root)
-    _visit(tree, directory.resolve())
+    tree = Tree(root, limits or Limits())
+    visit(tree, directory.resolve())
+    measure(tree, directory.resolve())
     return tree
 
 
-def copy(tree: Tree, to: Path, enough: int = MAX_BYTES) -> int:
-    """Put the files of ``tree`` below ``to``, each where it is below the root.
-
-    Args:
-        enough: stop when more than so many bytes were read.
-
-    Returns:
-        How many bytes were.
+def visit(tree: Tree, directory: Path) -> None:
+    """Take in a kustomization and all that it includes.
 
     Raises:
-        SpecError: too many, too large, or gone by now.
+        SpecError: as `reach`.
     """
-    sources = {file for file, _ in tree.kustomizations.values()} | tree.files
-    if len(sources) > MAX_FILES:
-        raise SpecError("file", f"the build needs more than {MAX_FILES} files")
-    total = 0
-    for source in sorted(sources):
-        content = read_file(source, name=_short(tree, source), key="", root=tree.root)
-        total += len(content)
-        if total > MAX_BYTES:
-            raise SpecError("file", "the build needs more than 256 MiB of files")
-        if total > enough:
-            return total
-        target = to / source.relative_to(tree.root)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
-    for link, target in tree.links.items():
-        place = to / link.relative_to(tree.root)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if not place.exists():
-            place.symlink_to(to / target.relative_to(tree.root), target_is_directory=True)
-    return total
+    ahead = [directory]
+    while ahead:
+        here = ahead.pop()
+        if here not in tree.kustomizations:
+            reached = tree.kustomizations[here] = _kustomization(tree, here)
+            ahead += [one for one, _ in reversed(reached.below)]
 
 
-def plain_functions(
-    tree: Tree, to: Path, build: Callable[[Path], str]
-) -> dict[Path, list[dict[str, Any]]]:
-    """Rewrite the copy below ``to`` so that krmfn's functions are called as legacy plugins.
-
-    Args:
-        build: what kustomize makes of a directory without any plugin.
-
-    Returns:
-        For each kustomization's directory the validators of krmfn's that it lists.
+def measure(tree: Tree, directory: Path) -> int:
+    """The bytes that a build of a kustomization reads, each file as often as it is named.
 
     Raises:
-        SpecError: a function is neither krmfn's nor a builtin.
+        SpecError: bytes, nodes or depth exceed the limits, or kustomizations include each other.
     """
-    validators: dict[Path, list[dict[str, Any]]] = {}
-    texts: dict[Path, str] = {}
-    # All are looked at before one is rewritten: a directory of configs may be listed twice.
-    for directory, (file, value) in tree.kustomizations.items():
-        lists: dict[str, list[str]] = {}
-        for name in LISTS:
-            entries = _strings(value.get(name))
-            if entries:
-                lists[name] = []
-                for entry in entries:
-                    found = list(_configs(tree, directory, entry, to, build))
-                    lists[name] += [text for text, _ in found]
-                    ours = [v for _, v in found if v.get("kind") == "SealedSecretValidator"]
-                    validators.setdefault(directory, []).extend(ours)
-        copied = to / file.relative_to(tree.root)
-        if lists:
-            texts[copied] = _spliced(copied.read_bytes().decode(), lists)
-    for copied, text in texts.items():
-        copied.write_bytes(text.encode())
-    return validators
+    sizes: dict[Path, tuple[int, int, int]] = {}  # bytes, nodes, depth
+    opened: set[Path] = set()
+    ahead = [(directory, "", False)]
+    while ahead:
+        here, where, all_below_done = ahead.pop()
+        reached = tree.kustomizations[here]
+        if all_below_done:
+            opened.remove(here)
+            own = reached.size, reached.nodes, 0
+            named = [(len(tree.contents[f]), tree.nodes.get(f, 0), 0) for f in reached.files]
+            below = [sizes[one] for one, _ in reached.below]
+            size, count, _ = map(sum, zip(own, *named, *below, strict=True))
+            depth = 1 + max((one[2] for one in below), default=0)
+            _check(size, count, depth, tree.limits)
+            sizes[here] = size, count, depth
+        elif here in opened:
+            raise SpecError("path", f"{tree.short(here)} includes itself", where=where)
+        elif here not in sizes:
+            opened.add(here)
+            ahead.append((here, where, True))
+            ahead += [(one, at, False) for one, at in reached.below]
+    return sizes[directory][0]
 
 
-def _visit(tree: Tree, directory: Path) -> None:
+def _check(size: int, count: int, depth: int, limits: Limits) -> None:
+    """Refuse what exceeds the limits."""
+    if depth > limits.depth:
+        raise SpecError("file", f"kustomizations include each other {limits.depth} deep or deeper")
+    if count > limits.nodes:
+        raise SpecError("yaml", f"the build reads more than {limits.nodes} YAML nodes")
+    check_size(size, limits)
+
+
+def take(tree: Tree, reached: Reached, mention: Mention) -> Path | None:
+    """Take in what a string names; the directory, if it is one.
+
+    Raises:
+        SpecError: it is not there, is outside, or would be fetched.
+    """
+    if mention.use is Use.PATCH or (mention.use is Use.PATCH_OR_FILE and not _is_path(mention)):
+        text = mention.text.encode()
+        reached.nodes += count_nodes(text, mention.where, tree.limits.nodes)
+        return None
+    place, real = _located(tree, reached.directory, mention)
+    if real.is_dir() and mention.use in (Use.RESOURCE, Use.DIRECTORY, Use.FUNCTION):
+        if _REMOTE.search(mention.text):
+            raise _fetched(mention)
+        if reached.directory.is_relative_to(real):
+            raise SpecError(
+                "path", f"{mention.text} contains this kustomization", where=mention.where
+            )
+        reached.below.append((real, mention.where))
+        if mention.use is not Use.FUNCTION:
+            tree.bases.add(real)
+        return real
+    if not real.is_file() or mention.use is Use.DIRECTORY:
+        kind = "directory" if mention.use is Use.DIRECTORY else "file"
+        raise SpecError("file", f"{mention.text} is no {kind}", where=mention.where)
+    if not real.is_relative_to(reached.directory):
+        raise SpecError(
+            "path",
+            f"{mention.text} is outside the directory of its kustomization",
+            where=mention.where,
+            remedy="move the file below it, or include a directory",
+        )
+    _read(tree, place, mention)
+    reached.files.append(place)
+    if mention.use is not Use.FUNCTION:
+        tree.as_is.setdefault(place, set()).add(reached.directory)
+    return None
+
+
+def _kustomization(tree: Tree, directory: Path) -> Reached:
+    """Read the kustomization of a directory, and take in its files."""
+    file = kustomization_file(tree, directory)
+    short = tree.short(file)
+    content = read_file(file, name=short, key="", root=tree.root)
+    count_nodes(content, short, tree.limits.own_nodes)
+    judged = judge(strict.document(content, short), KUSTOMIZATION, old=True)
+    reached = Reached(directory, file, judged.value, size=len(content))
+    for mention in judged.mentions:
+        if mention.use is Use.FUNCTION:
+            reached.entries.append(_entry(tree, reached, mention))
+        else:
+            take(tree, reached, mention)
+    return reached
+
+
+def kustomization_file(tree: Tree, directory: Path) -> Path:
+    """The one kustomization in a directory.
+
+    Raises:
+        SpecError: there is none, there are several, or the directory is outside the repository.
+    """
     if not directory.is_relative_to(tree.root):
         raise SpecError("path", f"{directory} is outside the repository")
-    if directory in tree.kustomizations:
-        return
-    file, value = tree.kustomizations[directory] = _kustomization(tree, directory)
-    short = _short(tree, file)
-    for name in _DIRECTORIES:
-        for entry in _strings(value.get(name)):
-            _entry(tree, directory, entry, f"{short}: {name}")
-    for name in LISTS:
-        for entry in _strings(value.get(name)):
-            _function_entry(tree, directory, entry, f"{short}: {name}")
-    _files(tree, directory, value, short)
-
-
-def _kustomization(tree: Tree, directory: Path) -> tuple[Path, dict[str, Any]]:
-    """The file and the value of the one kustomization in ``directory``."""
-    found = [directory / name for name in FILE_NAMES if (directory / name).exists()]
+    found = [directory / name for name in FILE_NAMES if (directory / name).is_file()]
     if len(found) != 1:
         raise SpecError(
             "file",
-            f"{_short(tree, directory)} has {'several kustomizations' if found else 'no kustomization'}",
+            f"{tree.short(directory)} has {'several kustomizations' if found else 'no kustomization'}",
             expected=f"one of {', '.join(FILE_NAMES)}",
         )
-    short = _short(tree, found[0])
-    text = read_file(found[0], name=short, key="", root=tree.root)
-    value = strict.load(text, short)
-    if not isinstance(value, dict):
-        raise SpecError("file", f"{short} is not an object")
-    for key in value:
-        # kustomize reads fields in any case, and merge keys: what it sees is to be seen here.
-        if key == _MERGE or _LOOKED_AT.get(key.lower(), key) != key:
-            raise SpecError("file", f"{short}: {key} is not read", remedy="write the field itself")
-    for name in LISTS:
-        if _strings(value.get(name)) != (value.get(name) or []):
-            raise SpecError("file", f"{short}: {name} holds more than strings")
-    for name in _CHARTS:
-        if value.get(name):
-            raise _foreign(f"{name}: no chart is inflated", short, "commit what the chart renders")
-    return found[0], value
+    if found[0].resolve().parent != directory and not found[0].resolve().is_relative_to(directory):
+        raise SpecError("path", f"{tree.short(found[0])} leads out of its directory")
+    return found[0]
 
 
-def _entry(tree: Tree, directory: Path, entry: str, where: str) -> Path:
-    """Take a file or directory in; returns its resolved path."""
-    if _REMOTE.search(entry):
-        raise _foreign(f"{entry}: nothing is fetched", where, "copy it into the repository")
-    path = Path(os.path.normpath(directory / entry))
-    real = path.resolve()
-    if not real.is_relative_to(tree.root) or not path.is_relative_to(tree.root):
-        raise SpecError("path", f"{entry} is outside the repository", where=where)
-    if real.is_dir():
-        if path != real:
-            tree.links[path] = real
-        _visit(tree, real)
-    elif real.is_file():
-        tree.files.add(path)
+def _entry(tree: Tree, reached: Reached, mention: Mention) -> Entry:
+    """Read an entry of a list of functions, and take in what its builtins name."""
+    if _is_path(mention):
+        before = len(reached.files)
+        if directory := take(tree, reached, mention):
+            return Entry(mention, directory=directory)
+        file = reached.files[before]
+        entry = Entry(mention, functions_in(tree, file, mention.field), file=file)
     else:
-        raise SpecError("file", f"{entry} is not there, and nothing is fetched", where=where)
-    return real
+        text = mention.text.encode()
+        entry = Entry(mention, _in_text(tree, text, mention.where, mention.field))
+    for function in entry.functions:
+        for each in function.mentions:
+            take(tree, reached, each)
+    return entry
 
 
-def _function_entry(tree: Tree, directory: Path, entry: str, where: str) -> None:
-    """Take in a file or directory of function configs, or what an inline one names."""
-    if _inline(entry):
-        documents = list(strict.documents(entry, where))
-    else:
-        real = _entry(tree, directory, entry, where)
-        if real.is_dir():
-            return
-        text = read_file(real, name=entry, key="", root=tree.root)
-        documents = list(strict.documents(text, f"{where}: {entry}"))
-    for document in documents:
-        value = document.value()
-        _check_function(value, where)
-        _files(tree, directory, value, where)
+def functions_in(tree: Tree, file: Path, name: str) -> tuple[Function, ...]:
+    """The configurations in a file that was taken in, judged.
+
+    Args:
+        name: the list that has them.
+
+    Raises:
+        SpecError: there is none, or one is neither krmfn's nor a builtin's, or not as those are.
+    """
+    return _in_text(tree, tree.contents[file], tree.short(file), name)
 
 
-def _files(tree: Tree, directory: Path, value: Any, where: str, key: str = "") -> None:
-    """Take in every file that a string of ``value`` names: taking too many harms nobody."""
-    if isinstance(value, dict):
-        for name, each in value.items():
-            _files(tree, directory, each, where, name)
-    elif isinstance(value, list):
-        for each in value:
-            _files(tree, directory, each, where, key)
-    elif isinstance(value, str) and "\n" not in value and value:
-        for name in (value, value.partition("=")[2]):
-            if key.lower() in _PATH_FIELDS and _FETCHED.match(name):
-                raise _foreign(f"{name}: nothing is fetched", where, "copy it into the repository")
-            path = Path(os.path.normpath(directory / name))
-            if name and len(name) < 1024 and path.is_file() and path.is_relative_to(tree.root):  # noqa: PLR2004  # longer than any path
-                if not path.resolve().is_relative_to(tree.root):
-                    raise SpecError("path", f"{name} leads out of the repository", where=where)
-                tree.files.add(path)
+def _in_text(tree: Tree, text: bytes, where: str, name: str) -> tuple[Function, ...]:
+    count_nodes(text, where, tree.limits.own_nodes)
+    documents = list(strict.documents(text, where))
+    if not documents:
+        raise SpecError("spec", "there is no function configuration", where=where)
+    return tuple(one for each in documents for one in functions(each, name))
 
 
-def _configs(
-    tree: Tree, directory: Path, entry: str, to: Path, build: Callable[[Path], str]
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The configs behind one entry: what to list instead, and the value of ours."""
-    copied = to / directory.relative_to(tree.root)
-    short = _short(tree, directory)
-    if _inline(entry):
-        text = entry
-    elif (copied / entry).is_dir():
-        text = _listed_in_order(tree, (directory / entry).resolve(), to, build)
-    else:
-        text = (copied / entry).read_bytes().decode()
-    documents = list(strict.documents(text, f"{short}: {entry if '/' in entry else ''}"))
-    values = [document.value() for document in documents]
-    for value in values:
-        _check_function(value, short)
-    if not any(value["apiVersion"] == API_VERSION for value in values) and not _built(
-        entry, copied
-    ):
-        yield entry, {}
-        return
-    for value in values:
-        if value["apiVersion"] == API_VERSION:
-            annotations = value["metadata"].get("annotations") or {}
-            for name in FUNCTION_ANNOTATIONS:
-                annotations.pop(name, None)
-        yield json.dumps(value, ensure_ascii=False) + "\n", value
+def _is_path(mention: Mention) -> bool:
+    """Whether kustomize takes an entry for a path: it tries a document first.
 
-
-def _listed_in_order(tree: Tree, directory: Path, to: Path, build: Callable[[Path], str]) -> str:
-    """A directory of configs as it builds, in the order of its lists: functions run in order."""
-    file, value = tree.kustomizations[directory]
-    copied = to / file.relative_to(tree.root)
-    content = copied.read_bytes()
-    copied.write_bytes(json.dumps({**value, "sortOptions": {"order": "fifo"}}).encode())
+    Raises:
+        SpecError: it is neither.
+    """
+    if _SIMPLE_PATH.fullmatch(mention.text):
+        return True
     try:
-        return build(copied.parent)
-    finally:
-        copied.write_bytes(content)
+        found = [one.node for one in strict.documents(mention.text, mention.where)]
+    except SpecError:
+        if "\n" in mention.text or mention.text.lstrip()[:1] in "{[":
+            raise
+        return True
+    if found and all(isinstance(node, yaml.MappingNode) for node in found):
+        return False
+    if "\n" in mention.text or not all(isinstance(node, yaml.ScalarNode) for node in found):
+        raise SpecError(
+            "spec",
+            "an entry is not what it must be",
+            where=mention.where,
+            expected=mention.use.value,
+        )
+    return True
 
 
-def _built(entry: str, copied: Path) -> bool:
-    return not _inline(entry) and (copied / entry).is_dir()
+def _located(tree: Tree, directory: Path, mention: Mention) -> tuple[Path, Path]:
+    """Where a path leads: with the links of its directory resolved, and with all of them.
+
+    ``..`` is taken off the text before links are followed, as kustomize does.
+    """
+    text = mention.text
+    if not text:
+        raise SpecError("file", "a path is empty", where=mention.where)
+    if _FETCHED.match(text):
+        raise _fetched(mention)
+    if text.startswith("/"):
+        raise SpecError(
+            "path", f"{text} is absolute", where=mention.where, remedy="write it relative to here"
+        )
+    path = os.path.normpath(directory / text)
+    _check_inside(tree, path, mention)  # before the file system is asked
+    try:
+        real = os.path.realpath(path, strict=True)
+    except (OSError, ValueError) as error:
+        if _REMOTE.search(text):
+            raise _fetched(mention) from None
+        raise _unusable(mention, error) from None
+    _check_inside(tree, real, mention)
+    place = Path(path) if path == real else _through_links(tree, Path(path), mention)
+    return place, Path(real)
 
 
-def _check_function(value: Any, where: str) -> None:
-    """Refuse what is neither krmfn's nor kustomize's own."""
-    metadata = value.get("metadata") if isinstance(value, dict) else None
-    if not isinstance(metadata, dict):
-        raise SpecError("spec", "a function config needs metadata", where=where)
-    if _merges(value):
-        raise SpecError("spec", "merge keys are not read in a function config", where=where)
-    annotations = metadata.get("annotations")
-    marked = isinstance(annotations, dict) and any(a in annotations for a in FUNCTION_ANNOTATIONS)
-    version, kind = value.get("apiVersion"), value.get("kind")
-    if version == API_VERSION:
-        return
-    if version != "builtin" or marked or kind == _CHART_KIND:
-        raise _foreign(
-            f"{kind}/{metadata.get('name')}: no function but krmfn's own is run",
-            where,
-            "use plain `kustomize build` where its author is trusted",
+def _check_inside(tree: Tree, path: str, mention: Mention) -> None:
+    """Refuse a path outside the repository."""
+    if not Path(path).is_relative_to(tree.root):
+        raise SpecError(
+            "path",
+            f"{mention.text[:200]} is outside the repository",
+            where=mention.where,
+            remedy="copy it into the repository, or set KRMFN_ROOT to the directory of both",
         )
 
 
-def _merges(value: Any) -> bool:
-    if isinstance(value, dict):
-        return _MERGE in value or any(map(_merges, value.values()))
-    return isinstance(value, list) and any(map(_merges, value))
+def _through_links(tree: Tree, path: Path, mention: Mention) -> Path:
+    """The path with the links of its directories resolved; they are kept in ``tree.links``."""
+    here = tree.root
+    for part in path.relative_to(tree.root).parts:
+        here /= part
+        if here.is_symlink() and here.is_dir():
+            real = here.resolve()
+            _check_inside(tree, str(real), mention)
+            tree.links[here] = here = real
+    return here
 
 
-def _inline(entry: str) -> bool:
-    """Whether an entry is a config itself, as kustomize tries first."""
-    if "\n" not in entry and "{" not in entry and ": " not in entry:
-        return False
-    try:
-        return any(isinstance(d.node, yaml.MappingNode) for d in strict.documents(entry, ""))
-    except SpecError:
-        return False
+def _read(tree: Tree, place: Path, mention: Mention) -> None:
+    """Read a file once, and count the nodes of YAML."""
+    if place not in tree.contents:
+        if len(tree.contents) >= tree.limits.files:
+            raise SpecError("file", f"the build needs more than {tree.limits.files} files")
+        try:
+            content = read_file(place, name=mention.text, key="", root=tree.root)
+        except SpecError as error:
+            raise error.at(where=mention.where) from None
+        tree.contents[place] = content
+        tree.read += len(content)
+        check_size(tree.read, tree.limits)
+    if place not in tree.nodes and mention.use not in (Use.DATA, Use.KEYED_DATA):
+        content = tree.contents[place]
+        tree.nodes[place] = count_nodes(content, tree.short(place), tree.limits.nodes)
 
 
-def _spliced(text: str, lists: dict[str, list[str]]) -> str:
-    """A kustomization with these lists in place of its own, and not a byte else changed."""
-    text = text.removeprefix("\ufeff")
-    (document,) = strict.documents(text, "")
-    nodes = {key.value: (key, value) for key, value in document.node.value}
-    last = len(text)
-    for name in sorted(lists, key=lambda n: nodes[n][1].start_mark.index, reverse=True):
-        key, value = nodes[name]
-        start, stop = value.start_mark.index, value.end_mark.index
-        if start < key.end_mark.index or stop > last:
-            raise SpecError("file", f"{name} is an alias", remedy="write the list itself")
-        last = start
-        after = "" if value.flow_style else "\n" + " " * value.end_mark.column
-        text = f"{text[:start]} {json.dumps(lists[name], ensure_ascii=False)}{after}{text[stop:]}"
-    return text
+def _unusable(mention: Mention, error: OSError | ValueError) -> SpecError:
+    code = getattr(error, "errno", None)
+    name = mention.text[:100]
+    reasons = {
+        errno.ENOENT: "is not there, and nothing is fetched",
+        errno.ENOTDIR: "is not there, and nothing is fetched",
+        errno.ELOOP: "is a loop of links",
+        errno.ENAMETOOLONG: "is too long for a path",
+        errno.EACCES: "may not be read",
+    }
+    return SpecError("file", f"{name} {reasons.get(code or 0, 'is no path')}", where=mention.where)
 
 
-def _strings(value: Any) -> list[str]:
-    return [v for v in strict.sequence(value) if isinstance(v, str)]
-
-
-def _short(tree: Tree, path: Path) -> str:
-    return str(path.relative_to(tree.root)) if path != tree.root else path.name
-
-
-def _foreign(message: str, where: str, remedy: str) -> SpecError:
-    return SpecError("foreign", message, where=where, remedy=remedy)
+def _fetched(mention: Mention) -> SpecError:
+    return SpecError(
+        "foreign",
+        f"{mention.text[:200]}: nothing is fetched",
+        where=mention.where,
+        remedy="copy it into the repository",
+    )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from krmfn.kustomize.reach import Tree
+    from krmfn.tree import Tree
 
 _BELOW = ("resources", "bases", "components")
 # Ten hex digits, 0, 1, 3, a and e of which kustomize writes as g, h, k, m and t.

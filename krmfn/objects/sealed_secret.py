@@ -27,6 +27,8 @@ PREVIOUS_KINDS: Final = f"{_INTERNAL}previousKinds"
 PREFIXES: Final = f"{_INTERNAL}prefixes"
 SUFFIXES: Final = f"{_INTERNAL}suffixes"
 IDENTITY: Final = (PREVIOUS_NAMES, PREVIOUS_NAMESPACES, PREVIOUS_KINDS, PREFIXES, SUFFIXES)
+# A key of a rehearsed SealedSecret that stands for keys which only a read tells.
+OPEN_KEYS: Final = "krmfn-keys-known-by-a-read-"
 SKIP_MARKER: Final = "krmfn-was-skipped-add---enable-exec"
 
 Object = dict[str, Any]

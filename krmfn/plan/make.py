@@ -87,6 +87,25 @@ class SealTarget:
         """The OAEP label."""
         return label_for(self.scope, self.namespace, self.name)
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The data keys that are known before anything is read, in their order."""
+        keys = {*self.templates}
+        if not self._replaced:
+            keys |= {entry.secret_key for entry in self.secret.data}
+        return tuple(sorted(keys))
+
+    @property
+    def open(self) -> bool:
+        """Whether there are other keys, which only a read tells."""
+        return bool(self.secret.data_from) and not self._replaced
+
+    @property
+    def _replaced(self) -> bool:
+        """Whether templates take the place of what is read."""
+        template = self.secret.template
+        return bool(template and template.data and template.merge_policy != "Merge")
+
     def reads(self) -> dict[Read, str]:
         """What its values are read from, each with the first key that comes from it."""
         extracts = {

@@ -138,14 +138,8 @@ def _outlook(
         Reference(read, tuple(dict.fromkeys(properties)), own.get(read))
         for read, properties in used.items()
     )
-    template = secret.template
-    keys = [*target.templates]
-    if template is None or not template.data or template.merge_policy == "Merge":
-        keys += [entry.secret_key for entry in secret.data]
     key = _key_text(plan, key_name) if target.mode == "deterministic" else ""
-    return Outlook(
-        target, tuple(sorted(set(keys))), certificate, key, references, verdict=own.get(None)
-    )
+    return Outlook(target, target.keys, certificate, key, references, verdict=own.get(None))
 
 
 def _key_text(plan: Plan, key_name: str) -> str:

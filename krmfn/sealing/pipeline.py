@@ -286,13 +286,22 @@ def seal(rendered: Rendered, sealer: Sealer) -> Object:
         items[key] = hybrid_encrypt(
             certificate.modulus, certificate.exponent, random, plaintext, label
         )
+    return object_of(target, target.name, items, certificate.fingerprint)
+
+
+def object_of(target: SealTarget, name: str, items: dict[str, bytes], fingerprint: str) -> Object:
+    """The SealedSecret of a target with these items.
+
+    Args:
+        items: data key to sealed bytes.
+    """
     secret, template = target.secret, target.secret.template
     return sealed_secret(
-        name=target.name,
+        name=name,
         namespace=target.namespace,
         scope=target.scope,
         items=items,
-        fingerprint=certificate.fingerprint,
+        fingerprint=fingerprint,
         labels=secret.metadata.labels,
         annotations=secret.metadata.annotations,
         template_labels=template.metadata.labels if template else {},

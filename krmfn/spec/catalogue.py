@@ -34,7 +34,17 @@ Version: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+
 Versions: TypeAlias = Annotated[tuple[Version, ...], AS_LIST]
 Level: TypeAlias = Literal["error", "warning", "info"]
 Form: TypeAlias = Literal[
-    "name", "nsname", "ref", "key", "file", "proj", "custom", "shape", "argocd-dollar", "clickhouse"
+    "name",
+    "nsname",
+    "ref",
+    "key",
+    "file",
+    "proj",
+    "custom",
+    "shape",
+    "helm",
+    "argocd-dollar",
+    "clickhouse",
 ]
 
 

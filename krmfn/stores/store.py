@@ -58,7 +58,6 @@ class Surroundings:
         base: the directory that relative paths are relative to.
         root: the repository's root; paths from a configuration stay below it.
         warnings: receives warnings, one line each, without values.
-        sealed: receives the namespace of each SealedSecret that a build makes.
         opener: opens a store where several builds of one process share it.
         platform: the platform's policy, once `platform_of` has looked for it.
     """
@@ -68,7 +67,6 @@ class Surroundings:
     base: Path = field(default_factory=Path)
     root: Path = field(default_factory=Path)
     warnings: list[str] = field(default_factory=list)
-    sealed: list[str] = field(default_factory=list)
     opener: Callable[[str, Model, Surroundings], Store] | None = None
     platform: Platform | None = None
     looked: bool = False

@@ -90,7 +90,7 @@ def generate(environ: dict[str, str], shop: Path, **app: Any) -> Reply:
     clean("a temporary file", b"\n".join(files.seen), token)
     clean("the reply and the log", repr(reply).encode(), token)
     clean("the reply and the log", json.dumps(reply.log).encode(), token)
-    for line in (each for each in seen if b"KRMFN_SHAPE_ONLY" in each):
+    for line in (each for each in seen if b"KRMFN_CHANNEL" in each):
         assert token not in line
     return reply
 

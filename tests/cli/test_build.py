@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from krmfn.shape import mark
 from tests.support import repository as repo
 from tests.support.attacks import ATTACKS, WITHOUT_CHECKS, attack
 from tests.support.command import krmfn
@@ -96,12 +95,9 @@ def test_every_route_gives_the_same_object(
     assert len(set(found.values())) == 1, found
 
 
-@pytest.mark.parametrize("route", ["generator", "transformer"])
-def test_references_follow_prefix_and_suffix(
-    route: str, tmp_path: Path, vault: dict[str, str]
-) -> None:
-    """A build seals for the final name, a generator's claims too, and workloads name it."""
-    overlay = repo.repository(tmp_path, route)
+def test_references_follow_prefix_and_suffix(tmp_path: Path, vault: dict[str, str]) -> None:
+    """A transformer seals for the final name, and workloads name it."""
+    overlay = repo.repository(tmp_path)
     repo.change(overlay, namePrefix="eu-", nameSuffix="-1")
     done = build(overlay, **vault)
     assert (done.returncode, done.stderr) == (0, "")
@@ -112,19 +108,54 @@ def test_references_follow_prefix_and_suffix(
     assert container["envFrom"] == [{"secretRef": {"name": "eu-db-1"}}]
 
 
-def test_an_overlay_on_the_sealing_overlay_is_sealed_for_what_it_becomes(
+def test_a_generator_under_a_prefix_is_refused(tmp_path: Path, vault: dict[str, str]) -> None:
+    """As the function refuses it: names change after a generator has sealed for them."""
+    overlay = repo.repository(tmp_path, "generator")
+    repo.change(overlay, namePrefix="eu-")
+    done = build(overlay, **vault)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "sets namePrefix, which renames db after it was sealed" in done.stderr
+    assert done.stderr.endswith("[name-changes]\n")
+
+
+@pytest.mark.parametrize("route", ["generator", "transformer"])
+@pytest.mark.parametrize("outer", [{"namePrefix": "o-"}, {"namespace": "outer"}])
+def test_what_is_sealed_too_far_inside_is_refused_with_the_line_to_move(
+    route: str, outer: dict[str, str], tmp_path: Path, vault: dict[str, str]
+) -> None:
+    """An overlay on the sealing overlay renames or moves what no key would open then."""
+    repo.repository(tmp_path, route)
+    repo.change(tmp_path / "overlays/production", validators=None)
+    outermost = tmp_path / "outer"
+    repo.write(outermost / "kustomization.yaml", {"resources": ["../overlays/production"], **outer})
+    done = build(outermost, **vault)
+    assert (done.returncode, done.stdout) == (1, "")
+    expected = f"{outer.get('namespace', 'production')}/{outer.get('namePrefix', '')}db"
+    assert f"expected sealed for {expected}, found production/db; " in done.stderr
+    assert "overlays/production/kustomization.yaml:" in done.stderr
+    word = "declare claims in place of" if route == "generator" else "move "
+    assert word in done.stderr
+    assert done.stderr.endswith("transformers: of the outermost kustomization [sealed-for]\n")
+
+
+def test_a_transformer_in_a_component_is_refused_with_the_line_to_move(
     tmp_path: Path, vault: dict[str, str]
 ) -> None:
-    """Another namespace and prefix further out are the ones that count."""
-    repo.repository(tmp_path)
-    outer = tmp_path / "outer"
+    """It runs before the overlay has set a namespace."""
+    overlay = repo.repository(tmp_path)
+    part = {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component"}
     repo.write(
-        outer / "kustomization.yaml",
-        {"resources": ["../overlays/production"], "namespace": "outer", "namePrefix": "o-"},
+        tmp_path / "part/kustomization.yaml",
+        {**part, "transformers": ["../overlays/production/krmfn.yaml"]},
     )
-    done = build(outer, **vault)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert '"krmfn.dev/sealed-for": "outer/o-db"' in sealed(done.stdout)
+    repo.change(overlay, components=["../../part"], transformers=["marker.yaml"], validators=None)
+    done = build(overlay, **vault)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no namespace is known for scope strict; move " in done.stderr
+    assert "part/kustomization.yaml:" in done.stderr
+    assert done.stderr.endswith(
+        "to transformers: of the outermost kustomization [namespace-missing]\n"
+    )
 
 
 def test_claims_only_needs_no_credential(tmp_path: Path) -> None:
@@ -133,7 +164,6 @@ def test_claims_only_needs_no_credential(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "kind: SecretClaim\n" in done.stdout
     assert "namespace: production\n" in done.stdout
-    assert "krmfn.dev/plan" not in done.stdout
 
 
 def test_a_claim_that_no_transformer_saw_is_an_error(tmp_path: Path) -> None:
@@ -371,33 +401,19 @@ def test_links_out_of_the_repository_are_refused(tmp_path: Path) -> None:
         assert done.stderr.endswith("[path]\n")
 
 
-@pytest.mark.parametrize(
-    "annotation", ["krmfn.dev/plan", "krmfn.dev/sealed-for", "krmfn.dev/certificate"]
-)
+@pytest.mark.parametrize("annotation", ["krmfn.dev/sealed-for", "krmfn.dev/certificate"])
 @pytest.mark.parametrize("on", ["SecretClaim", "Deployment"])
-def test_marks_of_another_run_are_refused(on: str, annotation: str, tmp_path: Path) -> None:
+def test_marks_of_another_run_are_refused(
+    on: str, annotation: str, tmp_path: Path, vault: dict[str, str]
+) -> None:
     """Nobody but this run says what it sealed and how, of a claim or of anything else."""
     overlay = repo.repository(tmp_path)
     mark_ = {"op": "add", "path": "/metadata/annotations", "value": {annotation: "0" * 64 + " {}"}}
     patch = {"target": {"kind": on}, "patch": json.dumps([mark_])}
     repo.change(tmp_path / "base", patches=[patch])
-    done = build(overlay)
+    done = build(overlay, **vault)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.endswith("[annotation]\n")
-
-
-@pytest.mark.parametrize("route", ["transformer", "claims"])
-def test_a_forged_plan_is_refused(route: str, tmp_path: Path) -> None:
-    """A claim that brings a plan of its own, well-formed, is not sealed by it."""
-    overlay = repo.repository(tmp_path, route)
-    spec = {"sealing": repo.SEALING, "stores": repo.STORES}
-    plan = {"kind": "SealedSecretTransformer", "name": "x", "directory": ".", "spec": spec}
-    value = repo.claim()
-    value["metadata"]["annotations"] = {"krmfn.dev/plan": mark(plan, "")}
-    repo.write(tmp_path / "base/claims.yaml", value)
-    done = build(overlay)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "krmfn.dev/plan is not of this build" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -519,9 +535,7 @@ def test_children_see_no_credential(
         "KUSTOMIZE_PLUGIN_HOME",
         "TMPDIR",
         "LC_ALL",
-        "KRMFN_ROOT",
-        "KRMFN_DEADLINE",
-        "KRMFN_SHAPE_ONLY",
+        "KRMFN_CHANNEL",
         "PWD",
         "OLDPWD",
         "SHLVL",
@@ -548,7 +562,7 @@ def test_no_plaintext_reaches_a_file(tmp_path: Path, vault: dict[str, str]) -> N
     )
     assert (done.returncode, done.stderr) == (0, "")
     copies = list(tmp_path.glob("files.*"))
-    assert len(copies) == 2
+    assert len(copies) == 1
     for file in (f for copy in copies for f in copy.rglob("*") if f.is_file()):
         assert repo.VALUE.encode() not in file.read_bytes()
         assert vault["VAULT_TOKEN"].encode() not in file.read_bytes()

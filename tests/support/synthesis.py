@@ -88,8 +88,21 @@ def violations(root: Any, condition: Condition, *, here: str = "") -> Iterator[A
     """Objects one of which a condition does not hold for."""
     yield root
     yield _others(root, condition, here)
+    for path in condition.has:
+        yield _without(satisfy(root, condition, here=here), _whole(path, here))
+    for path in condition.lacks:
+        yield put(satisfy(root, condition, here=here), path, "something", here=here)
     for inner in condition.none:
         yield satisfy(satisfy(root, condition, here=here), inner, here=here)
+
+
+def _without(value: Any, path: str) -> Any:
+    """A mapping without what stands at a path of fields."""
+    field, _, rest = path.partition(".")
+    if not isinstance(value, dict) or field not in value:
+        return value
+    kept = {k: v for k, v in value.items() if k != field}
+    return {**kept, field: _without(value[field], rest)} if rest else kept
 
 
 def _others(root: Any, condition: Condition, here: str) -> Any:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from krmfn.errors import OutputError
-from krmfn.files.write import create_file, replace_file, replace_files
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from krmfn.errors import OutputError, SpecError
+from krmfn.files.write import File, create_file, replace_file, write_files
 
 OLD, NEW = b"old\n", b"new content\n"
 
@@ -66,10 +64,10 @@ def test_a_reader_keeps_what_it_opened(tmp_path: Path) -> None:
 def test_creating_gives_the_asked_mode_and_never_overwrites(tmp_path: Path) -> None:
     """An identity is 0600 from its first moment; the second attempt changes nothing."""
     path = tmp_path / "identity"
-    create_file(path, OLD, mode=0o600)
+    write_files([File(path, OLD, new=True, mode=0o600)])
     assert mode(path) == 0o600
     with pytest.raises(OutputError) as caught:
-        create_file(path, NEW, mode=0o600)
+        write_files([File(path, NEW, new=True, mode=0o600)])
     assert caught.value.id == "output"
     assert path.read_bytes() == OLD
     assert list(tmp_path.iterdir()) == [path]
@@ -136,7 +134,7 @@ def test_several_files_are_replaced_together(tmp_path: Path) -> None:
         file.write_bytes(OLD)
     files[1].chmod(0o600)
     (tmp_path / "link").symlink_to("a")
-    replace_files({tmp_path / "link": NEW, files[1]: NEW})
+    write_files([File(tmp_path / "link", NEW), File(files[1], NEW)])
     assert [file.read_bytes() for file in files] == [NEW, NEW]
     assert mode(files[1]) == 0o600
     assert (tmp_path / "link").is_symlink()
@@ -163,15 +161,119 @@ def test_several_files_or_none(
         with pytest.raises(
             OutputError, match=r"cannot be written: no space left on device \[output"
         ):
-            replace_files(dict.fromkeys(files, NEW))
+            write_files([File(file, NEW) for file in files])
     assert [file.read_bytes() for file in files] == [OLD + f.name.encode() for f in files]
     assert sorted(tmp_path.iterdir()) == files
 
 
-def test_a_missing_file_spoils_all(tmp_path: Path) -> None:
-    """Files that exist are replaced; one that does not is an error before the first is."""
+def test_a_missing_directory_spoils_all(tmp_path: Path) -> None:
+    """What cannot be written is an error before the first file is replaced."""
     (tmp_path / "a").write_bytes(OLD)
     with pytest.raises(OutputError):
-        replace_files({tmp_path / "a": NEW, tmp_path / "b": NEW})
+        write_files([File(tmp_path / "a", NEW), File(tmp_path / "no/b", NEW)])
     assert (tmp_path / "a").read_bytes() == OLD
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def some(folder: Path) -> list[File]:
+    """Every kind of change: one replaced, one made, one below new directories, one secret, one removed."""
+    (folder / "replaced").write_bytes(OLD)
+    (folder / "removed").write_bytes(OLD)
+    (folder / "removed").chmod(0o600)
+    return [
+        File(folder / "secret", NEW, new=True, mode=0o600, secret=True),
+        File(folder / "replaced", NEW),
+        File(folder / "made", NEW),
+        File(folder / "removed", None),
+        File(folder / "deep/er/new", NEW, new=True, parents=0o700),
+    ]
+
+
+def held(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+BEFORE = {"replaced": OLD, "removed": OLD}
+AFTER = dict.fromkeys(["secret", "replaced", "made", "deep/er/new"], NEW)
+
+
+def test_every_kind_of_change(tmp_path: Path) -> None:
+    """Made together, with the directories that are needed."""
+    write_files(some(tmp_path))
+    assert held(tmp_path) == AFTER
+    assert mode(tmp_path / "deep") == 0o700
+
+
+@pytest.mark.parametrize(
+    ("failing", "nth"),
+    [
+        ("unlink", 1),
+        *((name, n) for name in ("fsync", "link", "replace", "open") for n in range(1, 6)),
+    ],
+)
+def test_a_failure_anywhere_undoes_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, nth: int
+) -> None:
+    """Nothing is left, neither a directory nor a file, and the removed one has its mode again."""
+    files = some(tmp_path)
+    real, count = getattr(os, failing), 0
+
+    def fails(*arguments: Any, **named: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count == nth:
+            raise OSError(28, "No space left on device")
+        return real(*arguments, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, failing, fails)
+        try:
+            write_files(files)
+        except OutputError:
+            assert held(tmp_path) == BEFORE
+            assert not (tmp_path / "deep").exists()
+            assert mode(tmp_path / "removed") == 0o600
+        else:  # it was the directory that could not be synced, or never called so often
+            assert held(tmp_path) == AFTER
+
+
+def test_what_comes_first_comes_when_all_can_be_written(tmp_path: Path) -> None:
+    """It sees no new file yet; when it fails nothing is written."""
+
+    def fails() -> None:
+        assert held(tmp_path).keys() >= BEFORE.keys()
+        assert not (tmp_path / "made").exists()
+        raise SpecError("spec", "the store says no")
+
+    with pytest.raises(SpecError):
+        write_files(some(tmp_path), first=fails)
+    assert held(tmp_path) == BEFORE
+    called: list[int] = []
+    write_files([], first=lambda: called.append(1))
+    assert called == [1]
+
+
+def test_a_secret_is_in_no_other_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even for a moment, under a name that nobody would remove after a crash."""
+    opened: list[str] = []
+    real = os.open
+
+    def watched(path: Any, *arguments: Any, **named: Any) -> int:
+        opened.append(Path(path).name)
+        return real(path, *arguments, **named)
+
+    monkeypatch.setattr(os, "open", watched)
+    write_files([File(tmp_path / "identity", NEW, new=True, mode=0o600, secret=True)])
+    assert opened[0] == "identity"
+    assert mode(tmp_path / "identity") == 0o600
+    with pytest.raises(OutputError, match="never overwritten"):
+        write_files([File(tmp_path / "identity", OLD, new=True, secret=True)])
+    assert held(tmp_path) == {"identity": NEW}
+
+
+def test_a_device_is_no_file(tmp_path: Path) -> None:
+    """Root would replace /dev/null by a file."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OutputError, match="not a regular file"):
+        replace_file(tmp_path / "pipe", NEW)
+    assert (tmp_path / "pipe").is_fifo()

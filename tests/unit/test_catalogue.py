@@ -40,6 +40,7 @@ LEAVES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "proj": ({"name": "wanted", "items": [{"key": "k"}]}, ("k",)),
     "custom": ({}, ()),
     "shape": ({"deep": {"inside": [{"name": "wanted", "key": "k"}]}}, ("k",)),
+    "helm": ({"auth": {"existingSecret": "wanted"}}, ()),
     "argocd-dollar": ({"dex.config": "secret: $wanted:k\n"}, ("k",)),
     "clickhouse": ({"user/k8s_secret_password": "wanted/k"}, ("k",)),
 }

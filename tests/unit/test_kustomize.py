@@ -24,7 +24,7 @@ WARNING = "# Warning: 'patchesStrategicMerge' is deprecated. Please use 'patches
 )
 def test_its_error(errors: str) -> None:
     """The error, not a warning before it, as each version writes it; with the repository's own paths."""
-    sandbox = Sandbox(("kustomize",), Path("/h"), "", Deadline(1), {"/h/tree": "/r"})
+    sandbox = Sandbox(("kustomize",), Path("/h"), Deadline(1), {"/h/tree": "/r"})
     error = sandbox._failure(errors)
     assert error.line() == "kustomize fails: no such file /r/base [kustomize]"
 
@@ -89,7 +89,7 @@ def test_its_error(errors: str) -> None:
 )
 def test_what_it_quotes(errors: str, told: str) -> None:
     """A message is cut where it begins to quote a file, as any of its versions may."""
-    sandbox = Sandbox(("kustomize",), Path("/h"), "", Deadline(1), {"/h/tree": "/r"})
+    sandbox = Sandbox(("kustomize",), Path("/h"), Deadline(1), {"/h/tree": "/r"})
     line = sandbox._failure(errors).line()
     assert line == (
         f"kustomize fails: {told}: …; what it quotes of a file is not shown; run kustomize itself to "
@@ -114,14 +114,14 @@ def test_what_it_quotes(errors: str, told: str) -> None:
 )
 def test_what_quotes_nothing(errors: str) -> None:
     """A message that names files, kinds and fields is told whole."""
-    sandbox = Sandbox(("kustomize",), Path("/h"), "", Deadline(1), {})
+    sandbox = Sandbox(("kustomize",), Path("/h"), Deadline(1), {})
     line = sandbox._failure(f"Error: {errors}\n").line()
     assert line == f"kustomize fails: {errors} [kustomize]"
 
 
 def test_our_own_error() -> None:
     """What one of krmfn's functions says comes through with its id."""
-    sandbox = Sandbox(("kustomize",), Path("/h"), "", Deadline(1), {})
+    sandbox = Sandbox(("kustomize",), Path("/h"), Deadline(1), {})
     error = sandbox._failure(
         f"{WARNING}[error] SecretClaim/x: spec.store: required [spec]\nError: y\n"
     )
@@ -130,5 +130,5 @@ def test_our_own_error() -> None:
 
 def test_silence() -> None:
     """It may say nothing at all."""
-    sandbox = Sandbox(("kustomize",), Path("/h"), "", Deadline(1), {})
+    sandbox = Sandbox(("kustomize",), Path("/h"), Deadline(1), {})
     assert sandbox._failure(WARNING).line() == "kustomize fails: it says nothing [kustomize]"

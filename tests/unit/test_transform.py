@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from krmfn.build.answer import seal
 from krmfn.build.transform import Transformed, transform
 from krmfn.crypto.unseal import load_private_keys, unseal
 from krmfn.deadline import Deadline
@@ -97,7 +98,7 @@ def run(
     around = Surroundings(
         environ or {}, Deadline(60), here, here, [] if warnings is None else warnings
     )
-    return transform(items, using or config(), Overlay(), around)
+    return transform(items, using or config(), Overlay(), around, seal)
 
 
 def lines(*documents: str, using: SealedSecretTransformer | None = None) -> list[str]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from krmfn import tree
 from krmfn.errors import SpecError
-from krmfn.kustomize import reach
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,7 @@ KUSTOMIZATION = "kustomization.yaml"
 TRANSFORMER = {
     "apiVersion": "krmfn.dev/v1alpha1",
     "kind": "SealedSecretTransformer",
-    "metadata": {"name": "t", "annotations": {reach.FUNCTION_ANNOTATIONS[0]: "exec: {path: x}"}},
+    "metadata": {"name": "t", "annotations": {tree.FUNCTION_ANNOTATIONS[0]: "exec: {path: x}"}},
 }
 
 
@@ -41,9 +41,9 @@ def overlay(root: Path, **fields: Any) -> None:
     (root / "overlay" / KUSTOMIZATION).write_text(json.dumps(fields))
 
 
-def copied(root: Path, to: Path, enough: int = reach.MAX_BYTES) -> dict[str, bytes]:
+def copied(root: Path, to: Path, enough: int = tree.MAX_BYTES) -> dict[str, bytes]:
     """What `copy` left, by its path."""
-    reach.copy(reach.reach(root / "overlay", root), to, enough)
+    tree.copy(tree.reach(root / "overlay", root), to, enough)
     return {str(p.relative_to(to)): p.read_bytes() for p in to.rglob("*") if p.is_file()}
 
 
@@ -65,14 +65,14 @@ def test_a_linked_directory(root: Path, tmp_path: Path) -> None:
 def test_limits(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Too many files, too many bytes, and as many as the caller can use."""
     size = sum(len(content) for content in copied(root, tmp_path / "all").values())
-    reached = reach.reach(root / "overlay", root)
-    assert reach.copy(reached, tmp_path / "some", enough=1) < size
-    monkeypatch.setattr(reach, "MAX_BYTES", size - 1)
+    reached = tree.reach(root / "overlay", root)
+    assert tree.copy(reached, tmp_path / "some", enough=1) < size
+    monkeypatch.setattr(tree, "MAX_BYTES", size - 1)
     with pytest.raises(SpecError, match="more than 256 MiB"):
-        reach.copy(reached, tmp_path / "to")
-    monkeypatch.setattr(reach, "MAX_FILES", 2)
+        tree.copy(reached, tmp_path / "to")
+    monkeypatch.setattr(tree, "MAX_FILES", 2)
     with pytest.raises(SpecError, match="more than 2 files"):
-        reach.copy(reached, tmp_path / "to")
+        tree.copy(reached, tmp_path / "to")
 
 
 @pytest.mark.parametrize(
@@ -96,28 +96,28 @@ def test_what_is_refused(text: str, message: str, root: Path) -> None:
     """Each by its own sentence."""
     (root / "overlay" / KUSTOMIZATION).write_text(text)
     with pytest.raises(SpecError) as refused:
-        reach.reach(root / "overlay", root)
+        tree.reach(root / "overlay", root)
     assert message in refused.value.line()
 
 
 def test_a_directory_outside(root: Path, tmp_path: Path) -> None:
     """The directory that is asked for is in the repository itself."""
     with pytest.raises(SpecError, match="is outside the repository"):
-        reach.reach(tmp_path, root)
+        tree.reach(tmp_path, root)
 
 
 def test_several_kustomizations(root: Path) -> None:
     """kustomize takes neither, and nothing is guessed."""
     (root / "overlay/kustomization.yml").write_text("{}")
     with pytest.raises(SpecError, match="has several kustomizations"):
-        reach.reach(root / "overlay", root)
+        tree.reach(root / "overlay", root)
 
 
 def listed(root: Path, to: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The overlay's transformers in the copy, and the validators that were found."""
-    reached = reach.reach(root / "overlay", root)
-    reach.copy(reached, to)
-    validators = reach.plain_functions(reached, to, no_build)
+    reached = tree.reach(root / "overlay", root)
+    tree.copy(reached, to)
+    validators = tree.plain_functions(reached, to, no_build)
     value = json.loads((to / "overlay" / KUSTOMIZATION).read_text())
     entries = [*value.get("transformers", []), *value.get("validators", [])]
     return [json.loads(entry) for entry in entries], validators.get(root / "overlay", [])

@@ -1,0 +1,194 @@
+"""One call of kustomize's, answered: by a process that kustomize starts, and inside of a build.
+
+Rules enforced here: what a configuration does depends on the call alone: its value, the items and the
+directory. Who seals is handed in, so that a build can rehearse without reading anything.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from krmfn.audit.enforce import enforce
+from krmfn.build.namespace import choose_namespace
+from krmfn.build.transform import transform
+from krmfn.build.validate import validate
+from krmfn.errors import SpecError, raise_all
+from krmfn.objects import stream
+from krmfn.objects.sealed_secret import claim_companion, name_companion, skip_marker
+from krmfn.plan.make import Plan, make_plan
+from krmfn.sealing.pipeline import Sealed, generate
+from krmfn.sealing.read import Stores
+from krmfn.sealing.recipient import load_certificate
+from krmfn.spec.generator import SealedSecretGenerator
+from krmfn.spec.parse import parse
+from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
+from krmfn.spec.validator import SealedSecretValidator
+from krmfn.stores.store import Surroundings
+
+if TYPE_CHECKING:
+    from krmfn.errors import Failure
+    from krmfn.kustomize.kustomization import Overlay
+    from krmfn.objects.stream import Item
+
+GENERATOR, VALIDATOR = "SealedSecretGenerator", "SealedSecretValidator"
+# Makes the SealedSecrets of a plan, in its order.
+Seal: TypeAlias = Callable[[Plan, Surroundings], list[Sealed]]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call by kustomize, however it was made.
+
+    Attributes:
+        indent: of the items in the ResourceList; None for a legacy plugin, whose items are a stream.
+    """
+
+    config: Any
+    items: tuple[Item, ...]
+    indent: int | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What kustomize gets.
+
+    Attributes:
+        digests: what was written as checksums on pod templates, in the order of the items.
+    """
+
+    text: str
+    digests: tuple[str, ...] = ()
+
+
+def seal(plan: Plan, around: Surroundings) -> list[Sealed]:
+    """Seal a plan for good."""
+    return generate(plan, around, now=datetime.now(UTC), entropy=os.urandom)
+
+
+def answer(call: Call, overlay: Overlay, around: Surroundings, seal: Seal = seal) -> Answer:
+    """What to print.
+
+    Raises:
+        Failure: any; nothing is to be printed then.
+    """
+    config = parse(call.config)
+    if isinstance(config, SealedSecretGenerator):
+        made = _generate(planned(config, call, overlay, around), around, seal)
+        return Answer(stream.write(made))
+    if isinstance(config, SealedSecretTransformer):
+        return _transform(config, call, overlay, around, seal)
+    if isinstance(config, SecretClaim):
+        raise SpecError(
+            "wrong-list",
+            "a claim is no function",
+            expected="resources:",
+            remedy="list it under resources:, and a SealedSecretTransformer under transformers:",
+        )
+    if isinstance(config, SealedSecretValidator):
+        check(config, call.items, overlay, around)
+    # A validator prints nothing: kustomize takes an echo for a change.
+    return Answer("")
+
+
+def planned(
+    config: SealedSecretGenerator, call: Call, overlay: Overlay, around: Surroundings
+) -> Plan:
+    """What a generator will do."""
+    overlay.check_list(config.kind, config.metadata.name, "generators")
+    if any(item.header().get("kind") != config.kind for item in call.items):
+        raise SpecError(
+            "wrong-list",
+            "a generator was given resources to transform",
+            expected="generators:",
+            remedy="move the entry to generators:",
+        )
+    namespace, note = choose_namespace(
+        explicit=config.metadata.namespace, overlay=overlay, environ=around.environ
+    )
+    if note:
+        around.warn(note)
+    return make_plan(config, namespace=namespace, overlay=overlay)
+
+
+def _generate(plan: Plan, around: Surroundings, seal: Seal) -> list[dict[str, Any]]:
+    """SealedSecrets, each with its name companion, and the skip marker."""
+    sealed = seal(plan, around)
+    objects = [one.object for one in sealed]
+    beside = [
+        name_companion(one.object)
+        if one.base_name == one.object["metadata"]["name"]
+        else claim_companion(one.object, {}, one.base_name)
+        for one in sealed
+    ]
+    return [*objects, *beside, skip_marker()]
+
+
+def _transform(
+    config: SealedSecretTransformer,
+    call: Call,
+    overlay: Overlay,
+    around: Surroundings,
+    seal: Seal,
+) -> Answer:
+    """Every item as it came, to the byte, with each claim replaced by its SealedSecret."""
+    overlay.check_list(config.kind, config.metadata.name, "transformers")
+    done = transform(call.items, config, overlay, around, seal)
+    made = [*done.sealed, *done.companions, skip_marker()]
+    if call.indent is None:
+        text = stream.rewrite_stream(done.kept, made)
+    else:
+        text = stream.rewrite(done.kept, made, call.indent)
+    return Answer(text, done.digests)
+
+
+def check(
+    config: SealedSecretValidator,
+    items: tuple[Item, ...],
+    overlay: Overlay,
+    around: Surroundings,
+    *,
+    sealed: bool = True,
+    in_build: bool = True,
+) -> None:
+    """Hold a stream against a validator.
+
+    Args:
+        sealed: whether claims have been sealed by now, for real.
+        in_build: kustomize has yet to rename references.
+
+    Raises:
+        Failure: what the validator finds.
+    """
+    overlay.check_list(VALIDATOR, config.metadata.name, "validators")
+    spec, certificate = config.spec, None
+    if spec.certificate is not None and sealed:
+        stores = Stores({}, around)
+        certificate = load_certificate(spec.certificate, stores, around, datetime.now(UTC))
+    verdict = validate(
+        items,
+        fingerprint=certificate.fingerprint if certificate else None,
+        plain_secrets=spec.plain_secrets,
+    )
+    raise_all([f for f in verdict.findings if sealed or f.id != "claim-left"])
+    for warning in verdict.warnings:
+        around.warn(warning)
+    if sealed:
+        enforce(items, spec, around.warn, base=around.base, root=around.root, in_build=in_build)
+
+
+def place(name: str, overlay: Overlay) -> str:
+    """``file: Kind/name`` when the kustomization tells the file, else ``Kind/name``."""
+    file = overlay.file_of(*name.partition("/")[::2])
+    return f"{file}: {name}" if file else name
+
+
+def placed(failure: Failure, where: str) -> Failure:
+    """The failure, its errors with the configuration that they are about."""
+    for error in failure.errors:
+        if not error.where or where.endswith(error.where):
+            error.where = where
+    return failure

@@ -1,0 +1,370 @@
+"""Write what kustomize may read: a copy of the judged part of a repository.
+
+Rules enforced here: every kustomization and every configuration of a builtin is written anew from
+what was judged, as JSON, under its own file name; krmfn's configurations become stubs with a number,
+so that what a function uses is the value in krmfn; other files keep their bytes and paths, and links
+to directories stay links. A directory of configurations stays one: what kustomize loads from it is
+judged, and krmfn's configurations in it are made stubs by the last transformers of that directory.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from krmfn.documents.strict import mapping
+from krmfn.errors import SpecError
+from krmfn.kustomize.fields import LISTS
+from krmfn.kustomize.functions import FUNCTION_ANNOTATIONS, Function, functions
+from krmfn.kustomize.judge import dump
+from krmfn.kustomize.limits import Limits
+from krmfn.kustomize.reach import functions_in, measure, reach, take
+from krmfn.names import API_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from krmfn.documents import strict
+    from krmfn.kustomize.reach import Entry, Reached, Tree
+    from krmfn.objects.stream import Item
+
+__all__ = ["LOADED", "Config", "Copy", "Limits", "copy"]
+
+LOADED = 0  # the number of the call whose items `load` returns
+
+
+@dataclass(frozen=True)
+class Config:
+    """A configuration of krmfn's that kustomize knows as a stub.
+
+    Attributes:
+        number: from 1, its key in `Copy.configs`.
+        value: as judged, without its function annotation.
+        directory: in the repository, of the kustomization that lists it.
+        list: ``generators``, ``transformers`` or ``validators``.
+        where: ``file:line:column``, or the directory of configurations with kind and name.
+        stub: the number in its stub; the same as ``number``, but for a file that several
+            kustomizations list.
+    """
+
+    number: int
+    value: dict[str, Any]
+    directory: Path
+    list: str
+    where: str
+    stub: int
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy that kustomize can build.
+
+    Attributes:
+        place: the directory to build.
+        root: the copy of the repository's root.
+        configs: krmfn's, by number.
+        directories: copy of each kustomization's directory, links resolved, to the directory itself.
+        size: bytes of input, each file counted as often as it is named.
+        tree: what was read.
+    """
+
+    place: Path
+    root: Path
+    configs: dict[int, Config]
+    directories: dict[Path, Path]
+    size: int
+    tree: Tree
+
+    def called(self, directory: Path, stub: Any) -> Config | None:
+        """The configuration of a call, or None for a call of nothing that was judged.
+
+        Args:
+            directory: in the copy, the working directory that kustomize gives the call.
+            stub: the configuration that kustomize gives the call.
+        """
+        number = mapping(mapping(stub).get("spec")).get("call")
+        base, kind = self.directories.get(directory), mapping(stub).get("kind")
+        return next(
+            (
+                one
+                for one in self.configs.values()
+                if (one.stub, one.directory, one.value["kind"]) == (number, base, kind)
+            ),
+            None,
+        )
+
+
+def copy(
+    directory: Path,
+    root: Path,
+    home: Path,
+    *,
+    limits: Limits,
+    load: Callable[[Path], Sequence[Item]],
+) -> Copy:
+    """Copy what building ``directory`` reads.
+
+    Args:
+        root: the repository's root, resolved.
+        home: a private folder without ``tree`` and ``judged``; the copy is made there.
+        load: runs kustomize on a kustomization in ``home``, and returns the items that it gives the
+            call with the number `LOADED`; only called for directories of configurations.
+
+    Raises:
+        SpecError: as `krmfn.kustomize.reach.reach`, or two uses of one file exclude each other.
+    """
+    top = directory.resolve()
+    tree = reach(top, root, limits)
+    writer = _Writer(tree, Path(os.path.realpath(home)), load)
+    writer.write()
+    size = measure(tree, top)
+    return Copy(writer.at(top), writer.root, writer.configs, writer.directories, size, tree)
+
+
+@dataclass
+class _Writer:
+    """Writes one tree below ``home``.
+
+    Attributes:
+        anew: files that are written anew, by path in the repository.
+        numbers: the stub of a configuration, by its file and its place there.
+        loaded: what kustomize loads from a directory of configurations.
+    """
+
+    tree: Tree
+    home: Path
+    load: Callable[[Path], Sequence[Item]]
+    configs: dict[int, Config] = field(default_factory=dict)
+    directories: dict[Path, Path] = field(default_factory=dict)
+    anew: dict[Path, str] = field(default_factory=dict)
+    numbers: dict[tuple[Path, int], int] = field(default_factory=dict)
+    loaded: dict[Path, tuple[Item, ...]] = field(default_factory=dict)
+
+    @property
+    def root(self) -> Path:
+        """The copy of the repository's root, with the name that some functions show."""
+        return self.home / "tree" / (self.tree.root.name or "root")
+
+    def at(self, path: Path) -> Path:
+        """Where the copy of a path of the repository is."""
+        return self.root / path.relative_to(self.tree.root)
+
+    def write(self) -> None:
+        """Write everything, and judge directories of configurations by loading them."""
+        self.root.mkdir(parents=True)
+        kustomizations = list(self.tree.kustomizations.values())
+        for reached in kustomizations:
+            self.kustomization(reached)
+        self.files(set())
+        directories = [(r, e) for r in kustomizations for e in r.entries if e.directory is not None]
+        if directories:
+            self.refuse_nested(directories)
+            written = set(self.tree.contents)
+            for reached, entry in directories:
+                if entry.directory is not None:
+                    self.directory(reached, entry, entry.directory)
+            self.files(written)
+        for directory in self.tree.kustomizations:
+            self.directories[self.at(directory)] = directory
+
+    def kustomization(self, reached: Reached) -> None:
+        """Write a kustomization, and its configurations with stubs for krmfn's."""
+        value = {**reached.value}
+        for name in LISTS:
+            if name in value:
+                value[name] = list(value[name])
+        for entry in reached.entries:
+            if entry.file is not None:
+                self.anew[entry.file] = self.stubs(reached, entry)
+            elif entry.directory is None:
+                value[entry.mention.field][entry.mention.place] = self.stubs(reached, entry)
+        self.anew[reached.file] = dump(value) + "\n"
+
+    def stubs(self, reached: Reached, entry: Entry) -> str:
+        """The configurations of an entry as documents."""
+        texts = [
+            dump(self.stub(reached, entry, each, place))
+            for place, each in enumerate(entry.functions)
+        ]
+        return "\n---\n".join(texts) + "\n"
+
+    def holds_files_only(self, directory: Path) -> bool:
+        """Whether kustomize loads from a directory just what its files hold."""
+        inner = self.tree.kustomizations[directory]
+        plain = {"apiVersion", "kind", "metadata", "resources"}
+        return plain.issuperset(inner.value) and not inner.below
+
+    def stub(self, reached: Reached, entry: Entry, function: Function, place: int) -> Any:
+        """What stands for a configuration in the copy."""
+        if not function.is_ours:
+            return function.value
+        key = (
+            (entry.file, place)
+            if entry.file is not None
+            else (reached.file, -len(self.configs) - 1)
+        )
+        config = self.config(reached, entry, function, key)
+        return {**function.value, "spec": {"call": config.stub}}
+
+    def config(
+        self, reached: Reached, entry: Entry, function: Function, key: tuple[Path, int]
+    ) -> Config:
+        """Number a configuration."""
+        number = len(self.configs) + 1
+        config = Config(
+            number,
+            function.value,
+            reached.directory,
+            entry.mention.field,
+            function.where,
+            self.numbers.setdefault(key, number),
+        )
+        self.configs[number] = config
+        return config
+
+    def files(self, written: set[Path]) -> None:
+        """Write links, what is written anew, and all other files as they are.
+
+        Args:
+            written: files that are there already.
+        """
+        for link, target in self.tree.links.items():
+            place = self.at(link)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if not place.is_symlink():
+                place.symlink_to(os.path.relpath(self.at(target), place.parent))
+        for path, text in self.anew.items():
+            if self.tree.as_is.get(path):
+                raise SpecError(
+                    "path",
+                    f"{self.tree.short(path)} is a function configuration, and other data as well",
+                    remedy="copy it, and name the copy as data",
+                )
+            self.put(path, text.encode())
+        for path, content in self.tree.contents.items():
+            if path not in self.anew and path not in written:
+                self.put(path, content)
+
+    def put(self, path: Path, content: bytes) -> None:
+        """Write the copy of one file."""
+        place = self.at(path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+
+    def refuse_nested(self, directories: list[tuple[Reached, Entry]]) -> None:
+        """Refuse functions that would run when a directory of configurations is loaded.
+
+        Raises:
+            SpecError: krmfn's, or another directory.
+        """
+        ahead = [entry.directory for _, entry in directories if entry.directory is not None]
+        seen: set[Path] = set()
+        while ahead:
+            here = ahead.pop()
+            if here in seen:
+                continue
+            seen.add(here)
+            reached = self.tree.kustomizations[here]
+            ahead += [one for one, _ in reached.below]
+            for entry in reached.entries:
+                if entry.directory is not None or any(one.is_ours for one in entry.functions):
+                    raise SpecError(
+                        "wrong-list",
+                        "a directory of function configurations has functions of krmfn's itself",
+                        where=entry.mention.where,
+                        remedy="list them in the kustomization that lists the directory",
+                    )
+
+    def directory(self, reached: Reached, entry: Entry, directory: Path) -> None:
+        """Judge what kustomize loads from a directory, and put stubs for krmfn's."""
+        plain = self.holds_files_only(directory)
+        names = self.listed_files if plain else self.loaded_items
+        if not names(reached, entry, directory):
+            return
+        if directory in self.tree.bases:
+            raise SpecError(
+                "path",
+                f"{self.tree.short(directory)} holds function configurations and resources",
+                where=entry.mention.where,
+                remedy="move the configurations to a directory of their own",
+            )
+
+    def listed_files(self, reached: Reached, entry: Entry, directory: Path) -> bool:
+        """Put stubs into the files of a directory; whether one holds a configuration of krmfn's."""
+        ours = False
+        for file in self.tree.kustomizations[directory].files:
+            found = functions_in(self.tree, file, entry.mention.field)
+            for each in (mention for one in found for mention in one.mentions):
+                take(self.tree, reached, each)
+            if any(one.is_ours for one in found):
+                ours = True
+                self.anew[file] = self.stubs(reached, replace(entry, functions=found, file=file))
+                self.tree.as_is[file].discard(directory)
+        return ours
+
+    def loaded_items(self, reached: Reached, entry: Entry, directory: Path) -> bool:
+        """Make stubs by the last transformers of a directory; whether any is needed."""
+        short = self.tree.short(directory)
+        transformers: list[str] = []
+        for item in self.items(directory):
+            document = item.document
+            document.name = short
+            for function in functions(document, entry.mention.field):
+                name = function.value["metadata"].get("name")
+                where = f"{short}: {function.value['kind']}/{name}"
+                for each in function.mentions:
+                    take(self.tree, reached, replace(each, where=where))
+                if function.is_ours:
+                    key = (directory, len(transformers))
+                    config = self.config(reached, entry, replace(function, where=where), key)
+                    transformers.append(_stubbing(config, document))
+        if transformers:
+            inner = self.tree.kustomizations[directory]
+            listed = [*(inner.value.get("transformers") or []), *transformers]
+            self.anew[inner.file] = dump({**inner.value, "transformers": listed}) + "\n"
+        return bool(transformers)
+
+    def items(self, directory: Path) -> tuple[Item, ...]:
+        """What kustomize loads from a directory of configurations."""
+        if directory not in self.loaded:
+            wrapper = self.home / "judged" / str(len(self.loaded))
+            wrapper.mkdir(parents=True)
+            stub = {
+                "apiVersion": API_VERSION,
+                "kind": "SealedSecretTransformer",
+                "metadata": {"name": "loaded"},
+                "spec": {"call": LOADED},
+            }
+            value = {
+                "resources": [os.path.relpath(self.at(directory), wrapper)],
+                "transformers": [dump(stub)],
+            }
+            (wrapper / "kustomization.yaml").write_text(dump(value))
+            self.loaded[directory] = tuple(self.load(wrapper))
+        return self.loaded[directory]
+
+
+def _stubbing(config: Config, document: strict.Document) -> str:
+    """A transformer that makes a stub of one configuration in its directory."""
+    value, metadata = config.value, config.value["metadata"]
+    group, _, version = API_VERSION.partition("/")
+    target = {"group": group, "version": version, "kind": value["kind"]}
+    target |= {k: re.escape(metadata[k]) for k in ("name", "namespace") if k in metadata}
+    patch: list[dict[str, Any]] = [{"op": "add", "path": "/spec", "value": {"call": config.stub}}]
+    annotations = mapping(mapping(document.value()["metadata"]).get("annotations"))
+    for name in FUNCTION_ANNOTATIONS:
+        if name in annotations:
+            escaped = name.replace("/", "~1")
+            patch.append({"op": "remove", "path": f"/metadata/annotations/{escaped}"})
+    return dump(
+        {
+            "apiVersion": "builtin",
+            "kind": "PatchTransformer",
+            "metadata": {"name": f"call-{config.stub}"},
+            "target": target,
+            "patch": dump(patch),
+        }
+    )

@@ -1,0 +1,272 @@
+"""Answers kustomize's calls, which its client sends over one descriptor (`krmfn.build.client`).
+
+Rules enforced here: one call at a time, and nothing else on the descriptor; a call is for a judged
+configuration, by its number, and for the directory that lists it; what it does is what the function
+does, and a failure is reported as it was raised here, whatever kustomize makes of it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from krmfn.build import answer
+from krmfn.build.answer import Answer, Call
+from krmfn.build.client import CHUNK, SIZE
+from krmfn.build.rehearse import rehearse
+from krmfn.build.transform import claims_of
+from krmfn.documents import strict
+from krmfn.documents.strict import mapping
+from krmfn.errors import Failure, SpecError
+from krmfn.kustomize.kustomization import read_overlay
+from krmfn.names import API_VERSION, CLAIM
+from krmfn.objects import stream
+from krmfn.objects.sealed_secret import (
+    IDENTITY,
+    SEALED_FOR,
+    claim_companion,
+    name_companion,
+    skip_marker,
+)
+from krmfn.plan.make import plan_claims
+from krmfn.spec.generator import SealedSecretGenerator
+from krmfn.spec.parse import name_of, parse
+from krmfn.spec.transformer import SealedSecretTransformer
+from krmfn.spec.validator import SealedSecretValidator
+
+if TYPE_CHECKING:
+    import socket
+
+    from krmfn.build.bind import Binding
+    from krmfn.build.standin import Config, Copy
+    from krmfn.kustomize.kustomization import Overlay
+    from krmfn.objects.sealed_secret import Object
+    from krmfn.objects.stream import Item
+    from krmfn.plan.make import Plan
+    from krmfn.sealing.pipeline import Sealed
+    from krmfn.stores.store import Surroundings
+
+Mode: TypeAlias = Literal["real", "rehearsal", "look", "claims-only"]
+# Stands for a namespace that is not known yet.
+_LATER = "later"
+
+
+@dataclass
+class Called:
+    """One call of a run.
+
+    Attributes:
+        plan: what was sealed; None when nothing was.
+        around: what its configuration may use.
+        made: the SealedSecrets of the plan, in its order.
+        digests: as `Answer` has them.
+    """
+
+    config: Config
+    items: tuple[Item, ...]
+    around: Surroundings
+    plan: Plan | None = None
+    made: list[Sealed] = field(default_factory=list)
+    digests: tuple[str, ...] = ()
+
+
+class Server:
+    """The calls of one run of kustomize.
+
+    Attributes:
+        calls: those that were made, in their order.
+        failure: why the run failed, where it was a call that did.
+    """
+
+    def __init__(
+        self, copied: Copy, around: Surroundings, mode: Mode, binding: Binding | None = None
+    ) -> None:
+        self._copied = copied
+        self._around = around
+        self._mode = mode
+        self._binding = binding
+        self.calls: list[Called] = []
+        self.failure: Failure | None = None
+
+    def serve(self, channel: socket.socket) -> None:
+        """Answer until the other end is closed.
+
+        Raises:
+            DeadlineError: the time is up.
+            SpecError: what comes is no call, or comes during another call.
+        """
+        while first := self._receive(channel, 1, may_end=True):
+            own = first + self._receive(channel, SIZE - 1)
+            size = self._around.deadline.left  # what is left is what each part may take
+            parts = [self._part(channel) for _ in range(3)]
+            try:
+                if self.failure:
+                    raise self.failure
+                output, code = self.answer(*parts).encode(), b"\0"
+            except Failure as failure:
+                self.failure = self.failure or failure
+                output, code = b"", b"\1"
+            channel.settimeout(size())
+            channel.sendall(code + len(output).to_bytes(SIZE, "big") + output)
+            if self._receive(channel, SIZE) != own:
+                raise SpecError("kustomize", "kustomize makes two calls at once")
+
+    def answer(self, directory: bytes, stub: bytes, items: bytes) -> str:
+        """What one call prints.
+
+        Args:
+            directory: the client's working directory.
+            stub: the configuration that kustomize gave it.
+            items: a stream of resources.
+
+        Raises:
+            Failure: the call's own.
+        """
+        config = self._config(Path(os.fsdecode(directory)), strict.load(stub, "the call"))
+        kind = config.value.get("kind")
+        given = () if kind == answer.GENERATOR else stream.stream(items, "the build")
+        around = replace(self._around, base=config.directory)
+        called = Called(config, given, around)
+        number = len(self.calls)
+        if self._binding:
+            self._binding.call(number, called)
+        self.calls.append(called)
+        where = name_of(config.value)
+        try:
+            overlay = read_overlay(around.base, around.root)
+            where = answer.place(where, overlay)
+            found = self._answer(called, overlay)
+        except Failure as failure:
+            raise answer.placed(self._advised(failure, config), where) from None
+        called.digests = found.digests
+        if self._binding:
+            self._binding.learn(number, called)
+        return found.text
+
+    def _config(self, directory: Path, stub: object) -> Config:
+        """The judged configuration behind a stub, listed by the kustomization in a directory."""
+        number = mapping(mapping(stub).get("spec")).get("call")
+        config = self._copied.configs.get(number) if isinstance(number, int) else None
+        listed = self._copied.directories.get(directory)
+        kind = mapping(stub).get("kind")
+        if config is None or (listed, kind) != (config.directory, config.value.get("kind")):
+            raise SpecError("kustomize", "kustomize calls krmfn with what no kustomization lists")
+        return config
+
+    def _answer(self, called: Called, overlay: Overlay) -> Answer:
+        call = Call(called.config.value, called.items)
+        config = parse(call.config)
+        if isinstance(config, SealedSecretValidator) and self._mode != "real":
+            answer.check(config, call.items, overlay, called.around, sealed=False)
+            return Answer("")
+        if self._mode == "claims-only":
+            return Answer(claims_only(call, overlay, called.around))
+
+        def seal(plan: Plan, around: Surroundings) -> list[Sealed]:
+            called.plan = plan
+            if self._mode == "real":
+                if self._binding:
+                    self._binding.plan(len(self.calls) - 1, plan)
+                called.made = answer.seal(plan, around)
+            else:
+                called.made = rehearse(plan, around, strict=self._mode == "rehearsal")
+            return called.made
+
+        return answer.answer(call, overlay, called.around, seal)
+
+    def _advised(self, failure: Failure, config: Config) -> Failure:
+        """The failure, with the line to move where a configuration stands too far inside."""
+        outermost = self._copied.directories[self._copied.place]
+        for error in failure.errors:
+            if error.id == "namespace-missing" and config.directory != outermost:
+                error.remedy = move(config)
+            elif error.id == "sealed-for" and (made := maker(self.calls, error.found)):
+                error.remedy = move(made.config)
+        return failure
+
+    def _part(self, channel: socket.socket) -> bytes:
+        return self._receive(channel, int.from_bytes(self._receive(channel, SIZE), "big"))
+
+    def _receive(self, channel: socket.socket, size: int, *, may_end: bool = False) -> bytes:
+        """So many bytes; none at the end, where that may be."""
+        content = bytearray()
+        while len(content) < size:
+            channel.settimeout(self._around.deadline.left())
+            try:
+                part = channel.recv(min(CHUNK, size - len(content)))
+            except TimeoutError:
+                raise self._around.deadline.error() from None
+            if not part and may_end and not content:
+                return b""
+            if not part:
+                raise SpecError("kustomize", "kustomize broke a call off")
+            content += part
+        return bytes(content)
+
+
+def maker(calls: list[Called], sealed_for: str) -> Called | None:
+    """The call that sealed for a place, as the annotation says it."""
+    for called in calls:
+        for one in called.made:
+            if one.object["metadata"]["annotations"][SEALED_FOR] == sealed_for:
+                return called
+    return None
+
+
+def move(config: Config) -> str:
+    """What to do about a configuration that seals before names and namespaces are final."""
+    if config.list == "generators":
+        return (
+            f"declare claims in place of {config.where}, and list a SealedSecretTransformer "
+            "under transformers: of the outermost kustomization"
+        )
+    return f"move {config.where} to transformers: of the outermost kustomization"
+
+
+def claims_only(call: Call, overlay: Overlay, around: Surroundings) -> str:
+    """What a generator or a transformer prints when nothing is to be sealed: claims and companions."""
+    config = parse(call.config)
+    if isinstance(config, SealedSecretGenerator):
+        plan = answer.planned(config, call, overlay, around)
+        claims = [
+            _claim(target.namespace, target.scope, target.mode, raw)
+            for target, raw in zip(plan.targets, call.config["spec"]["secrets"], strict=True)
+        ]
+        companions = [_companion(mapping(claim["metadata"])) for claim in claims]
+        return stream.write([*claims, *companions, skip_marker()])
+    if not isinstance(config, SealedSecretTransformer):
+        return answer.answer(call, overlay, around).text
+    overlay.check_list(config.kind, config.metadata.name, "transformers")
+    kept = [i for i in call.items if (i.api_version, i.kind) != (API_VERSION, config.kind)]
+    _, claims_ = claims_of(call.items, config, overlay, around)
+    if claims_:
+        plan_claims(config, [(claim, namespace or _LATER) for claim, namespace in claims_])
+    companions = [
+        _companion(mapping(item.header().get("metadata")))
+        for item in kept
+        if (item.api_version, item.kind) == (API_VERSION, CLAIM)
+    ]
+    return stream.rewrite_stream(kept, [*companions, skip_marker()])
+
+
+def _claim(namespace: str, scope: str, mode: str, raw: Object) -> Object:
+    """The claim of a generator's secret. Each says its own scope and mode."""
+    own = mapping(raw.get("metadata"))
+    metadata = {"name": raw["name"]}
+    metadata |= {k: own[k] for k in ("annotations", "labels") if own.get(k)}
+    metadata |= {"namespace": namespace} if namespace else {}
+    spec = {k: v for k, v in raw.items() if k not in ("name", "metadata")}
+    spec |= {"scope": scope, "mode": mode}
+    return {"apiVersion": API_VERSION, "kind": CLAIM, "metadata": metadata, "spec": spec}
+
+
+def _companion(metadata: Object) -> Object:
+    """The name companion of a claim with this metadata."""
+    annotations = mapping(metadata.get("annotations"))
+    place = {k: v for k, v in metadata.items() if k in ("name", "namespace")}
+    if not any(name in annotations for name in IDENTITY):
+        return name_companion({"metadata": {**place, "annotations": annotations}})
+    history = {k: v for k, v in annotations.items() if k in IDENTITY}
+    return claim_companion({"metadata": {**place, "annotations": annotations}}, history)
