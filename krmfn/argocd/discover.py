@@ -17,6 +17,7 @@ from krmfn.documents.strict import mapping
 from krmfn.errors import KrmfnError
 from krmfn.files.read import read_file
 from krmfn.kustomize.kustomization import FILE_NAMES, LISTS
+from krmfn.objects.kinds import each, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,8 +106,6 @@ def _kinds(content: bytes, name: str) -> Iterator[str]:
     if GROUP.encode() not in content:
         return
     for document in strict.documents(content, name):
-        value = mapping(document.value())
-        items = value.get("items") if str(value.get("kind")).endswith("List") else [value]
-        for one in map(mapping, items if isinstance(items, list) else ()):
+        for _, one in each(document.value()):
             if str(one.get("apiVersion")).startswith(GROUP):
-                yield str(one.get("kind"))
+                yield kind_of(one, name)

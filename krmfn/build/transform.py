@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING
 
 from krmfn.audit.enforce import refuse_owned
 from krmfn.build.namespace import choose_namespace
-from krmfn.build.restart import Stamp, stamped
-from krmfn.documents.strict import mapping
+from krmfn.build.restart import Stamp, affixes, stamped
+from krmfn.errors import raise_all
 from krmfn.names import API_VERSION, CLAIM
+from krmfn.objects.kinds import Place, kind_of, metadata_of
+from krmfn.objects.lists import taken_apart
+from krmfn.objects.makers import Maker, standing, twice
 from krmfn.objects.sealed_secret import IDENTITY, PREVIOUS_NAMES, claim_companion
 from krmfn.plan.make import plan_claims
 from krmfn.spec.parse import parse
 from krmfn.spec.transformer import SecretClaim
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from krmfn.kustomize.kustomization import Overlay
     from krmfn.objects.sealed_secret import Object
@@ -68,6 +71,7 @@ def transform(
     kept, claims = claims_of(items, config, overlay, around)
     if not claims:
         return Transformed(tuple(kept), (), ())
+    refuse_twice(claims, kept)
     refuse_owned(items)
     plan = plan_claims(config, claims)
     sealed = seal(plan, around)
@@ -80,16 +84,29 @@ def transform(
         if one.checksum:
             former = history.get(PREVIOUS_NAMES, "").split(",")
             names = frozenset({*former, one.base_name} - {""})
-            stamps.append(Stamp(namespace, names, one.checksum))
+            stamps.append(Stamp(namespace, names, one.checksum, affixes(history)))
     objects = tuple(one.object for one in sealed)
     found = [stamped(item, stamps) for item in kept]
     digests = tuple(digest for _, written in found for digest in written)
     return Transformed(tuple(item for item, _ in found), objects, tuple(companions), digests)
 
 
+def refuse_twice(claims: Iterable[tuple[SecretClaim, str]], others: Iterable[Item]) -> None:
+    """Refuse claims for Secrets that something else in the stream makes, before anything is read.
+
+    Args:
+        claims: each claim, and its final namespace.
+
+    Raises:
+        ErrorList, errors.Finding: there are such claims.
+    """
+    wanted = [Maker(CLAIM, Place(space, claim.metadata.name)) for claim, space in claims]
+    raise_all(twice(wanted, list(standing(others))))
+
+
 def _names(namespace: str, items: Iterable[Item]) -> bool:
     """Whether an object says itself that it stands there."""
-    return any(mapping(one.header().get("metadata")).get("namespace") == namespace for one in items)
+    return any(metadata_of(one.header()).get("namespace") == namespace for one in items)
 
 
 def claims_of(
@@ -102,7 +119,8 @@ def claims_of(
     """
     claims: list[tuple[SecretClaim, str]] = []
     kept: list[Item] = []
-    for item in items:
+    ours = {CLAIM, config.kind}
+    for item in taken_apart(items, lambda value: _is_ours(value, ours)):
         if item.api_version != API_VERSION:
             kept.append(item)
         elif item.kind == CLAIM:
@@ -113,6 +131,10 @@ def claims_of(
         elif item.kind != config.kind:
             kept.append(item)
     return kept, claims
+
+
+def _is_ours(value: Object, kinds: Collection[str]) -> bool:
+    return value.get("apiVersion") == API_VERSION and kind_of(value) in kinds
 
 
 def _namespace(

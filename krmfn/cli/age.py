@@ -24,12 +24,12 @@ import secrets
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from krmfn.crypto import derive
 from krmfn.crypto.certificate import choose
 from krmfn.deadline import Deadline
-from krmfn.documents import strict
+from krmfn.documents import strict, strict_json
 from krmfn.errors import OutputError, ProviderError, SpecError
 from krmfn.files.read import read_file
 from krmfn.files.write import File, replace_file, write_files
@@ -274,20 +274,9 @@ def _parse_object(text: str) -> dict[str, Json]:
             raise SpecError("usage", "a number has an exponent or is none", remedy="quote it")
         return Number(found)
 
-    def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len(dict(found)) < len(found):
-            raise SpecError("usage", "a key stands twice in the object")
-        return dict(found)
-
     try:
-        value = json.loads(
-            text,
-            parse_int=number,
-            parse_float=number,
-            parse_constant=number,
-            object_pairs_hook=pairs,
-        )
-    except (ValueError, RecursionError):
+        value = strict_json.loads(text, number)
+    except ValueError:
         value = None
     if not isinstance(value, dict):
         raise SpecError("usage", "standard input is not one JSON object")

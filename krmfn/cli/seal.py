@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from krmfn.audit.enforce import enforce
 from krmfn.build.answer import seal
 from krmfn.build.restart import pod_specs, references
 from krmfn.build.transform import transform
@@ -29,6 +30,7 @@ from krmfn.objects import stream
 from krmfn.objects.sealed_secret import IDENTITY
 from krmfn.policy.file import platform_of
 from krmfn.spec.transformer import SealedSecretTransformer
+from krmfn.spec.validator import ValidatorSpec
 from krmfn.stores.store import Surroundings
 
 if TYPE_CHECKING:
@@ -49,7 +51,13 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--plain-secrets",
         choices=["error", "warn", "allow"],
         default="error",
-        help="what to do about Secrets that stand in clear; default error",
+        help="what to do about unencrypted Secrets; default error",
+    )
+    parser.add_argument(
+        "--audit",
+        choices=["error", "warn", "off"],
+        default="warn",
+        help="what to do about wrong references to Secrets; default warn",
     )
 
 
@@ -73,11 +81,14 @@ def run(options: argparse.Namespace) -> int:
         for name in IDENTITY:  # kustomize's bookkeeping, which nobody will read any more
             one["metadata"]["annotations"].pop(name, None)
     output = stream.rewrite_stream(done.kept, done.sealed)
-    verdict = validate(stream.stream(output), plain_secrets=options.plain_secrets)
+    made = stream.stream(output)
+    verdict = validate(made, plain_secrets=options.plain_secrets)
     for finding in verdict.findings:
         if finding.id == "plain-secret":
             finding.remedy = "claim it, or say --plain-secrets warn or allow where it is no secret"
     raise_all(verdict.findings)
+    spec = ValidatorSpec(audit=options.audit)
+    enforce(made, spec, around.warn, base=base, root=around.root)
     for warning in [*around.warnings, *verdict.warnings]:
         print(f"[warning] krmfn seal: {warning}", file=sys.stderr)
     sys.stdout.buffer.write(output.encode())

@@ -17,6 +17,7 @@ from krmfn.cli.inputs import read_input
 from krmfn.crypto.unseal import load_private_keys, unseal
 from krmfn.errors import SpecError
 from krmfn.objects import stream
+from krmfn.objects.kinds import each, place_of
 from krmfn.objects.sealed_secret import API_VERSION, KIND
 from krmfn.text import counted, printable
 
@@ -57,10 +58,7 @@ def _check(sealed: list[dict[str, Any]], keys: list[Any]) -> int:
 
     code = 0
     for one in sealed:
-        found_metadata = one.get("metadata")
-        metadata = found_metadata if isinstance(found_metadata, dict) else {}
-        place = "/".join(str(metadata[k]) for k in ("namespace", "name") if metadata.get(k))
-        place = printable(place)
+        place = printable("/".join(part for part in place_of(one) if part))
         try:
             found = unseal(one, keys)
         except SealingError as error:
@@ -77,11 +75,6 @@ def _check(sealed: list[dict[str, Any]], keys: list[Any]) -> int:
 
 def _sealed_secrets(file: str) -> Iterator[dict[str, Any]]:
     for item in stream.stream(read_input(file), file):
-        value = item.document.value()
-        lists = isinstance(value, dict) and isinstance(value.get("items"), list)
-        for one in value["items"] if lists else [value]:
-            if isinstance(one, dict) and (one.get("apiVersion"), one.get("kind")) == (
-                API_VERSION,
-                KIND,
-            ):
+        for _, one in each(item.document.value()):
+            if (one.get("apiVersion"), one.get("kind")) == (API_VERSION, KIND):
                 yield one

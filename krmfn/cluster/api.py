@@ -6,11 +6,11 @@ The controller is reached through the API server's service proxy, as kubeseal do
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from krmfn.documents import strict_json
 from krmfn.errors import ProviderError
 from krmfn.objects.sealed_secret import API_VERSION, KIND
 
@@ -79,7 +79,7 @@ def sealed_secrets(namespaces: Sequence[str], *, context: str | None = None) -> 
             if status != OK:
                 raise _not_listed(status, namespace)
             try:
-                page = json.loads(body)
+                page = strict_json.loads(body)
                 items, metadata = page["items"], page["metadata"]
                 # In a list the API server leaves out what each one is.
                 found += [{"apiVersion": API_VERSION, "kind": KIND, **one} for one in items]
@@ -115,7 +115,7 @@ def port(service: bytes) -> str:
     A port without one stays empty: the controller's role names ``http:NAME:``, and no number.
     """
     try:
-        return quote(str(json.loads(service)["spec"]["ports"][0].get("name") or ""))
+        return quote(str(strict_json.loads(service)["spec"]["ports"][0].get("name") or ""))
     except (ValueError, LookupError, TypeError, AttributeError):
         raise ProviderError("protocol", "the API server's answer is no Service") from None
 

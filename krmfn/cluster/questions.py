@@ -8,7 +8,6 @@ with what git says; the controller's rate limit is kept.
 from __future__ import annotations
 
 import base64
-import json
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from urllib.parse import quote, urlencode
 
 from krmfn.cluster import api
 from krmfn.cluster.api import NOT_FOUND, OK
+from krmfn.documents import strict_json
 from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import ProviderError
 from krmfn.objects.sealed_secret import API_VERSION, KIND
@@ -172,7 +172,7 @@ class Questions:
 
 def _json(body: bytes, what: str) -> dict[str, Any]:
     try:
-        return mapping(json.loads(body))
+        return mapping(strict_json.loads(body))
     except ValueError:
         raise ProviderError(
             "protocol", "the API server's answer is no object", source=what

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from krmfn.documents.strict import mapping
 from krmfn.errors import SpecError
+from krmfn.objects.kinds import annotations_of, place_of
+from krmfn.objects.kinds import each as each_of
 from krmfn.objects.sealed_secret import (
     API_VERSION,
     CERTIFICATE,
@@ -30,9 +32,9 @@ if TYPE_CHECKING:
 
     from krmfn.objects.sealed_secret import Object
 
-State: TypeAlias = Literal["appeared", "vanished", "changed", "cannot-compare"]
 # Namespace and name.
 Place: TypeAlias = tuple[str, str]
+State: TypeAlias = Literal["appeared", "vanished", "changed", "cannot-compare"]
 
 CERTIFICATE_DIFFERS, PLACE_DIFFERS, RANDOM, FOREIGN = (
     "certificate",
@@ -164,26 +166,23 @@ class Sealed:
 
 def sealed_secrets(objects: Iterable[Any]) -> list[Sealed]:
     """The SealedSecrets among objects, those inside of lists too."""
-    found = []
-    for one in objects:
-        value = mapping(one)
-        if isinstance(value.get("items"), list) and str(value.get("kind")).endswith("List"):
-            found += sealed_secrets(value["items"])
-        elif (value.get("apiVersion"), value.get("kind")) == (API_VERSION, KIND):
-            found.append(_sealed(value))
-    return found
+    return [
+        _sealed(one)
+        for value in objects
+        for _, one in each_of(value)
+        if (one.get("apiVersion"), one.get("kind")) == (API_VERSION, KIND)
+    ]
 
 
 def _sealed(value: Object) -> Sealed:
-    metadata, spec = mapping(value.get("metadata")), mapping(value.get("spec"))
-    namespace, name = str(metadata.get("namespace") or ""), str(metadata.get("name") or "")
-    annotations = mapping(metadata.get("annotations"))
-    own = sealed_for(scope_of(annotations), namespace, name)
+    spec, said = mapping(value.get("spec")), annotations_of(value)
+    namespace, name = place_of(value)
+    own = sealed_for(scope_of(said), namespace, name)
     return Sealed(
         namespace,
         name,
-        str(annotations.get(SEALED_FOR, own)),
-        str(annotations.get(CERTIFICATE, "")),
+        str(said.get(SEALED_FOR, own)),
+        str(said.get(CERTIFICATE, "")),
         {key: str(item) for key, item in mapping(spec.get("encryptedData")).items()},
         _template(mapping(spec.get("template"))),
     )

@@ -21,6 +21,7 @@ from krmfn.errors import Failure, SpecError
 from krmfn.files.read import exists, read_file
 from krmfn.kustomize.kustomization import FILE_NAMES
 from krmfn.objects import stream
+from krmfn.objects.kinds import may_be_list
 from krmfn.objects.sealed_secret import KIND
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def sealed_of(text: str | bytes, name: str, *, empty: bool = False) -> list[Seal
     if not items and not empty:
         raise SpecError("input", "there is no resource in it", where=name)
     # Everything else is left unread.
-    wanted = [i for i in items if i.kind == KIND or i.kind.endswith("List")]
+    wanted = [i for i in items if i.kind == KIND or may_be_list(i.kind)]
     return sealed_secrets(item.document.value() for item in wanted)
 
 

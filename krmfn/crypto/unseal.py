@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import base64
-import binascii
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from krmfn.crypto.certificate import pem_blocks
 from krmfn.crypto.seal import hybrid_decrypt
-from krmfn.documents import strict
+from krmfn.documents import go_base64, strict
 from krmfn.documents.strict import mapping
 from krmfn.errors import SealingError
+from krmfn.objects.kinds import annotations_of, each, place_of
 from krmfn.objects.sealed_secret import CERTIFICATE, SEALED_FOR, label_for, scope_of, sealed_for
 
 if TYPE_CHECKING:
@@ -55,17 +55,16 @@ def unseal(sealed: Object, keys: Sequence[RSAPrivateKey]) -> Object:
     Raises:
         SealingError: an item is not base64, or no key opens it.
     """
-    metadata = mapping(sealed.get("metadata"))
-    name, namespace = str(metadata.get("name", "")), str(metadata.get("namespace", ""))
-    annotations = mapping(metadata.get("annotations"))
-    scope = scope_of(annotations)
+    namespace, name = place_of(sealed)
+    said = annotations_of(sealed)
+    scope = scope_of(said)
     label = label_for(scope, namespace, name).encode()
     spec = mapping(sealed.get("spec"))
     data: dict[str, str] = {}
     for key, item in sorted(mapping(spec.get("encryptedData")).items()):
         try:
-            sealed_bytes = base64.b64decode(item, validate=True)
-        except (binascii.Error, ValueError, TypeError):
+            sealed_bytes = go_base64.decode(item)
+        except (ValueError, AttributeError, TypeError):
             raise SealingError("unseal", "the item is not base64", secret=name, key=key) from None
         plaintext = hybrid_decrypt(keys, sealed_bytes, label)
         if plaintext is None:
@@ -74,7 +73,7 @@ def unseal(sealed: Object, keys: Sequence[RSAPrivateKey]) -> Object:
                 f"no key opens it as {label.decode() or 'cluster-wide'}",
                 secret=name,
                 key=key,
-                found=_sealed_as(annotations, sealed_for(scope, namespace, name)),
+                found=_sealed_as(said, sealed_for(scope, namespace, name)),
                 remedy="use the controller's key, and the name and namespace it was sealed for",
             )
         data[key] = base64.b64encode(plaintext).decode()
@@ -86,12 +85,12 @@ def unseal(sealed: Object, keys: Sequence[RSAPrivateKey]) -> Object:
     return secret | {"data": data}
 
 
-def _sealed_as(annotations: Object, tried: str) -> str:
+def _sealed_as(said: Object, tried: str) -> str:
     """What the annotations say it was sealed for, if that explains why it does not open."""
-    if SEALED_FOR in annotations and annotations[SEALED_FOR] != tried:
-        return f"sealed for {annotations[SEALED_FOR]}"
-    if CERTIFICATE in annotations:
-        return f"sealed for certificate {annotations[CERTIFICATE]}"
+    if SEALED_FOR in said and said[SEALED_FOR] != tried:
+        return f"sealed for {said[SEALED_FOR]}"
+    if CERTIFICATE in said:
+        return f"sealed for certificate {said[CERTIFICATE]}"
     return ""
 
 
@@ -108,14 +107,11 @@ def _secret_keys(content: bytes, name: str) -> list[bytes]:
     """``tls.key`` of every Secret in a stream or list."""
     found: list[bytes] = []
     for document in strict.documents(content, name):
-        value = document.value()
-        objects: list[Any] = value.get("items", [value]) if isinstance(value, dict) else []
-        for one in objects:
-            data = one.get("data") if isinstance(one, dict) else None
-            pem = data.get("tls.key") if isinstance(data, dict) else None
+        for _, one in each(document.value()):
+            pem = mapping(one.get("data")).get("tls.key")
             if isinstance(pem, str):
                 try:
-                    found.append(base64.b64decode(pem))
-                except (binascii.Error, ValueError):
+                    found.append(go_base64.decode(pem))
+                except ValueError:
                     continue
     return found

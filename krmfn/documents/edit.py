@@ -37,11 +37,14 @@ class Change:
     Attributes:
         document: its number in the file, from 0; empty documents do not count.
         path: of the value. Its last step may be missing, where its parent is a mapping.
+        deep: whether other steps before the last may be missing, too, or lead to an empty value;
+            they become mappings.
     """
 
     document: int
     path: Path
     value: str | int
+    deep: bool = False
 
 
 def edit(text: str, name: str, changes: Sequence[Change]) -> str:
@@ -81,8 +84,11 @@ def _splice(document: strict.Document, change: Change) -> tuple[int, int, str]:
     key: yaml.Node | None = None
     for number, step in enumerate(change.path):
         found = _child(node, step)
-        if found is None and number == len(change.path) - 1 and isinstance(step, str):
-            return _insertion(document, node, key, step, change)
+        missing = change.path[number:]
+        if found is None and (len(missing) == 1 or change.deep) and isinstance(step, str):
+            if change.deep and _is_empty(node):
+                return _filling(document, node, missing, change)
+            return _insertion(document, node, key, missing, change)
         if found is None:
             raise _refused(document, change.path, "nothing stands there")
         key, node = found
@@ -126,27 +132,62 @@ def _literal(
 
 
 def _insertion(
-    document: strict.Document, node: yaml.Node, key: yaml.Node | None, name: str, change: Change
+    document: strict.Document,
+    node: yaml.Node,
+    key: yaml.Node | None,
+    missing: Path,
+    change: Change,
 ) -> tuple[int, int, str]:
-    """A new first entry of a mapping."""
+    """A new first entry of a mapping, with mappings inside for all steps but the last."""
     text = document.text
     if not isinstance(node, yaml.MappingNode) or not node.value or key is None:
         raise _refused(document, change.path, "there is no mapping to put it into")
     first = node.value[0][0]
     if node.flow_style:
-        quoted = json.dumps(name) if first.style == _QUOTED else name
         brace = text.index("{", node.start_mark.index, first.start_mark.index)
         space = text[brace + 1 : first.start_mark.index]
         if space.strip():
             raise _refused(document, change.path, "a comment stands before its first entry")
-        entry = f"{quoted}: {_scalar(change.value, _QUOTED)},{space or ' '}"
+        entry = f"{_flow(missing, change, quoted=first.style == _QUOTED)},{space or ' '}"
         return first.start_mark.index, first.start_mark.index, entry
     line = text.find("\n", key.end_mark.index) + 1
     if first.start_mark.line == key.end_mark.line or not line:
         raise _refused(document, change.path, "it does not begin on a line of its own")
     ending = "\r\n" if text[:line].endswith("\r\n") else "\n"
-    entry = f"{' ' * first.start_mark.column}{name}: {_scalar(change.value, _QUOTED)}{ending}"
+    margin, entry = " " * first.start_mark.column, ""
+    for step in missing[:-1]:
+        entry += f"{margin}{step}:{ending}"
+        margin += "  "
+    entry += f"{margin}{missing[-1]}: {_scalar(change.value, _QUOTED)}{ending}"
     return line, line, entry
+
+
+def _filling(
+    document: strict.Document, node: yaml.Node, missing: Path, change: Change
+) -> tuple[int, int, str]:
+    """A mapping in place of an empty one, or of null."""
+    start, stop = node.start_mark.index, node.end_mark.index
+    inside = document.text[start:stop].strip("{}").strip()
+    if isinstance(node, yaml.MappingNode) and inside:
+        raise _refused(document, change.path, "there is no mapping to put it into")
+    quoted = document.text[:start].rstrip(" :").endswith(_QUOTED)
+    space = "" if document.text[start - 1 : start].isspace() else " "
+    return start, stop, f"{space}{{{_flow(missing, change, quoted=quoted)}}}"
+
+
+def _flow(missing: Path, change: Change, *, quoted: bool) -> str:
+    """An entry of a mapping in braces."""
+    *above, last = [json.dumps(step) if quoted else str(step) for step in missing]
+    entry = f"{last}: {_scalar(change.value, _QUOTED)}"
+    for step in reversed(above):
+        entry = f"{step}: {{{entry}}}"
+    return entry
+
+
+def _is_empty(node: yaml.Node) -> bool:
+    if isinstance(node, yaml.ScalarNode):
+        return not node.style and strict.plain(node.value) is None
+    return isinstance(node, yaml.MappingNode) and not node.value
 
 
 def _child(node: yaml.Node, step: str | int) -> tuple[yaml.Node | None, yaml.Node] | None:
@@ -184,6 +225,8 @@ def _below(node: yaml.Node) -> Iterator[yaml.Node]:
 def _put(value: Any, path: Path, new: str | int) -> None:
     *above, last = path
     for step in above:
+        if isinstance(value, dict) and value.get(str(step)) is None:
+            value[step] = {}
         value = value[step]
     value[last] = new
 

@@ -13,6 +13,7 @@ from krmfn.documents import strict
 from krmfn.errors import KrmfnError, SpecError
 from krmfn.fieldpath import dotted
 from krmfn.objects import sealed_secret
+from krmfn.objects.kinds import each
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -189,9 +190,5 @@ def sources(text: str | bytes, name: str) -> Iterator[Source]:
             raise SpecError(
                 "spec", "the document is not an object", where=f"{name}:{at.line}:{at.column}"
             )
-        items = value.get("items")
-        if str(value.get("kind")).endswith("List") and isinstance(items, list):
-            for number, item in enumerate(items):
-                yield Source(document, strict.mapping(item), ("items", number))
-        else:
-            yield Source(document, value, ())
+        for path, one in each(value):
+            yield Source(document, one, path)

@@ -17,6 +17,7 @@ from krmfn.files.read import exists, find_root, read_file
 from krmfn.kustomize.kustomization import LISTS
 from krmfn.kustomize.patches import patches
 from krmfn.names import API_VERSION, CLAIM
+from krmfn.objects.kinds import each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -189,11 +190,5 @@ def _entry(
 
 def _objects(text: str, name: str, file: Path, base: Path, inline: str = "") -> Iterator[Config]:
     for number, document in enumerate(strict.documents(text, name)):
-        value = mapping(document.value())
-        items = value.get("items") if str(value.get("kind")).endswith("List") else None
-        if not isinstance(items, list):
-            yield Config(file, base, number, (), document, value, inline)
-            continue
-        for item, one in enumerate(items):
-            above = ("items", item)
-            yield Config(file, base, number, above, document, mapping(one), inline)
+        for above, value in each(document.value()):
+            yield Config(file, base, number, above, document, value, inline)

@@ -16,6 +16,7 @@ from krmfn.documents.strict import mapping
 from krmfn.errors import KrmfnError, SpecError
 from krmfn.files.read import read_repository_file
 from krmfn.names import API_VERSION
+from krmfn.objects.kinds import each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,8 +156,6 @@ def kustomization_in(directory: Path) -> Path | None:
 def _in_text(text: str | bytes) -> Iterator[dict[str, Any]]:
     """Our configs in a YAML stream, also inside a ``List``."""
     for document in strict.documents(text, ""):
-        value = mapping(document.value())
-        items = value.get("items") if str(value.get("kind")).endswith("List") else [value]
-        for one in items if isinstance(items, list) else ():
-            if mapping(one).get("apiVersion") == API_VERSION:
+        for _, one in each(document.value()):
+            if one.get("apiVersion") == API_VERSION:
                 yield one

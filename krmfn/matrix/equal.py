@@ -7,13 +7,13 @@ neither a digest nor a length nor an order tells of a value; a value that stands
 
 from __future__ import annotations
 
-import base64
 import hmac
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from krmfn.crypto.derive import LITERAL
+from krmfn.documents import go_base64
 from krmfn.documents.strict import mapping
 from krmfn.plaintext import Plaintext
 
@@ -81,8 +81,8 @@ def _contents(secret: dict[str, object]) -> Iterator[tuple[str, Plaintext]]:
     for key, text in mapping(secret.get("data")).items():
         if key not in written and isinstance(text, str):
             try:
-                yield str(key), Plaintext(base64.b64decode("".join(text.split()), validate=True))
-            except ValueError:  # of which binascii.Error is one
+                yield str(key), Plaintext(go_base64.decode(text))
+            except ValueError:
                 continue
     for key, text in written.items():
         if isinstance(text, str):

@@ -154,6 +154,8 @@ def skip_marker() -> Object:
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"annotations": {LOCAL_CONFIG: "true"}, "name": SKIP_MARKER},
+        # For a patch of every ConfigMap, which adds to what is there.
+        "data": {"krmfn": "skipped"},
     }
 
 

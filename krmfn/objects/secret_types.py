@@ -5,9 +5,9 @@ The errors name type and key, never a value.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
+from krmfn.documents import strict_json
 from krmfn.errors import SpecError
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def check_type(type_: str | None, data: Mapping[str, Plaintext]) -> None:
 
 def _is_object(value: bytes) -> bool:
     try:
-        return isinstance(json.loads(value), dict)
-    except (ValueError, RecursionError):
+        return isinstance(strict_json.loads(value), dict)
+    except ValueError:
         return False
 
 

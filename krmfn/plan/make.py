@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from krmfn.errors import KrmfnError, SpecError, raise_all
+from krmfn.objects import ciphertext
 from krmfn.objects.sealed_secret import label_for
 from krmfn.plan.annotations import check_annotations
 from krmfn.plan.template import Template
@@ -234,6 +235,7 @@ def _target(
     scope = secret.scope or sealing.scope
     mode = secret.mode or sealing.mode
     check_annotations(secret)
+    _check_plaintext(secret)
     if not namespace and scope != "cluster-wide":
         raise SpecError(
             "namespace-missing",
@@ -253,6 +255,13 @@ def _target(
             remedy="a keyed digest would say of a random item what its bytes do not",
         )
     return SealTarget(name, namespace, scope, mode, secret, _templates(secret), path)
+
+
+def _check_plaintext(secret: SecretShape) -> None:
+    """What stands in the configuration is sealed as it is: it must be no ciphertext."""
+    texts = {entry.secret_key: entry.value for entry in secret.data if entry.value is not None}
+    for key, text in {**(secret.template.data if secret.template else {}), **texts}.items():
+        ciphertext.refuse(text.encode("utf-8", "surrogatepass"), key=key)
 
 
 def _check_renames(target: SealTarget, overlay: Overlay) -> None:

@@ -6,13 +6,13 @@ Every function is total on the arguments it accepts, or raises `FunctionError` w
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
+from krmfn.documents import go_base64
 from krmfn.text import counted
 
 if TYPE_CHECKING:
@@ -87,8 +87,8 @@ def _on_text(function: Callable[[str], str]) -> Callable[[bytes], bytes]:
 
 def _b64dec(value: bytes) -> bytes:
     try:
-        return base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError):
+        return go_base64.decode(value)
+    except ValueError:
         raise FunctionError("the value is not base64") from None
 
 

@@ -11,6 +11,7 @@ from krmfn.objects.secret_types import check_type
 from krmfn.plaintext import Plaintext
 from krmfn.plan.make import Read, SealTarget, read_of
 from krmfn.sealing.values import components, decode, inexact_number, pick, to_bytes
+from krmfn.spec.base import is_secret_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from krmfn.plan.template import Template
     from krmfn.spec.stores import ExtractRef, RemoteRef
     from krmfn.stores.store import Json, Location
-
-_KEY_CHARACTERS = frozenset("-._abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
-MAX_KEY = 253
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,7 @@ def _extract(
         raise ProviderError("value-shape", "what should be extracted is not an object")
     items: dict[str, Item] = {}
     for name in sorted(fields):
-        if not name or len(name) > MAX_KEY or not _KEY_CHARACTERS.issuperset(name):
+        if not is_secret_key(name):
             # The name itself is not shown: it may be a value that was stored as one by mistake.
             raise SealingError("value", "a field's name is no key of a Secret")
         if name in before:

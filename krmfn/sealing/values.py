@@ -7,12 +7,11 @@ unescaped. Nothing is guessed and nothing is trimmed.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
 from typing import TYPE_CHECKING
 
+from krmfn.documents import go_base64
 from krmfn.errors import ProviderError, SealingError, SpecError
 from krmfn.stores.store import Number
 
@@ -114,7 +113,7 @@ def canonical_json(value: Json) -> str:
 
 
 def decode(value: bytes, strategy: str) -> bytes:
-    """The value, decoded as ``decodingStrategy`` says: canonical base64 only.
+    """The value, decoded as ``decodingStrategy`` says, and as Go does.
 
     Raises:
         SealingError: it is not.
@@ -123,12 +122,9 @@ def decode(value: bytes, strategy: str) -> bytes:
         return value
     standard = value.translate(bytes.maketrans(b"-_", b"+/")) if strategy == "Base64URL" else value
     try:
-        decoded = base64.b64decode(standard, validate=True)
-    except (binascii.Error, ValueError):
-        decoded = b""
-    if base64.b64encode(decoded) != standard:
-        raise SealingError("value", f"the value is not {strategy}")
-    return decoded
+        return go_base64.decode(standard)
+    except ValueError:
+        raise SealingError("value", f"the value is not {strategy}") from None
 
 
 def inexact_number(value: Json) -> bool:

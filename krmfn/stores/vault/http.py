@@ -22,6 +22,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, SSLError
 from urllib3.util import Retry, Timeout
 
+from krmfn.documents import strict_json
 from krmfn.errors import DeadlineError, ProviderError
 from krmfn.stores.store import Number
 
@@ -239,12 +240,8 @@ class Wire:
         if len(content) > MAX_ANSWER:
             raise _protocol("the answer is over 16 MiB", self._source)
         try:
-            body = (
-                json.loads(content, parse_int=Number, parse_float=Number, parse_constant=Number)
-                if content
-                else {}
-            )
-        except (ValueError, RecursionError):
+            body = strict_json.loads(content, Number) if content else {}
+        except ValueError:
             body = None
         if not isinstance(body, dict):
             raise _protocol(f"the answer {status} is not a vault's", self._source)
