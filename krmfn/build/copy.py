@@ -15,21 +15,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from krmfn.documents.strict import mapping
 from krmfn.errors import SpecError
-from krmfn.kustomize.fields import LISTS
 from krmfn.kustomize.functions import FUNCTION_ANNOTATIONS, Function, functions
 from krmfn.kustomize.judge import dump
+from krmfn.kustomize.kustomization import LISTS
 from krmfn.kustomize.limits import Limits
 from krmfn.kustomize.reach import functions_in, measure, reach, take
-from krmfn.spec.base import API_VERSION
-from krmfn.strictyaml import mapping
+from krmfn.names import API_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from krmfn import strictyaml
+    from krmfn.documents import strict
     from krmfn.kustomize.reach import Entry, Reached, Tree
-    from krmfn.resourcelist import Item
+    from krmfn.objects.stream import Item
 
 __all__ = ["LOADED", "Config", "Copy", "Limits", "copy"]
 
@@ -347,7 +347,7 @@ class _Writer:
         return self.loaded[directory]
 
 
-def _stubbing(config: Config, document: strictyaml.Document) -> str:
+def _stubbing(config: Config, document: strict.Document) -> str:
     """A transformer that makes a stub of one configuration in its directory."""
     value, metadata = config.value, config.value["metadata"]
     group, _, version = API_VERSION.partition("/")

@@ -15,23 +15,23 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from krmfn import resourcelist
-from krmfn.basename import Names, names_in
 from krmfn.build import answer, finished
 from krmfn.build.bind import Binding
 from krmfn.build.copy import Limits, copy
 from krmfn.build.rehearse import suffix_of
 from krmfn.build.sandbox import Sandbox
 from krmfn.build.serve import Loader, Server
+from krmfn.build.validate import validate
 from krmfn.errors import Failure, KrmfnError, SpecError, raise_all
-from krmfn.overlay import Overlay, read_overlay
-from krmfn.paths import kept
-from krmfn.pipeline import permit, values
-from krmfn.platform_config import platform_of
-from krmfn.private import private_folder
+from krmfn.files.private import private_folder
+from krmfn.files.read import kept
+from krmfn.kustomize.kustomization import Overlay, read_overlay
+from krmfn.kustomize.renaming import Names, names_in
+from krmfn.objects import stream
+from krmfn.policy.file import platform_of
+from krmfn.sealing.pipeline import permit, values
 from krmfn.spec.parse import parse
 from krmfn.spec.validator import SealedSecretValidator
-from krmfn.validate import validate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 
     from krmfn.build.copy import Copy
     from krmfn.build.serve import Called, Mode
-    from krmfn.plan import Plan
-    from krmfn.providers.base import Surroundings
-    from krmfn.render import Rendered
-    from krmfn.resourcelist import Item
+    from krmfn.objects.stream import Item
+    from krmfn.plan.make import Plan
+    from krmfn.sealing.render import Rendered
+    from krmfn.stores.store import Surroundings
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Run:
     @cached_property
     def items(self) -> tuple[Item, ...]:
         """The finished stream."""
-        return resourcelist.stream(self.output, "the build")
+        return stream.stream(self.output, "the build")
 
 
 @dataclass(frozen=True)
