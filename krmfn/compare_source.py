@@ -8,7 +8,6 @@ given, and never the private folder that it was read into.
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from krmfn.compare import sealed_secrets
 from krmfn.errors import Failure, SpecError
 from krmfn.git import revision
 from krmfn.overlay import FILE_NAMES
-from krmfn.paths import exists, read_file
+from krmfn.paths import exists, read_file, read_standard_input
 from krmfn.sealedsecret import KIND
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def load(name: str, deadline: Deadline) -> Side:
         Failure: it cannot be read or built, or holds no resource.
     """
     if name == "-":
-        return Side(name, {"": sealed_of(sys.stdin.buffer.read(), "<stdin>")})
+        return Side(name, {"": sealed_of(read_standard_input("SealedSecrets"), "<stdin>")})
     path = Path(name)
     if exists(path):
         if path.is_dir():

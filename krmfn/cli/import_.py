@@ -15,25 +15,23 @@ stay where they are. docs/import.md goes through it for each source.
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from krmfn import strictyaml
 from krmfn.atomic import File, write_files
+from krmfn.cli.console import give, say
+from krmfn.cli.frame import command
 from krmfn.cli.inputs import read_input
-from krmfn.deadline import Deadline
 from krmfn.errors import SpecError, raise_all
 from krmfn.importer import document
 from krmfn.importer.entry import PLACEHOLDERS, Imported, Options
 from krmfn.importer.source import Source, sources
 from krmfn.overlay import kustomization_in
 from krmfn.paths import find_root, read_repository_file
-from krmfn.providers.base import Surroundings
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import check, parse
 from krmfn.spec.transformer import SealedSecretTransformer, TransformerSpec
-from krmfn.words import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -129,9 +127,9 @@ def run(options: argparse.Namespace) -> int:
             imported.note(f"the values are in no store yet: --write-values writes them to {name}")
         write_files(output)
     for note in imported.notes:
-        print(f"note: {printable(note)}", file=sys.stderr)
+        say(f"note: {note}", stderr=True)
     if not output:
-        sys.stdout.buffer.write(text.encode())
+        give(text)
     return 0
 
 
@@ -217,18 +215,14 @@ def _write_values(
     if name not in stores:
         raise SpecError("usage", f"{options.config} defines no store {name}", key="--store")
     spec = check(TransformerSpec, {"stores": {name: stores[name]}}, name="--store").stores[name]
-    around = Surroundings(
-        os.environ, Deadline.from_environment(options.start), base, find_root(base, os.environ)
-    )
     secrets = by_path(imported.values)
-    written = write_values(
-        name, spec, secrets, around, lambda write: write_files(output, first=write)
-    )
-    for warning in around.warnings:
-        print(f"[warning] krmfn import: {printable(warning)}", file=sys.stderr)
+    with command(options, "import") as run, run.at(base, find_root(base, os.environ)) as around:
+        written = write_values(
+            name, spec, secrets, around, lambda write: write_files(output, first=write)
+        )
     for path in secrets:
         state = "written" if path in written else "there already, with the same values"
-        print(f"{name}:{printable(path)}: {state}", file=sys.stderr)
+        say(f"{name}:{path}: {state}", stderr=True)
 
 
 def _called(file: str) -> str:

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,18 +24,18 @@ from typing import TYPE_CHECKING
 from krmfn import rotate
 from krmfn.atomic import File, write_files
 from krmfn.certificate import choose
+from krmfn.cli.console import say, say_lines
+from krmfn.cli.frame import command
+from krmfn.cli.inputs import read_input
 from krmfn.configs import find
-from krmfn.deadline import Deadline
 from krmfn.errors import SealingError, SpecError
-from krmfn.paths import read_file
-from krmfn.providers.base import Surroundings
-from krmfn.providers.shared import StorePool
 from krmfn.words import counted
 
 if TYPE_CHECKING:
     import argparse
 
     from krmfn.certificate import SealingCertificate
+    from krmfn.cli.frame import Run
     from krmfn.configs import Overlay
 
 _EPOCH = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -66,7 +65,21 @@ def run(options: argparse.Namespace) -> int:
     """Collect all changes, print them, then make them; nothing is made when anything fails."""
     overlays = [find(Path(name), os.environ) for name in options.directories]
     rotation = rotate.Rotation()
-    warnings: list[str] = []
+    with command(options, "rotate") as run:
+        _collect(options, overlays, rotation, run)
+    changed = rotation.result()
+    if not options.dry_run:
+        write_files([File(file, after) for file, (_, _, after) in changed.items()])
+    say_lines(rotate.shown(changed))
+    count = counted(len(changed), "file")
+    verb = "would change" if options.dry_run else "changed"
+    say(f"{count} {verb}" if changed else "nothing to change", stderr=True)
+    return 0
+
+
+def _collect(
+    options: argparse.Namespace, overlays: list[Overlay], rotation: rotate.Rotation, run: Run
+) -> None:
     if options.action == "cert":
         now = datetime.now(UTC)
         new = _certificate(options.to, now)
@@ -78,37 +91,14 @@ def run(options: argparse.Namespace) -> int:
         for overlay in overlays:
             rotate.epoch(rotation, overlay, options.to)
     else:
-        _versions(rotation, overlays, Deadline.from_environment(options.start), warnings)
-    changed = rotation.result()
-    for warning in sorted(warnings):
-        print(f"[warning] krmfn rotate: {warning}", file=sys.stderr)
-    if not options.dry_run:
-        write_files([File(file, after) for file, (_, _, after) in changed.items()])
-    sys.stdout.write(rotate.shown(changed))
-    count = counted(len(changed), "file")
-    verb = "would change" if options.dry_run else "changed"
-    print(f"{count} {verb}" if changed else "nothing to change", file=sys.stderr)
-    return 0
+        for overlay in overlays:
+            with run.at(overlay.directory, overlay.root) as around:
+                rotate.versions(rotation, overlay, rotate.pins(overlay), around)
 
 
 def _certificate(file: str, now: datetime) -> SealingCertificate:
-    stdin = file == "-"
-    pem = sys.stdin.buffer.read() if stdin else read_file(Path(file), name=file, key="--to")
+    pem = read_input(file, "the certificate", key="--to")
     try:
         return choose(pem, now)
     except SealingError as error:
         raise error.at(source=file) from None
-
-
-def _versions(
-    rotation: rotate.Rotation, overlays: list[Overlay], deadline: Deadline, warnings: list[str]
-) -> None:
-    pool = StorePool()
-    try:
-        for overlay in overlays:
-            around = Surroundings(
-                os.environ, deadline, overlay.directory, overlay.root, warnings, opener=pool.open
-            )
-            rotate.versions(rotation, overlay, rotate.pins(overlay), around)
-    finally:
-        pool.close()

@@ -12,19 +12,18 @@ failed half-way nothing but an empty stream can be told apart.
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from krmfn import resourcelist
 from krmfn.build.answer import seal
+from krmfn.cli.console import give
+from krmfn.cli.frame import command
 from krmfn.cli.inputs import read_config, read_input
-from krmfn.deadline import Deadline
 from krmfn.errors import SpecError, raise_all
 from krmfn.overlay import Overlay
 from krmfn.paths import find_root
 from krmfn.platform_config import platform_of
-from krmfn.providers.base import Surroundings
 from krmfn.restart import pod_specs, references
 from krmfn.sealedsecret import IDENTITY
 from krmfn.spec.transformer import SealedSecretTransformer
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from krmfn.providers.base import Surroundings
     from krmfn.resourcelist import Item
     from krmfn.sealedsecret import Object
 
@@ -57,9 +57,12 @@ def run(options: argparse.Namespace) -> int:
     """Seal and check everything, then print; nothing is printed when anything fails."""
     config_file = Path(options.config)
     base = config_file.resolve().parent
-    around = Surroundings(
-        os.environ, Deadline.from_environment(options.start), base, find_root(base, os.environ)
-    )
+    with command(options, "seal") as run, run.at(base, find_root(base, os.environ)) as around:
+        give(_sealed(config_file, options, around))
+    return 0
+
+
+def _sealed(config_file: Path, options: argparse.Namespace, around: Surroundings) -> str:
     platform_of(around)
     config = read_config(config_file, SealedSecretTransformer)
     items = resourcelist.stream(read_input(options.file), options.file)
@@ -78,10 +81,9 @@ def run(options: argparse.Namespace) -> int:
         if finding.id == "plain-secret":
             finding.remedy = "claim it, or say --plain-secrets warn or allow where it is no secret"
     raise_all(verdict.findings)
-    for warning in [*around.warnings, *verdict.warnings]:
-        print(f"[warning] krmfn seal: {warning}", file=sys.stderr)
-    sys.stdout.buffer.write(output.encode())
-    return 0
+    for warning in verdict.warnings:
+        around.warn(warning)
+    return output
 
 
 def _left_behind(kept: Sequence[Item], sealed: Sequence[Object]) -> list[SpecError]:

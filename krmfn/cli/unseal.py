@@ -10,15 +10,15 @@ its own name, namespace and scope; the exit code is 1 when one does not.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from krmfn import resourcelist
+from krmfn.cli.console import say, say_json
 from krmfn.cli.inputs import read_input
 from krmfn.errors import SpecError
 from krmfn.sealedsecret import API_VERSION, KIND
 from krmfn.unseal import load_private_keys, unseal
-from krmfn.words import counted, printable
+from krmfn.words import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -48,7 +48,8 @@ def run(options: argparse.Namespace) -> int:
         return _check(sealed, keys)
     secrets = [unseal(one, keys) for one in sealed]
     for secret in secrets:
-        print("---\n" + json.dumps(secret, ensure_ascii=False, indent=2))
+        say("---")
+        say_json(secret)
     return 0
 
 
@@ -60,18 +61,17 @@ def _check(sealed: list[dict[str, Any]], keys: list[Any]) -> int:
         found_metadata = one.get("metadata")
         metadata = found_metadata if isinstance(found_metadata, dict) else {}
         place = "/".join(str(metadata[k]) for k in ("namespace", "name") if metadata.get(k))
-        place = printable(place)
         try:
             found = unseal(one, keys)
         except SealingError as error:
-            print(f"no   {place}: {error.line()}")
+            say(f"no   {place}: {error.line()}")
             code = 1
         else:
             if not found["data"]:
-                print(f"no   {place}: there is nothing in it")
+                say(f"no   {place}: there is nothing in it")
                 code = 1
                 continue
-            print(f"yes  {place}: {counted(len(found['data']), 'key')}")
+            say(f"yes  {place}: {counted(len(found['data']), 'key')}")
     return code
 
 
