@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from krmfn.words import printable
+from krmfn.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,6 +158,7 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
     "input": (SpecError, "standard input is not what a function is given"),
     "yaml": (SpecError, "a file is not YAML as krmfn reads it: duplicate keys, alias bombs, tabs"),
     "spec": (SpecError, "a field is missing, unknown or of the wrong form"),
+    "object": (SpecError, "a resource's kind, name or namespace is no text"),
     "namespace-missing": (SpecError, "no namespace is known for a scope that needs one"),
     "namespace-contradiction": (SpecError, "two sources name different namespaces"),
     "name-changes": (SpecError, "the kustomization renames what a generator sealed by name"),
@@ -174,6 +175,7 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
     "kustomize": (SpecError, "kustomize is not there, or cannot build the directory"),
     "foreign": (SpecError, "a build would run, fetch or inflate what is not krmfn's"),
     "in-place": (SpecError, "a value cannot be changed where it stands in a file"),
+    "ciphertext": (SpecError, "a value is encrypted already, or a placeholder of another tool"),
     "no-equivalent": (SpecError, "what is imported has something that krmfn cannot say"),
     # 3: provider
     "extra-missing": (ProviderError, "a store needs a package that is not installed"),

@@ -5,13 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from krmfn.sealedsecret import LOCAL_CONFIG, PREVIOUS_NAMES
-from krmfn.strictyaml import mapping
+from krmfn.documents.strict import mapping
+from krmfn.objects.kinds import (
+    annotations_of,
+    each,
+    group_of,
+    kind_of,
+    may_be_list,
+    metadata_of,
+    place_of,
+)
+from krmfn.objects.sealed_secret import LOCAL_CONFIG, PREVIOUS_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from krmfn.resourcelist import Item
+    from krmfn.objects.stream import Item
 
 ORIGIN = "config.kubernetes.io/origin"
 
@@ -60,22 +69,23 @@ class Resource:
     @property
     def labels(self) -> dict[str, Any]:
         """Its own labels."""
-        return mapping(mapping(self.value.get("metadata")).get("labels"))
+        return mapping(metadata_of(self.value).get("labels"))
 
     @property
     def annotations(self) -> dict[str, Any]:
         """Its own annotations."""
-        return mapping(mapping(self.value.get("metadata")).get("annotations"))
+        return annotations_of(self.value)
 
 
 def groups(items: Iterable[Item]) -> set[str]:
-    """The API groups of a stream, without looking into its items."""
-    return {group_of(item.api_version) for item in items}
-
-
-def group_of(api_version: str) -> str:
-    """The group of an ``apiVersion``."""
-    return api_version.rpartition("/")[0] or "core"
+    """The API groups of a stream; of its items, lists alone are looked into."""
+    found = set()
+    for item in items:
+        found.add(group_of(item.api_version))
+        if may_be_list(item.kind):
+            versions = [one.get("apiVersion") for _, one in each(item.document.value())]
+            found |= {group_of(version) for version in versions if isinstance(version, str)}
+    return found
 
 
 def resources(items: Iterable[Item]) -> Iterator[Resource]:
@@ -87,12 +97,8 @@ def resources(items: Iterable[Item]) -> Iterator[Resource]:
         SpecError: an item is no YAML as krmfn reads it.
     """
     for item in items:
-        value = item.document.value()
-        inner = value.get("items") if str(mapping(value).get("kind")).endswith("List") else None
-        each = list(enumerate(inner)) if isinstance(inner, list) else [(None, value)]
-        for number, one in each:
-            inside = () if number is None else ("items", number)
-            if isinstance(one, dict) and (found := _resource(one, item, inside)):
+        for inside, one in each(item.document.value()):
+            if found := _resource(one, item, inside):
                 yield found
 
 
@@ -103,27 +109,27 @@ def companions(items: Iterable[Item]) -> dict[str, tuple[str, ...]]:
     """
     found: dict[str, tuple[str, ...]] = {}
     for item in items:
-        metadata = mapping(item.header().get("metadata")) if item.kind == "Secret" else {}
-        annotations = mapping(metadata.get("annotations"))
-        if annotations.get(LOCAL_CONFIG) == "true" and PREVIOUS_NAMES in annotations:
-            found[str(metadata.get("name"))] = tuple(str(annotations[PREVIOUS_NAMES]).split(","))
+        header = item.header() if item.kind == "Secret" else {}
+        own = annotations_of(header)
+        if own.get(LOCAL_CONFIG) == "true" and PREVIOUS_NAMES in own:
+            found[place_of(header).name] = tuple(str(own[PREVIOUS_NAMES]).split(","))
     return found
 
 
 def _resource(value: dict[str, Any], item: Item, inside: tuple[str | int, ...]) -> Resource | None:
-    metadata = mapping(value.get("metadata"))
-    annotations = mapping(metadata.get("annotations"))
-    kind, version = value.get("kind"), value.get("apiVersion")
-    if not isinstance(kind, str) or not isinstance(version, str):
+    where = f"{item.name}:{item.line + 1}"
+    kind, version = kind_of(value, where), value.get("apiVersion")
+    if not kind or not isinstance(version, str):
         return None
-    if annotations.get(LOCAL_CONFIG) == "true":
+    if annotations_of(value).get(LOCAL_CONFIG) == "true":
         return None
-    former = str(annotations.get(PREVIOUS_NAMES) or "")
+    namespace, name = place_of(value, where)
+    former = str(annotations_of(value).get(PREVIOUS_NAMES) or "")
     return Resource(
         group_of(version),
         kind,
-        str(metadata.get("name") or ""),
-        str(metadata.get("namespace") or ""),
+        name,
+        namespace,
         tuple(former.split(",")) if former else (),
         value,
         item,

@@ -13,10 +13,11 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from krmfn import __version__, streams
+from krmfn import __version__
 from krmfn.cli.console import say
 from krmfn.errors import Failure
-from krmfn.words import printable
+from krmfn.process import streams
+from krmfn.text import printable
 
 if TYPE_CHECKING:
     from types import ModuleType

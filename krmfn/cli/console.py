@@ -2,7 +2,7 @@
 
 Rules enforced here: colour and movement only on a terminal that is not ``TERM=dumb``, no colour with
 ``NO_COLOR``; text that goes anywhere else is as wide as `WIDE` on every machine; brackets in a text
-are brackets and no markup. Everything goes through `krmfn.words.printable`.
+are brackets and no markup. Everything goes through `krmfn.text.printable`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, TextIO
 
-from krmfn.words import printable, printable_lines
+from krmfn.text import printable, printable_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -21,17 +21,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from krmfn.cli.console import say_json, say_lines
-from krmfn.cli.differences import text
 from krmfn.cli.frame import command
-from krmfn.compare import compare, together
-from krmfn.compare_source import CLUSTER, Side, deployed, load
+from krmfn.compare.compare import compare, together
+from krmfn.compare.show import text
+from krmfn.compare.sides import CLUSTER, Side, deployed, load
 from krmfn.errors import SpecError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from krmfn.compare import Comparison
+    from krmfn.compare.compare import Comparison
 
 
 def register(parser: argparse.ArgumentParser) -> None:

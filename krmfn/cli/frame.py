@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from krmfn.providers.base import Surroundings
-    from krmfn.providers.shared import StorePool
+    from krmfn.stores.pool import StorePool
+    from krmfn.stores.store import Surroundings
 
 
 class Run:
@@ -51,7 +51,7 @@ class Run:
     def pool(self) -> StorePool:
         """The stores, which all configurations share."""
         if self._pool is None:
-            from krmfn.providers.shared import StorePool  # lazy: not every command has stores
+            from krmfn.stores.pool import StorePool  # lazy: not every command has stores
 
             self._pool = StorePool()
         return self._pool
@@ -93,7 +93,7 @@ class Run:
             root: the repository's root.
             where: what errors and warnings say the directory is.
         """
-        from krmfn.providers.base import Surroundings
+        from krmfn.stores.store import Surroundings
 
         around = Surroundings(environ, self.deadline, directory, root, opener=self.pool.open)
         try:

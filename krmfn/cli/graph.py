@@ -13,12 +13,12 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from krmfn.audit.enforce import audit_stream
 from krmfn.audit.inventory import inventory
-from krmfn.auditing import audit_stream
 from krmfn.cli.console import console, say_json, say_lines
 from krmfn.cli.frame import command
 from krmfn.cli.inputs import add_source, read_source
-from krmfn.words import printable
+from krmfn.text import printable
 
 if TYPE_CHECKING:
     import argparse

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from krmfn import resourcelist, strictyaml
 from krmfn.build.one import look_at
 from krmfn.build.sandbox import find_kustomize
+from krmfn.documents import strict
 from krmfn.errors import SpecError
-from krmfn.overlay import kustomization_in
-from krmfn.paths import find_root, read_file, read_standard_input
+from krmfn.files.read import find_root, read_file, read_standard_input
+from krmfn.kustomize.kustomization import kustomization_in
+from krmfn.objects import stream
 from krmfn.spec.base import Model
 from krmfn.spec.parse import parse
 from krmfn.spec.validator import SealedSecretValidator
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from krmfn.cli.frame import Run
-    from krmfn.resourcelist import Item
+    from krmfn.objects.stream import Item
     from krmfn.spec.validator import ValidatorSpec
 
 M = TypeVar("M", bound=Model)
@@ -51,7 +52,7 @@ def read_config(file: Path, kind: type[M]) -> M:
         SpecError, ErrorList: not one, another kind, or mistakes; with their lines.
     """
     text = read_file(file, name=str(file), key="--config")
-    found = list(strictyaml.documents(text, str(file)))
+    found = list(strict.documents(text, str(file)))
     if len(found) != 1:
         raise SpecError("spec", f"one {kind.__name__} is expected", where=str(file))
     config = parse(found[0].value(), where=str(file), position=found[0].position)
@@ -109,7 +110,7 @@ def read_source(options: argparse.Namespace, run: Run) -> Source:
     path = Path(options.source)
     base = Path(options.config).resolve().parent if options.config else Path.cwd()
     if options.source == "-" or not path.is_dir():
-        items = resourcelist.stream(read_input(options.source), options.source)
+        items = stream.stream(read_input(options.source), options.source)
         return _stream(items, specs, base, options.source)
     kustomization = kustomization_in(path)
     if kustomization is None:
@@ -117,13 +118,13 @@ def read_source(options: argparse.Namespace, run: Run) -> Source:
         items = tuple(
             item
             for file in files
-            for item in resourcelist.stream(read_file(file, name=str(file), key=""), str(file))
+            for item in stream.stream(read_file(file, name=str(file), key=""), str(file))
         )
         return _stream(items, specs, base, str(path))
     root = find_root(path, os.environ)
     with run.at(path, root) as around:
         seen = look_at(path, tuple(find_kustomize(os.environ)), around)
-    items = resourcelist.stream(seen.output, str(kustomization))
+    items = stream.stream(seen.output, str(kustomization))
     inside = path.resolve()
     file = (inside / kustomization.name).relative_to(root).as_posix()
     return Source(

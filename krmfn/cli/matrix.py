@@ -17,18 +17,28 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn import resourcelist
-from krmfn.atomic import replace_file
-from krmfn.auditing import audit_stream
+from krmfn.audit.enforce import audit_stream
 from krmfn.build.one import look_at, values_of
 from krmfn.build.sandbox import find_kustomize
 from krmfn.cli.console import console, progress, say_json, words
 from krmfn.cli.frame import command
-from krmfn.equal import KEY_LENGTH, equal, plain_values, sealed_values
 from krmfn.errors import SpecError
-from krmfn.matrix import MISSING, NOT_NEEDED, STATES, Column, label_columns, share, shown, table
-from krmfn.paths import find_root
-from krmfn.words import counted, printable
+from krmfn.files.read import find_root
+from krmfn.files.write import replace_file
+from krmfn.matrix.equal import KEY_LENGTH, equal, plain_values, sealed_values
+from krmfn.matrix.table import (
+    MISSING,
+    NOT_NEEDED,
+    STATES,
+    Column,
+    label_columns,
+    share,
+    shown,
+    table,
+)
+from krmfn.objects import stream
+from krmfn.stores.store import Surroundings
+from krmfn.text import counted, printable
 
 if TYPE_CHECKING:
     import argparse
@@ -38,10 +48,10 @@ if TYPE_CHECKING:
 
     from krmfn.build.one import Look
     from krmfn.cli.frame import Run
-    from krmfn.equal import Value
-    from krmfn.matrix import Cell, Place, Row, Shared, Table
+    from krmfn.matrix.equal import Value
+    from krmfn.matrix.table import Cell, Place, Row, Shared, Table
     from krmfn.plaintext import Plaintext
-    from krmfn.providers.base import Surroundings
+    from krmfn.stores.store import Surroundings
 
 _STYLES = {
     "missing": "bold red",
@@ -89,7 +99,7 @@ def _shown(found: Table, options: argparse.Namespace, run: Run) -> int:
         if one.across:
             run.warn(_warning(one))
     if options.html:
-        from krmfn.report import page
+        from krmfn.matrix.page import page
 
         replace_file(Path(options.html), page(found).encode())
     elif options.json:
@@ -134,7 +144,7 @@ def _directories(names: list[str]) -> dict[Path, str]:
 
 def _column(seen: Look, name: str, around: Surroundings) -> Column:
     inside = around.base.resolve()
-    items = resourcelist.stream(seen.output, "the build")
+    items = stream.stream(seen.output, "the build")
     specs = [validator.spec for validator in seen.validators]
     audit = audit_stream(items, specs, base=inside, root=around.root)
     directory = inside.relative_to(around.root).as_posix()

@@ -23,9 +23,10 @@ from krmfn.build.sandbox import find_kustomize
 from krmfn.cli.console import say_json, words
 from krmfn.cli.frame import command
 from krmfn.errors import PolicyError, ProviderError, SpecError
-from krmfn.paths import find_root
-from krmfn.platform_config import platform_of
-from krmfn.preview import look
+from krmfn.files.read import find_root
+from krmfn.policy.file import platform_of
+from krmfn.sealing.dry_run import look
+from krmfn.stores.store import Surroundings
 
 if TYPE_CHECKING:
     import argparse
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 
     from krmfn.cli.frame import Run
     from krmfn.errors import KrmfnError
-    from krmfn.preview import Outlook, Reference
-    from krmfn.providers.base import Surroundings
+    from krmfn.sealing.dry_run import Outlook, Reference
+    from krmfn.stores.store import Surroundings
 
 WIDE = 240  # of what is no terminal
 FACTS = {

@@ -21,22 +21,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn import rotate
-from krmfn.atomic import File, write_files
-from krmfn.certificate import choose
 from krmfn.cli.console import say, say_lines
 from krmfn.cli.frame import command
 from krmfn.cli.inputs import read_input
-from krmfn.configs import find
+from krmfn.crypto.certificate import choose
 from krmfn.errors import SealingError, SpecError
-from krmfn.words import counted
+from krmfn.files.write import File, write_files
+from krmfn.kustomize.configs import find
+from krmfn.rotate import rotation
+from krmfn.text import counted
 
 if TYPE_CHECKING:
     import argparse
 
-    from krmfn.certificate import SealingCertificate
     from krmfn.cli.frame import Run
-    from krmfn.configs import Overlay
+    from krmfn.crypto.certificate import SealingCertificate
+    from krmfn.kustomize.configs import Overlay
 
 _EPOCH = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -64,13 +64,13 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Collect all changes, print them, then make them; nothing is made when anything fails."""
     overlays = [find(Path(name), os.environ) for name in options.directories]
-    rotation = rotate.Rotation()
+    changes = rotation.Rotation()
     with command(options, "rotate") as run:
-        _collect(options, overlays, rotation, run)
-    changed = rotation.result()
+        _collect(options, overlays, changes, run)
+    changed = changes.result()
     if not options.dry_run:
         write_files([File(file, after) for file, (_, _, after) in changed.items()])
-    say_lines(rotate.shown(changed))
+    say_lines(rotation.shown(changed))
     count = counted(len(changed), "file")
     verb = "would change" if options.dry_run else "changed"
     say(f"{count} {verb}" if changed else "nothing to change", stderr=True)
@@ -78,22 +78,22 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _collect(
-    options: argparse.Namespace, overlays: list[Overlay], rotation: rotate.Rotation, run: Run
+    options: argparse.Namespace, overlays: list[Overlay], changes: rotation.Rotation, run: Run
 ) -> None:
     if options.action == "cert":
         now = datetime.now(UTC)
         new = _certificate(options.to, now)
         for overlay in overlays:
-            rotate.certificate(rotation, overlay, new, now)
+            rotation.certificate(changes, overlay, new, now)
     elif options.action == "epoch":
         if options.to is not None and not _EPOCH.fullmatch(options.to):
             raise SpecError("usage", "--to is no epoch", expected="1 to 64 of A-Z a-z 0-9 . _ -")
         for overlay in overlays:
-            rotate.epoch(rotation, overlay, options.to)
+            rotation.epoch(changes, overlay, options.to)
     else:
         for overlay in overlays:
             with run.at(overlay.directory, overlay.root) as around:
-                rotate.versions(rotation, overlay, rotate.pins(overlay), around)
+                rotation.versions(changes, overlay, rotation.pins(overlay), around)
 
 
 def _certificate(file: str, now: datetime) -> SealingCertificate:

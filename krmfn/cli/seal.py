@@ -15,28 +15,31 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from krmfn import resourcelist
+from krmfn.audit.enforce import enforce
 from krmfn.build.answer import seal
+from krmfn.build.restart import pod_specs, references
+from krmfn.build.transform import transform
+from krmfn.build.validate import validate
 from krmfn.cli.console import give
 from krmfn.cli.frame import command
 from krmfn.cli.inputs import read_config, read_input
 from krmfn.errors import SpecError, raise_all
-from krmfn.overlay import Overlay
-from krmfn.paths import find_root
-from krmfn.platform_config import platform_of
-from krmfn.restart import pod_specs, references
-from krmfn.sealedsecret import IDENTITY
+from krmfn.files.read import find_root
+from krmfn.kustomize.kustomization import Overlay
+from krmfn.objects import stream
+from krmfn.objects.sealed_secret import IDENTITY
+from krmfn.policy.file import platform_of
 from krmfn.spec.transformer import SealedSecretTransformer
-from krmfn.transform import transform
-from krmfn.validate import validate
+from krmfn.spec.validator import ValidatorSpec
+from krmfn.stores.store import Surroundings
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from krmfn.providers.base import Surroundings
-    from krmfn.resourcelist import Item
-    from krmfn.sealedsecret import Object
+    from krmfn.objects.sealed_secret import Object
+    from krmfn.objects.stream import Item
+    from krmfn.stores.store import Surroundings
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +52,13 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--plain-secrets",
         choices=["error", "warn", "allow"],
         default="error",
-        help="what to do about Secrets that stand in clear; default error",
+        help="what to do about unencrypted Secrets; default error",
+    )
+    parser.add_argument(
+        "--audit",
+        choices=["error", "warn", "off"],
+        default="warn",
+        help="what to do about wrong references to Secrets; default warn",
     )
 
 
@@ -65,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
 def _sealed(config_file: Path, options: argparse.Namespace, around: Surroundings) -> str:
     platform_of(around)
     config = read_config(config_file, SealedSecretTransformer)
-    items = resourcelist.stream(read_input(options.file), options.file)
+    items = stream.stream(read_input(options.file), options.file)
     if not items:
         raise SpecError(
             "input", "there is no resource in the input", remedy="look why the build gave nothing"
@@ -75,12 +84,15 @@ def _sealed(config_file: Path, options: argparse.Namespace, around: Surroundings
     for one in done.sealed:
         for name in IDENTITY:  # kustomize's bookkeeping, which nobody will read any more
             one["metadata"]["annotations"].pop(name, None)
-    output = resourcelist.rewrite_stream(done.kept, done.sealed)
-    verdict = validate(resourcelist.stream(output), plain_secrets=options.plain_secrets)
+    output = stream.rewrite_stream(done.kept, done.sealed)
+    made = stream.stream(output)
+    verdict = validate(made, plain_secrets=options.plain_secrets)
     for finding in verdict.findings:
         if finding.id == "plain-secret":
             finding.remedy = "claim it, or say --plain-secrets warn or allow where it is no secret"
     raise_all(verdict.findings)
+    spec = ValidatorSpec(audit=options.audit)
+    enforce(made, spec, around.warn, base=around.base, root=around.root)
     for warning in verdict.warnings:
         around.warn(warning)
     return output

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from krmfn import resourcelist
 from krmfn.cli.console import say, say_json
 from krmfn.cli.inputs import read_input
+from krmfn.crypto.unseal import load_private_keys, unseal
 from krmfn.errors import SpecError
-from krmfn.sealedsecret import API_VERSION, KIND
-from krmfn.unseal import load_private_keys, unseal
-from krmfn.words import counted
+from krmfn.objects import stream
+from krmfn.objects.kinds import each, place_of
+from krmfn.objects.sealed_secret import API_VERSION, KIND
+from krmfn.text import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -58,9 +59,7 @@ def _check(sealed: list[dict[str, Any]], keys: list[Any]) -> int:
 
     code = 0
     for one in sealed:
-        found_metadata = one.get("metadata")
-        metadata = found_metadata if isinstance(found_metadata, dict) else {}
-        place = "/".join(str(metadata[k]) for k in ("namespace", "name") if metadata.get(k))
+        place = "/".join(part for part in place_of(one) if part)
         try:
             found = unseal(one, keys)
         except SealingError as error:
@@ -76,12 +75,7 @@ def _check(sealed: list[dict[str, Any]], keys: list[Any]) -> int:
 
 
 def _sealed_secrets(file: str) -> Iterator[dict[str, Any]]:
-    for item in resourcelist.stream(read_input(file), file):
-        value = item.document.value()
-        lists = isinstance(value, dict) and isinstance(value.get("items"), list)
-        for one in value["items"] if lists else [value]:
-            if isinstance(one, dict) and (one.get("apiVersion"), one.get("kind")) == (
-                API_VERSION,
-                KIND,
-            ):
+    for item in stream.stream(read_input(file), file):
+        for _, one in each(item.document.value()):
+            if (one.get("apiVersion"), one.get("kind")) == (API_VERSION, KIND):
                 yield one

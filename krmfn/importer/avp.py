@@ -8,18 +8,17 @@ only beside the annotation with the path.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from dataclasses import dataclass
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
+from krmfn.documents import go_base64
 from krmfn.importer.avp_text import Piece, Ref, Text, compose
 from krmfn.importer.entry import Entry, Imported, escaped, shape
 from krmfn.importer.entry import template as make_template
-from krmfn.importer.secret import checked_type, without_bookkeeping
-from krmfn.sealedsecret import scope_of
+from krmfn.importer.secret import check_plaintext, checked_type, without_bookkeeping
+from krmfn.objects.sealed_secret import scope_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -165,6 +164,10 @@ class _Reader:
         return ()
 
     def literal(self, key: str, at: Path) -> None:
+        value = self.source.text(at)
+        decoded = _decoded(value) if at[0] == "data" else None
+        if not check_plaintext(self.source, at, (value if decoded is None else decoded).encode()):
+            return
         if not self.options.literals:
             self.source.refuse(
                 at,
@@ -273,6 +276,6 @@ def _name_stores(imported: Imported, mounts: dict[str, str], options: Options) -
 def _decoded(text: str) -> str | None:
     """What base64 stands for; None when it is none, or not text."""
     try:
-        return base64.b64decode(text, validate=True).decode() if text else None
-    except (binascii.Error, ValueError):
+        return go_base64.decode(text).decode() if text else None
+    except ValueError:
         return None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from krmfn.errors import KrmfnError
 from krmfn.importer.entry import Entry, Imported, shape, template
-from krmfn.importer.secret import checked_type, stored
+from krmfn.importer.secret import check_plaintext, checked_type, stored
 from krmfn.plaintext import Plaintext
 
 if TYPE_CHECKING:
@@ -93,10 +93,10 @@ def _values(source: Source, at: Path, file: Read) -> Found:
     def add(path: Path, key: str, value: bytes) -> None:
         if key in found:
             source.wrong(path, f"the key {key} comes from two sources")
+        check_plaintext(source, path, value)
         found[key] = (path, Plaintext(value))
 
-    single: list[Path] = [(*at, "env")] if source.text((*at, "env")) else []
-    for path in [*single, *((*at, "envs", n) for n in source.items((*at, "envs")))]:
+    for path in _env_files(source, at):
         for key, value in _env_file(source, path, _content(source, path, source.text(path), file)):
             add(path, key, value)
     for number in source.items((*at, "literals")):
@@ -119,6 +119,12 @@ def _values(source: Source, at: Path, file: Read) -> Found:
     return found
 
 
+def _env_files(source: Source, at: Path) -> list[Path]:
+    """Where the env files are named: ``env`` first, then ``envs``."""
+    single: list[Path] = [(*at, "env")] if source.text((*at, "env")) else []
+    return [*single, *((*at, "envs", number) for number in source.items((*at, "envs")))]
+
+
 def _content(source: Source, path: Path, name: str, file: Read) -> bytes:
     if "://" in name:
         source.refuse(path, "a file that is fetched", "put it into the vault by hand")
@@ -132,7 +138,9 @@ def _content(source: Source, path: Path, name: str, file: Read) -> bytes:
 
 def _env_file(source: Source, path: Path, content: bytes) -> list[tuple[str, bytes]]:
     """The keys and values of an env file."""
-    found = []
+    found: list[tuple[str, bytes]] = []
+    if not check_plaintext(source, path, content):
+        return found
     for number, raw in enumerate(content.split(b"\n"), 1):
         try:
             line = raw.removesuffix(b"\r").decode()

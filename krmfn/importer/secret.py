@@ -7,12 +7,13 @@ kept as base64 with the entry saying so; a Secret that a controller or Helm owns
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import TYPE_CHECKING
 
+from krmfn.documents import go_base64
 from krmfn.importer.entry import Entry, Imported, place_of, put, remote, shape, template
+from krmfn.objects import ciphertext
+from krmfn.objects.sealed_secret import SCOPE_ANNOTATIONS, scope_of
 from krmfn.plaintext import Plaintext
-from krmfn.sealedsecret import SCOPE_ANNOTATIONS, scope_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -83,15 +84,27 @@ def values(source: Source) -> dict[str, tuple[Path, Plaintext]]:
     """Key to its field and value; ``stringData`` wins, as in the API server."""
     found: dict[str, tuple[Path, Plaintext]] = {}
     for key in source.mapping(("data",)):
-        text = source.text(("data", key)).replace("\r", "").replace("\n", "")  # as Go reads it
+        text = source.text(("data", key)).encode("utf-8", "surrogatepass")
+        if not check_plaintext(source, ("data", key), text):
+            continue
         try:
-            found[key] = (("data", key), Plaintext(base64.b64decode(text.encode(), validate=True)))
-        except (binascii.Error, ValueError):
+            found[key] = (("data", key), Plaintext(go_base64.decode(text)))
+        except ValueError:
             source.wrong(("data", key), "must be base64", "plain text belongs into stringData")
     for key in source.mapping(("stringData",)):
-        text = source.text(("stringData", key))
-        found[key] = (("stringData", key), Plaintext(text.encode("utf-8", "surrogatepass")))
+        text = source.text(("stringData", key)).encode("utf-8", "surrogatepass")
+        found[key] = (("stringData", key), Plaintext(text))
+    for path, value in found.values():
+        check_plaintext(source, path, value.reveal())
     return found
+
+
+def check_plaintext(source: Source, path: Path, value: bytes) -> bool:
+    """Whether a value is plaintext; a refusal in ``source`` when it is not."""
+    kind = ciphertext.kind_of(value)
+    if kind is not None:
+        source.add(path, ciphertext.error(kind))
+    return kind is None
 
 
 def stored(

@@ -6,13 +6,12 @@ in External Secrets; `one_of` turns that into a discriminated union.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
-
-API_VERSION = "krmfn.dev/v1alpha1"
 
 # Kubernetes' own rules: RFC 1123 subdomain, RFC 1123 label, and the keys of a Secret's data.
 SecretName: TypeAlias = Annotated[
@@ -25,11 +24,19 @@ SecretName: TypeAlias = Annotated[
 Namespace: TypeAlias = Annotated[
     str, StringConstraints(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
 ]
+# No key is ".", ".." or begins with "..": a volume's own links are called so.
+MAX_KEY = 253
+DATA_KEY = r"^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$"
 SecretKey: TypeAlias = Annotated[
-    str, StringConstraints(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")
+    str, StringConstraints(min_length=1, max_length=MAX_KEY, pattern=DATA_KEY)
 ]
 Text: TypeAlias = Annotated[str, StringConstraints(min_length=1)]
 Sha256: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+def is_secret_key(name: str) -> bool:
+    """Return whether Kubernetes takes a name as a key of a Secret."""
+    return len(name) <= MAX_KEY and re.fullmatch(DATA_KEY.strip("^$"), name) is not None
 
 
 class Model(BaseModel):

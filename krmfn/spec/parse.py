@@ -12,7 +12,8 @@ from pydantic import BaseModel, Tag, ValidationError
 
 from krmfn.errors import SpecError, raise_all
 from krmfn.fieldpath import dotted
-from krmfn.spec.base import API_VERSION, Model
+from krmfn.names import API_VERSION
+from krmfn.spec.base import DATA_KEY, Model
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
 from krmfn.spec.validator import SealedSecretValidator
@@ -20,7 +21,7 @@ from krmfn.spec.validator import SealedSecretValidator
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from krmfn.strictyaml import Position
+    from krmfn.documents.strict import Position
 
 KINDS: dict[str, type[Model]] = {
     "SealedSecretGenerator": SealedSecretGenerator,
@@ -48,7 +49,7 @@ PATTERNS = (
     (r"^[a-zA-Z0-9][-._a-zA-Z0-9]*$", "letters, digits, '-', '_' and '.', a letter or digit first"),
     (r"^[A-Za-z_][A-Za-z0-9_]*$", "letters, digits and '_' (a variable's name)"),
     (r"^[a-z0-9.-]{1,63}$", "1 to 63 lower-case letters, digits, '-' and '.'"),
-    (r"^[-._a-zA-Z0-9]+$", "letters, digits, '-', '_' and '.'"),
+    (DATA_KEY, "letters, digits, '-', '_' and '.', not '.' alone and not '..' first"),
     (r"^[0-9a-f]{64}$", "64 lower-case hex digits"),
     (r"^[0-9a-f]{16}$", "16 lower-case hex digits"),
     (r"^[0-9]+(\.[0-9]+){1,2}$", "a version such as 1.28 or 1.28.1"),

@@ -61,7 +61,8 @@ def test_claims_are_sealed_and_the_rest_is_kept(
     """Other documents come out to the byte; a claim's SealedSecret opens to the vault's value."""
     seed(openbao)
     done = seal(tmp_path, f"{AWKWARD}---\n{placed()}", "--config", config, **openbao.environ)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+    assert done.stderr.endswith("[unused-secret]\n")
     assert done.stdout.startswith(AWKWARD + "---\n")
     kept, sealed = yaml.load_all(done.stdout, yaml.BaseLoader)
     assert (kept["kind"], sealed["kind"]) == ("ConfigMap", "SealedSecret")
@@ -83,7 +84,9 @@ def test_paths_are_relative_to_the_config(config: Path, tmp_path: Path, openbao:
     seed(openbao)
     file = tmp_path / "stream.yaml"
     file.write_text(placed())
-    one = seal(tmp_path, placed(), "-", "--config", "config/krmfn.yaml", **openbao.environ)
+    one = seal(
+        tmp_path, placed(), "-", "--audit=off", "--config", "config/krmfn.yaml", **openbao.environ
+    )
     two = seal(config.parent, "", file, "--config", "krmfn.yaml", **openbao.environ)
     assert (one.returncode, one.stderr) == (0, "")
     assert one.stdout == two.stdout
@@ -155,3 +158,49 @@ def test_a_reference_that_was_not_renamed(
         "SecretClaim/p-db-x: a workload refers to db, which nothing makes, and nothing refers to "
         "p-db-x; build with krmfn build" in done.stderr
     ) is refused
+
+
+def test_the_audit(config: Path, tmp_path: Path, openbao: OpenBao) -> None:
+    """A reference that nothing meets is a warning, or an error where one says so."""
+    seed(openbao)
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "app", "namespace": "production"},
+        "spec": {
+            "containers": [
+                {"name": "a", "envFrom": [{"secretRef": {"name": n}} for n in ("db", "nobody")]}
+            ]
+        },
+    }
+    stream = f"{placed()}---\n{json.dumps(pod)}\n"
+    for level, code in (("warn", 0), ("error", 1), ("off", 0)):
+        arguments = ("--config", config, f"--audit={level}")
+        done = seal(tmp_path, stream, *arguments, **openbao.environ)
+        assert done.returncode == code
+        assert bool(done.stdout) == (code == 0)
+        assert ("nobody" in done.stderr) == (level != "off")
+
+
+def test_a_list_is_looked_into(config: Path, tmp_path: Path, openbao: OpenBao) -> None:
+    """The claim inside is sealed, what is beside it keeps its text, and a Secret is refused."""
+    seed(openbao)
+    head = "apiVersion: v1\nkind: List\nitems:\n"
+    entries = "".join(f"  {line}" for line in AWKWARD.splitlines(keepends=True))[2:]
+    stream = f"{head}-\n  {entries}- {placed()}"
+    done = seal(tmp_path, stream, "--config", config, "--audit=off", **openbao.environ)
+    assert (done.returncode, done.stderr) == (0, "")
+    kept, sealed = done.stdout.split("---\n")
+    assert kept == AWKWARD.removeprefix("# a comment\n")
+    assert json.loads(sealed)["kind"] == "SealedSecret"
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s"},
+        "data": {"a": "QQ=="},
+    }
+    done = seal(
+        tmp_path, f"{stream}- {json.dumps(secret)}\n", "--config", config, **openbao.environ
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("[plain-secret]\n")

@@ -10,15 +10,17 @@ from typing import Any
 
 import pytest
 
-from krmfn import catalogue, digest, restart
-from krmfn.derive import first_step, remote_source, tlv
-from krmfn.errors import KrmfnError
+from krmfn import catalogue
+from krmfn.build import restart
+from krmfn.build.restart import ANNOTATION, Stamp, affixes, pod_specs, stamped
+from krmfn.crypto.derive import first_step, remote_source, tlv
+from krmfn.errors import KrmfnError, SpecError
+from krmfn.objects.stream import read, stream
 from krmfn.plaintext import Plaintext
-from krmfn.plan import SealTarget, plan_claims
-from krmfn.render import Item as Value
-from krmfn.render import Rendered
-from krmfn.resourcelist import read, stream
-from krmfn.restart import ANNOTATION, Stamp, pod_specs, stamped
+from krmfn.plan.make import SealTarget, plan_claims
+from krmfn.sealing import digest
+from krmfn.sealing.render import Item as Value
+from krmfn.sealing.render import Rendered
 from krmfn.spec.generator import SecretShape
 from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
 
@@ -156,11 +158,150 @@ def test_a_template_gets_a_checksum() -> None:
     assert re.fullmatch("[0-9a-f]{32}", checksum)
     del value["spec"]["template"]["metadata"]
     assert value == only(WORKLOAD).document.value()
-    assert 'value: "1e3"' in done.raw
-    assert "value: 1e3\n" in done.raw
-    assert "|\n" in done.raw
     again = stamped(only(done.raw), [STAMP])[0]
     assert again.raw == done.raw
+
+
+MARK = f'{ANNOTATION}: "SUM"'
+HEAD = (
+    "apiVersion: apps/v1\nkind: Deployment\nmetadata: {namespace: production}\nspec:\n  template:"
+)
+TAIL = """
+    # of the pods
+    spec:   # its own
+      containers: [{name: a, envFrom: [{secretRef: {name: db}}]}]
+      x: "1e3"   # kept
+
+# the end
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (HEAD + TAIL, HEAD + f"\n    metadata:\n      annotations:\n        {MARK}" + TAIL),
+        (
+            f"{HEAD}\n    metadata:\n      # c\n      labels: {{a: b}}{TAIL}",
+            f"{HEAD}\n    metadata:\n      annotations:\n        {MARK}\n      # c\n"
+            f"      labels: {{a: b}}{TAIL}",
+        ),
+        (
+            f"{HEAD}\n    metadata:\n      annotations:\n        z: y  # c{TAIL}",
+            f"{HEAD}\n    metadata:\n      annotations:\n        {MARK}\n        z: y  # c{TAIL}",
+        ),
+        (
+            f"{HEAD}\n    metadata:\n      annotations: {{}}   # c{TAIL}",
+            f"{HEAD}\n    metadata:\n      annotations: {{{MARK}}}   # c{TAIL}",
+        ),
+        (
+            f"{HEAD}\n    metadata:\n      annotations:\n      labels: {{a: b}}{TAIL}",
+            f"{HEAD}\n    metadata:\n      annotations: {{{MARK}}}\n      labels: {{a: b}}{TAIL}",
+        ),
+        (
+            f"{HEAD}\n    metadata:\n      annotations: null{TAIL}",
+            f"{HEAD}\n    metadata:\n      annotations: {{{MARK}}}{TAIL}",
+        ),
+        (
+            f"{HEAD}\n    metadata: {{ labels: {{a: b}} }}{TAIL}",
+            f"{HEAD}\n    metadata: {{ annotations: {{{MARK}}}, labels: {{a: b}} }}{TAIL}",
+        ),
+        (
+            f"{HEAD}\n    metadata: ~{TAIL}",
+            f"{HEAD}\n    metadata: {{annotations: {{{MARK}}}}}{TAIL}",
+        ),
+        (
+            f"{HEAD}\n    metadata:\n      annotations:\n        {ANNOTATION}: old{TAIL}",
+            f"{HEAD}\n    metadata:\n      annotations:\n        {ANNOTATION}: SUM{TAIL}",
+        ),
+        ((HEAD + TAIL).replace("\n", "\r\n"), None),
+    ],
+)
+@pytest.mark.parametrize("in_list", [False, True])
+def test_all_other_bytes_stay(before: str, after: str | None, in_list: bool) -> None:
+    """Comments, quotes, order and line ends: in the text the annotation is added, and no more."""
+    if after is None:
+        inserted = f"\r\n    metadata:\r\n      annotations:\r\n        {MARK}"
+        after = before.replace("template:", f"template:{inserted}")
+    if in_list:
+        before, after = ("- " + text.replace("\n", "\n  ").rstrip(" ") for text in (before, after))
+        head = "kind: ResourceList\nfunctionConfig: {kind: x}\nitems:\n"
+        (item,) = read(head + before).items
+    else:
+        item = only(before)
+    done = stamped(item, [STAMP])[0].raw
+    (found,) = re.findall("[0-9a-f]{32}", done)
+    wanted = after.replace("SUM", found)
+    if f"{ANNOTATION}: old" in before:  # without quotes before, and so in them only where needed
+        done = done.replace(f'"{found}"', found)
+    assert done == wanted
+
+
+def test_json_stays_json() -> None:
+    """And so does JSON over several lines."""
+    value = only(WORKLOAD).document.value()
+    for indent in (None, 2):
+        text = json.dumps(value, indent=indent, ensure_ascii=False) + "\n"
+        done = stamped(only(text), [STAMP])[0].raw
+        back = json.loads(done)
+        del back["spec"]["template"]["metadata"]
+        assert back == value
+
+
+def test_what_cannot_be_changed_in_place() -> None:
+    """An alias on the way: refused with its position, and nothing half done."""
+    text = (
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {namespace: production}\n"
+        "x: &t {spec: {containers: [{envFrom: [{secretRef: {name: db}}]}]}}\nspec: {template: *t}\n"
+    )
+    with pytest.raises(SpecError, match=r"an alias leads to it .*\[in-place\]"):
+        stamped(only(text), [STAMP])
+
+
+def placed(prefixes: str = "", suffixes: str = "", ref: str = "db") -> Any:
+    """A workload that one use of a base has."""
+    value = only(WORKLOAD.replace("name: db", f"name: {ref}")).document.value()
+    internal = "internal.config.kubernetes.io/"
+    marks = {f"{internal}prefixes": prefixes, f"{internal}suffixes": suffixes}
+    value["metadata"]["annotations"] = {name: text for name, text in marks.items() if text}
+    return only(json.dumps(value, ensure_ascii=False))
+
+
+def use(name: str, digit: str, prefixes: str = "", suffixes: str = "") -> Stamp:
+    """The Secret of one use of a base."""
+    found = affixes(
+        {
+            "internal.config.kubernetes.io/prefixes": prefixes,
+            "internal.config.kubernetes.io/suffixes": suffixes,
+        }
+    )
+    return Stamp("production", frozenset({"db", name}), digit * 32, found)
+
+
+@pytest.mark.parametrize(
+    ("workload", "meant"),
+    [
+        (placed("a-,p-"), "a"),
+        (placed("b-,p-"), "b"),
+        (placed("a-,p-", "-x"), "a"),
+        (placed("p-", "-c"), "c"),
+        (placed(ref="b-db"), "b"),
+        (placed(ref="a-db"), "a"),
+        (placed("z-"), "abc"),  # kustomize would not know either: nobody restarts too seldom
+    ],
+)
+def test_one_base_that_is_used_several_times(workload: Any, meant: str) -> None:
+    """Each workload has the checksum of its own use's Secret, as kustomize renames references."""
+    uses = {
+        "a": use("a-db", "a", "a-,p-"),
+        "b": use("b-db", "b", "b-,p-"),
+        "c": use("db-c", "c", "p-", "-c"),
+    }
+    alone = [stamped(workload, [uses[name]])[0].raw for name in meant]
+    together = stamped(workload, list(uses.values()))[0].raw
+    if len(meant) == 1:
+        assert together == alone[0]
+    else:
+        assert together not in alone
 
 
 def test_in_a_list() -> None:

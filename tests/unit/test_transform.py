@@ -9,17 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from krmfn import resourcelist
 from krmfn.build.answer import seal
+from krmfn.build.transform import Transformed, transform
+from krmfn.crypto.unseal import load_private_keys, unseal
 from krmfn.deadline import Deadline
 from krmfn.errors import Failure
-from krmfn.overlay import Overlay
-from krmfn.providers.base import Surroundings
-from krmfn.sealedsecret import PREVIOUS_KINDS, PREVIOUS_NAMES, PREVIOUS_NAMESPACES, claim_companion
+from krmfn.kustomize.kustomization import Overlay
+from krmfn.objects import stream
+from krmfn.objects.sealed_secret import (
+    PREVIOUS_KINDS,
+    PREVIOUS_NAMES,
+    PREVIOUS_NAMESPACES,
+    claim_companion,
+)
 from krmfn.spec.parse import parse
 from krmfn.spec.transformer import SealedSecretTransformer
-from krmfn.transform import Transformed, transform
-from krmfn.unseal import load_private_keys, unseal
+from krmfn.stores.store import Surroundings
 from tests.support.memory_store import MemorySpec, registered
 
 if TYPE_CHECKING:
@@ -88,7 +93,7 @@ def run(
     warnings: list[str] | None = None,
 ) -> Transformed:
     """The documents, transformed."""
-    items = resourcelist.stream("\n---\n".join([*documents, ""]))
+    items = stream.stream("\n---\n".join([*documents, ""]))
     here = Path.cwd()
     around = Surroundings(
         environ or {}, Deadline(60), here, here, [] if warnings is None else warnings
@@ -263,3 +268,87 @@ def test_a_claim_that_is_no_claim(stores: list[MemoryStore]) -> None:
     """Its mistakes are told, and nothing is sealed."""
     assert "spec.sealing: unknown field" in lines(claim(sealing={}))[0]
     assert stores == []
+
+
+def made(
+    kind: str = "Secret", name: str = "db", namespace: str = "production", **annotations: str
+) -> str:
+    """A Secret or SealedSecret beside the claims."""
+    version = "v1" if kind == "Secret" else "bitnami.com/v1alpha1"
+    metadata: dict[str, Any] = {"name": name, "annotations": annotations}
+    metadata |= {"namespace": namespace} if namespace else {}
+    return json.dumps({"apiVersion": version, "kind": kind, "metadata": metadata})
+
+
+def listed(*items: str, kind: str = "List") -> str:
+    """A list of them."""
+    return json.dumps({"apiVersion": "v1", "kind": kind, "items": [json.loads(i) for i in items]})
+
+
+@pytest.mark.parametrize(
+    ("others", "first"),
+    [
+        ([claim()], "two SecretClaims"),
+        ([made()], "Secret/db and this SecretClaim"),
+        ([made(namespace="")], "Secret/db and this SecretClaim"),
+        ([made("SealedSecret")], "SealedSecret/db and this SecretClaim"),
+        ([listed(made())], "Secret/db and this SecretClaim"),
+        ([listed(made("SealedSecret"))], "SealedSecret/db and this SecretClaim"),
+        ([listed(listed(claim()))], "two SecretClaims"),
+        ([claim(nameSuffixHash=True)], "two SecretClaims"),
+    ],
+)
+def test_two_makers_of_one_secret(stores: list[MemoryStore], others: list[str], first: str) -> None:
+    """Both are named, and what helps; no store is opened."""
+    (line,) = lines(claim(), *others)
+    assert line.startswith(f"SecretClaim/db: {first} make one Secret, production/db; ")
+    assert "$patch: delete" in line
+    assert line.endswith("[ambiguous-producer]")
+    assert not stores
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        made(name="other"),
+        made(namespace="staging"),
+        made(**LOCAL),  # a name companion
+        made(**{"sealedsecrets.bitnami.com/managed": "true"}),
+        made(**{"sealedsecrets.bitnami.com/patch": "true"}),
+        made("ConfigMap"),
+        made("SealedSecret", namespace="staging"),
+        claim("other"),
+        claim(namespace="staging"),
+    ],
+)
+def test_no_second_maker(stores: list[MemoryStore], other: str) -> None:
+    """Another name or namespace, a companion, and a Secret that the controller is to take over."""
+    assert run(claim(), other).sealed[0]["metadata"]["name"] == "db"
+
+
+def test_claims_inside_of_lists(stores: list[MemoryStore]) -> None:
+    """They are sealed; what stood beside them is kept, in its order; other lists stay as they came."""
+    inner = listed(claim("b", namespace="staging"), made("ConfigMap", "x"), kind="SecretClaimList")
+    other = listed(made("ConfigMap", "y"))
+    done = run(made("ConfigMap", "a"), listed(claim(), made("ConfigMap", "c"), inner), other)
+    places = [(o["metadata"]["namespace"], o["metadata"]["name"]) for o in done.sealed]
+    assert places == [("production", "db"), ("staging", "b")]
+    assert [i.header().get("metadata", {}).get("name") for i in done.kept[:-1]] == ["a", "c", "x"]
+    assert done.kept[-1].raw.strip() == other
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("name", {"a": "b"}), ("name", 5), ("namespace", ["x"]), ("kind", {"a": 1}), ("name", True)],
+)
+def test_what_is_called_by_no_text(stores: list[MemoryStore], field: str, value: Any) -> None:
+    """A Secret beside a claim; one line, and nothing as Python writes it."""
+    one = json.loads(made(name="other"))
+    if field == "kind":
+        one = {"apiVersion": "v1", "kind": "List", "items": [one | {"kind": value}]}
+    else:
+        one["metadata"][field] = value
+    (line,) = lines(claim(), json.dumps(one))
+    assert "it is no text, found " in line
+    assert line.endswith("[object]")
+    assert "{'" not in line

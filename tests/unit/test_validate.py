@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from krmfn.resourcelist import stream
-from krmfn.sealedsecret import name_companion, sealed_secret, skip_marker
-from krmfn.validate import FUNCTIONS, Verdict, validate
+from krmfn.build.validate import FUNCTIONS, Verdict, validate
+from krmfn.errors import SpecError
+from krmfn.objects.sealed_secret import name_companion, sealed_secret, skip_marker
+from krmfn.objects.stream import stream
 
 F1, F2 = "a" * 64, "b" * 64
 
@@ -134,12 +135,12 @@ def test_a_plain_secret(field: str) -> None:
         field: {"k": "CANARY"},
     }
     (line,) = lines(check(secret))
-    assert line.startswith("Secret/s: it stands in clear in the output")
+    assert line.startswith("Secret/s: it is unencrypted in the output")
     assert "CANARY" not in line
     warned = check(secret, plain_secrets="warn")
     assert (warned.findings, warned.warnings) == (
         [],
-        ["Secret/s: it stands in clear in the output"],
+        ["Secret/s: it is unencrypted in the output"],
     )
     assert check(secret, plain_secrets="allow") == Verdict()
     local = copy.deepcopy(secret)
@@ -174,3 +175,91 @@ def test_the_marker_that_was_left() -> None:
 def test_what_is_no_object() -> None:
     """Awkward documents are nobody's SealedSecret."""
     assert check("text", [1], {"kind": None}, {"kind": "Secret", "metadata": 1}) == Verdict()
+
+
+def listed(*items: Any, kind: str = "List") -> dict[str, Any]:
+    """A list of them."""
+    return {"apiVersion": "v1", "kind": kind, "items": list(items)}
+
+
+PLAIN = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"a": "QQ=="}}
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        listed(PLAIN),
+        listed(listed(PLAIN)),
+        listed({"metadata": PLAIN["metadata"], "data": PLAIN["data"]}, kind="SecretList"),
+        listed(PLAIN, kind="AnythingList"),
+    ],
+)
+def test_lists_are_looked_into(whole: dict[str, Any]) -> None:
+    """For Secrets, claims, configurations and what was moved."""
+    assert lines(check(whole)) == lines(check(PLAIN)) != []
+    version = "krmfn.dev/v1alpha1"
+    claim = {"apiVersion": version, "kind": "SecretClaim", "metadata": {"name": "c"}}
+    config = {"apiVersion": version, "kind": "SealedSecretTransformer", "metadata": {"name": "c"}}
+    moved = copy.deepcopy(sealed())
+    moved["metadata"]["name"] = "other"
+    for one in (claim, config, moved):
+        assert lines(check(listed(one))) == lines(check(one)) != []
+
+
+ENC = "ENC[AES256_GCM,data:QUJD,iv:QUJD,tag:QUJD,type:str]"
+SOPS = {"mac": ENC, "version": "3.9.0"}
+
+
+@pytest.mark.parametrize(
+    ("change", "plain"),
+    [
+        ({"stringData": {"a": ENC}, "sops": SOPS}, False),
+        ({"data": {"a": ENC, "b": ENC}, "sops": SOPS}, False),
+        ({"stringData": {"a": ENC, "b": "canary"}, "sops": SOPS}, True),
+        ({"stringData": {"a": ENC}}, True),
+    ],
+)
+def test_a_secret_of_sops(change: dict[str, Any], plain: bool) -> None:
+    """Flux decrypts it: it is unencrypted only where a value is, or where no sops block says how."""
+    one = {k: v for k, v in PLAIN.items() if k != "data"} | change
+    assert ["[plain-secret]" in line for line in lines(check(one))] == [True] * plain
+
+
+@pytest.mark.parametrize(
+    ("objects", "found"),
+    [
+        (["Secret", "SealedSecret"], 1),
+        (["SealedSecret", "SealedSecret"], 1),
+        (["SealedSecret", "list"], 1),
+        (["SealedSecret", "other"], 0),
+        (["SealedSecret", "companion"], 0),
+        (["SealedSecret", "managed"], 0),
+        (["SealedSecret"], 0),
+    ],
+)
+def test_two_makers(objects: list[str], found: int) -> None:
+    """All that can be said of a generator under kustomize alone."""
+    place = {"name": "db", "namespace": "production"}
+    secret: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret", "metadata": place}
+    managed = {"annotations": {"sealedsecrets.bitnami.com/managed": "true"}}
+    values: dict[str, Any] = {
+        "Secret": secret,
+        "SealedSecret": sealed(),
+        "list": listed(sealed()),
+        "other": sealed(name="other"),
+        "companion": name_companion(sealed()),
+        "managed": secret | {"metadata": place | managed},
+    }
+    verdict = check(*[values[name] for name in objects])
+    assert [f.id for f in verdict.findings] == ["ambiguous-producer"] * found
+    assert all("production/db" in line and "$patch: delete" in line for line in lines(verdict))
+
+
+@pytest.mark.parametrize("kind", ["Secret", "ConfigMap", "SecretClaim", "SealedSecret"])
+@pytest.mark.parametrize("name", [{"a": {"b": "c"}}, ["x"], 5, True])
+def test_a_name_that_is_no_text(kind: str, name: Any) -> None:
+    """One line, also inside a list; never as Python writes it."""
+    one = {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}}
+    for value in (one, listed(one)):
+        with pytest.raises(SpecError, match=r"metadata\.name: it is no text, found .*\[object\]"):
+            check(value)

@@ -1,0 +1,123 @@
+"""Kubernetes objects as values: lists taken apart; kind, place and annotations of an object. Pure.
+
+Rules enforced here: every reader of a stream takes lists apart in this one way; a name that is no
+text is an error with its place, and never printed as Python writes it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from krmfn.documents.strict import mapping
+from krmfn.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Object: TypeAlias = "dict[str, Any]"
+Path: TypeAlias = "tuple[str | int, ...]"
+
+_LIST = "List"
+_FOUND = {bool: "true or false", int: "a number", float: "a number", list: "a list"}
+
+
+class Place(NamedTuple):
+    """Where an object is in a cluster; the namespace is empty where the object names none."""
+
+    namespace: str
+    name: str
+
+
+def each(value: Any, path: Path = ()) -> Iterator[tuple[Path, Object]]:
+    """Yield each object of a document with its path in the document.
+
+    The entries of a ``List``, or of a list of one kind such as ``SecretList``, are objects of their
+    own, also inside of another list. An entry that names no kind has that of its list, as the API
+    server's answers mean it. What is no mapping is left out.
+    """
+    if not isinstance(value, dict):
+        return
+    items = list_items(value)
+    if items is None:
+        yield path, value
+        return
+    inherited = _inherited(value)
+    for number, item in enumerate(items):
+        if isinstance(item, dict):
+            yield from each({**inherited, **item}, (*path, "items", number))
+
+
+def list_items(value: Any) -> list[Any] | None:
+    """Return the entries of a list; None for any other object."""
+    found = mapping(value)
+    kind, items = found.get("kind"), found.get("items")
+    if isinstance(kind, str) and may_be_list(kind) and isinstance(items, list):
+        return items
+    return None
+
+
+def may_be_list(kind: str) -> bool:
+    """Return whether an object of this kind is a list, if it has ``items``."""
+    return kind.endswith(_LIST)
+
+
+def _inherited(value: Object) -> Object:
+    """``apiVersion`` and ``kind`` of the entries of a list of one kind."""
+    kind = str(value["kind"]).removesuffix(_LIST)
+    return {"apiVersion": value.get("apiVersion"), "kind": kind} if kind else {}
+
+
+def metadata_of(value: Any) -> Object:
+    """Return the object's metadata; empty when there is none."""
+    return mapping(mapping(value).get("metadata"))
+
+
+def annotations_of(value: Any) -> Object:
+    """Return the object's own annotations; empty when there are none."""
+    return mapping(metadata_of(value).get("annotations"))
+
+
+def kind_of(value: Any, where: str = "") -> str:
+    """Return the object's kind; empty when it names none.
+
+    Raises:
+        SpecError: it is no text.
+    """
+    return text(mapping(value).get("kind"), "kind", where)
+
+
+def place_of(value: Any, where: str = "") -> Place:
+    """Return the object's namespace and name; each empty when it names none.
+
+    Args:
+        where: the object's file or place, for the error.
+
+    Raises:
+        SpecError: one of them is no text.
+    """
+    own = metadata_of(value)
+    kind = mapping(value).get("kind")
+    place = ": ".join(part for part in (where, kind if isinstance(kind, str) else "") if part)
+    name = text(own.get("name"), "metadata.name", place)
+    place += f"/{name}" if place and name else ""
+    return Place(text(own.get("namespace"), "metadata.namespace", place), name)
+
+
+def group_of(api_version: str) -> str:
+    """Return the group of an ``apiVersion``; ``core`` for the one without a name."""
+    return api_version.rpartition("/")[0] or "core"
+
+
+def text(value: Any, key: str, where: str = "") -> str:
+    """Return a field that has to be text; null and an absent one are empty.
+
+    Raises:
+        SpecError: ``object``, it is something else.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    found = _FOUND.get(type(value), "an object")
+    remedy = "" if isinstance(value, dict | list) else "put it in quotes"
+    raise SpecError("object", "it is no text", where=where, key=key, found=found, remedy=remedy)
