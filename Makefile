@@ -10,7 +10,7 @@ UV := $(CACHE)/uv-0.13.9
 RELEASE := $(CACHE)/release-$(shell sha256sum requirements-release.txt | cut -c 1-12)
 DOCS := $(CACHE)/docs-$(shell sha256sum requirements-docs.txt | cut -c 1-12)
 COUNTING := --cov --cov-report=
-CORE := --include='krmfn/*' --omit='krmfn/cli/*,krmfn/providers/*'
+CORE := --include='krmfn/*' --omit='krmfn/cli/*,krmfn/stores/*'
 
 # The functions that kustomize starts, and the tools of the wheels, are found by their bare names.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -84,7 +84,7 @@ coverage:
 
 # What the branches come to, after `make test-all ARGS='$(COUNTING)'`.
 counted: $(READY)
-	@$(BIN)/coverage report --include='krmfn/cli/*,krmfn/providers/*'
+	@$(BIN)/coverage report --include='krmfn/cli/*,krmfn/stores/*'
 	@$(BIN)/coverage report $(CORE)
 	@$(BIN)/coverage json --quiet -o - $(CORE) | $(BIN)/python .ci/branches.py 95
 

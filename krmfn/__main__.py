@@ -14,7 +14,7 @@ import sys
 import time
 from typing import Any, NoReturn
 
-from krmfn import interrupt, streams
+from krmfn.process import interrupt, streams
 
 START = time.monotonic()
 _REFUSED = b"[error] krmfn: no memory or no file descriptor is left; raise ulimit [environment]\n"
@@ -67,7 +67,7 @@ def _close_off() -> None:
 
 def _clean() -> None:
     """Remove private folders that a block could not remove itself; never raises."""
-    if module := sys.modules.get("krmfn.private"):
+    if module := sys.modules.get("krmfn.files.private"):
         module.remove_all()
 
 
@@ -83,10 +83,10 @@ def _run(arguments: list[str]) -> int:
     try:
         streams.prepare()
         if _is_function(arguments):
-            from krmfn import fn
+            from krmfn import function
             from krmfn.deadline import Deadline
 
-            return fn.main(arguments, Deadline.from_environment(START))
+            return function.main(arguments, Deadline.from_environment(START))
         from krmfn import cli
 
         return cli.main(arguments, START)
@@ -112,8 +112,8 @@ def _unexpected(error: BaseException) -> int:
 
     An exception's text can quote a value, so a bug shows its type and place only.
     """
-    from krmfn.environment import explain
     from krmfn.errors import BUG_EXIT_CODE, Failure
+    from krmfn.process.environment import explain
 
     failure = error if isinstance(error, Failure) else explain(error)
     if failure is not None:

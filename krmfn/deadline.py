@@ -8,8 +8,8 @@ import sys
 import threading
 import time
 
-from krmfn import interrupt
 from krmfn.errors import DeadlineError, SpecError
+from krmfn.process import interrupt
 
 DEFAULT_SECONDS = 45.0
 VARIABLE = "KRMFN_DEADLINE"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from krmfn.words import printable
+from krmfn.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

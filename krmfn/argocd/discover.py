@@ -12,18 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn import strictyaml
+from krmfn.documents import strict
+from krmfn.documents.strict import mapping
 from krmfn.errors import KrmfnError
+from krmfn.files.read import read_file
+from krmfn.kustomize.kustomization import FILE_NAMES, LISTS
 from krmfn.objects.kinds import each, kind_of
-from krmfn.paths import read_file
-from krmfn.strictyaml import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# As in `krmfn.overlay` and `krmfn.spec`, which import what takes longer than the whole search.
-FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
-LISTS = ("generators", "transformers", "validators")
 GROUP = "krmfn.dev/"
 DIRECTORIES = ("resources", "bases", "components")
 MAX_FILES = 2_000
@@ -73,7 +71,7 @@ class Search:
         file = next((place / name for name in FILE_NAMES if (place / name).is_file()), None)
         if file is None:
             return
-        value = mapping(strictyaml.load(self._read(file), self._short(file)))
+        value = mapping(strict.load(self._read(file), self._short(file)))
         for name in (*LISTS, *DIRECTORIES):
             entries = value.get(name)
             for entry in entries if isinstance(entries, list) else ():
@@ -107,7 +105,7 @@ def _kinds(content: bytes, name: str) -> Iterator[str]:
     """Kinds of krmfn's in a YAML stream; one that does not name the group is not parsed."""
     if GROUP.encode() not in content:
         return
-    for document in strictyaml.documents(content, name):
+    for document in strict.documents(content, name):
         for _, one in each(document.value()):
             if str(one.get("apiVersion")).startswith(GROUP):
                 yield kind_of(one, name)

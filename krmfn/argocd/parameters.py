@@ -11,11 +11,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from krmfn import strictyaml
-from krmfn.argocd.discover import FILE_NAMES
+from krmfn.documents import strict
 from krmfn.errors import KrmfnError, SpecError
-from krmfn.paths import read_repository_file
-from krmfn.words import printable
+from krmfn.files.read import read_repository_file
+from krmfn.kustomize.kustomization import FILE_NAMES
+from krmfn.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +73,7 @@ def announcement(directory: Path, root: Path) -> list[dict[str, str]]:
     file = next((name for name in FILE_NAMES if (directory / name).is_file()), "")
     try:
         content = read_repository_file(file, base=directory, root=root, key="") if file else b""
-        value = strictyaml.mapping(strictyaml.load(content, file)) if file else {}
+        value = strict.mapping(strict.load(content, file)) if file else {}
     except KrmfnError:
         return []
     return [_REORDER] if file and not value.get("sortOptions") else []

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from krmfn import strictyaml
+from krmfn.documents import strict
+from krmfn.documents.strict import mapping
 from krmfn.errors import SpecError
 from krmfn.spec.catalogue import CatalogueSpec
 from krmfn.spec.parse import check
-from krmfn.strictyaml import mapping
 
 if TYPE_CHECKING:
     from krmfn.audit.objects import Resource
@@ -27,7 +27,7 @@ def annotated(resource: Resource) -> CatalogueSpec | None:
     if resource.group_kind != CRD or not isinstance(text, str):
         return None
     where = f"{resource.title}: {ANNOTATION}"
-    found = list(strictyaml.documents(text, where))
+    found = list(strict.documents(text, where))
     if len(found) != 1:
         raise SpecError("yaml", "one document is expected", where=where)
     (one,) = found

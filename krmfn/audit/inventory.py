@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from krmfn.secrettypes import type_for
+from krmfn.objects.secret_types import type_for
 
 if TYPE_CHECKING:
     from krmfn.audit.findings import Finding

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from krmfn.audit.objects import Resource
     from krmfn.audit.productions import Production
     from krmfn.audit.references import Reference
-    from krmfn.resourcelist import Item
+    from krmfn.objects.stream import Item
     from krmfn.spec.catalogue import SecretCatalogue
     from krmfn.spec.validator import Assumption
 

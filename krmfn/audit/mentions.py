@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from krmfn import fieldpath, strictyaml
+from krmfn import fieldpath
+from krmfn.documents import strict
 from krmfn.errors import SpecError
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _inside(value: Any) -> Iterator[str]:
 def _parsed(text: str) -> Any:
     """A text that is YAML itself, such as a chart's values."""
     try:
-        value = strictyaml.load(text, "text")
+        value = strict.load(text, "text")
     except SpecError:
         return None
     return value if isinstance(value, (dict, list)) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from krmfn.documents.strict import mapping
 from krmfn.objects.kinds import (
     annotations_of,
     each,
@@ -14,13 +15,12 @@ from krmfn.objects.kinds import (
     metadata_of,
     place_of,
 )
-from krmfn.sealedsecret import LOCAL_CONFIG, PREVIOUS_NAMES
-from krmfn.strictyaml import mapping
+from krmfn.objects.sealed_secret import LOCAL_CONFIG, PREVIOUS_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from krmfn.resourcelist import Item
+    from krmfn.objects.stream import Item
 
 ORIGIN = "config.kubernetes.io/origin"
 

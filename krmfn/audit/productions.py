@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from krmfn import fieldpath, sealedsecret
+from krmfn import fieldpath
 from krmfn.audit.entries import Scope
-from krmfn.spec.base import API_VERSION
+from krmfn.documents.strict import mapping
+from krmfn.names import API_VERSION, CLAIM
+from krmfn.objects import sealed_secret
 from krmfn.spec.catalogue import Producer
-from krmfn.strictyaml import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -81,9 +82,9 @@ class Production:
 def productions(resource: Resource, entries: Entries) -> Iterator[Production]:
     """The Secrets that an object makes."""
     kind, version = resource.kind, resource.value["apiVersion"]
-    if kind == sealedsecret.KIND and version == sealedsecret.API_VERSION:
+    if kind == sealed_secret.KIND and version == sealed_secret.API_VERSION:
         yield _sealed(resource)
-    elif kind == "SecretClaim" and version == API_VERSION:
+    elif kind == CLAIM and version == API_VERSION:
         yield _claim(resource)
     elif kind == "Secret" and version == "v1":
         yield _plain(resource)

@@ -11,9 +11,10 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from krmfn import fieldpath, strictyaml
+from krmfn import fieldpath
 from krmfn.audit.entries import Scope
 from krmfn.audit.shapes import helm_shapes, keyed_shapes, shapes
+from krmfn.documents import strict
 from krmfn.errors import SpecError
 from krmfn.fieldpath import dotted, first
 from krmfn.spec.catalogue import Consumer
@@ -223,7 +224,7 @@ def _values(here: Any) -> Any:
     """The values of a chart; nothing where a text is not YAML."""
     if isinstance(here, str):
         try:
-            return strictyaml.load(here, "values")
+            return strict.load(here, "values")
         except SpecError:
             return None
     if isinstance(here, dict) and here.keys() <= {"name", "value", "forceString"}:

@@ -10,11 +10,12 @@ import posixpath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from krmfn import __version__, strictyaml
+from krmfn import __version__
 from krmfn.audit.objects import ORIGIN
 from krmfn.audit.rules import RULES
+from krmfn.documents import strict
+from krmfn.documents.strict import mapping
 from krmfn.errors import CATALOGUE, SpecError
-from krmfn.strictyaml import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +92,7 @@ def _result(finding: Finding, number: int, source: str, *, lines: bool) -> dict[
 def _origin(finding: Finding) -> str:
     text = finding.resource.annotations.get(ORIGIN) if finding.resource else None
     try:
-        origin = mapping(strictyaml.load(str(text or ""), ORIGIN))
+        origin = mapping(strict.load(str(text or ""), ORIGIN))
     except SpecError:
         return ""
     path = origin.get("path")

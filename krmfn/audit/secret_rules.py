@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from krmfn.audit.findings import Finding
 from krmfn.audit.judge import lacking
 from krmfn.audit.rule import about_secret, nearest, rule, unmet
-from krmfn.secrettypes import missing_keys
+from krmfn.objects.secret_types import missing_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

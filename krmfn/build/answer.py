@@ -12,27 +12,27 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from krmfn import resourcelist
-from krmfn.auditing import enforce
-from krmfn.certificate_source import load_certificate
+from krmfn.audit.enforce import enforce
+from krmfn.build.namespace import choose_namespace
+from krmfn.build.transform import transform
+from krmfn.build.validate import validate
 from krmfn.errors import SpecError, raise_all
-from krmfn.overlay import choose_namespace
-from krmfn.pipeline import Sealed, generate
-from krmfn.plan import Plan, make_plan
-from krmfn.providers.base import Surroundings
-from krmfn.resolve import Stores
-from krmfn.sealedsecret import claim_companion, name_companion, skip_marker
+from krmfn.objects import stream
+from krmfn.objects.sealed_secret import claim_companion, name_companion, skip_marker
+from krmfn.plan.make import Plan, make_plan
+from krmfn.sealing.pipeline import Sealed, generate
+from krmfn.sealing.read import Stores
+from krmfn.sealing.recipient import load_certificate
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import parse
 from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
 from krmfn.spec.validator import SealedSecretValidator
-from krmfn.transform import transform
-from krmfn.validate import validate
+from krmfn.stores.store import Surroundings
 
 if TYPE_CHECKING:
     from krmfn.errors import Failure
-    from krmfn.overlay import Overlay
-    from krmfn.resourcelist import Item
+    from krmfn.kustomize.kustomization import Overlay
+    from krmfn.objects.stream import Item
 
 GENERATOR, VALIDATOR = "SealedSecretGenerator", "SealedSecretValidator"
 # Makes the SealedSecrets of a plan, in its order.
@@ -78,7 +78,7 @@ def answer(call: Call, overlay: Overlay, around: Surroundings, seal: Seal = seal
     config = parse(call.config)
     if isinstance(config, SealedSecretGenerator):
         made = _generate(planned(config, call, overlay, around), around, seal)
-        return Answer(resourcelist.write(made))
+        return Answer(stream.write(made))
     if isinstance(config, SealedSecretTransformer):
         return _transform(config, call, overlay, around, seal)
     if isinstance(config, SecretClaim):
@@ -139,9 +139,9 @@ def _transform(
     done = transform(call.items, config, overlay, around, seal)
     made = [*done.sealed, *done.companions, skip_marker()]
     if call.indent is None:
-        text = resourcelist.rewrite_stream(done.kept, made)
+        text = stream.rewrite_stream(done.kept, made)
     else:
-        text = resourcelist.rewrite(done.kept, made, call.indent)
+        text = stream.rewrite(done.kept, made, call.indent)
     return Answer(text, done.digests)
 
 

@@ -11,16 +11,16 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from krmfn.build.rehearse import suffix_of
+from krmfn.documents.strict import mapping
 from krmfn.errors import PolicyError
-from krmfn.sealedsecret import OPEN_KEYS
-from krmfn.strictyaml import mapping
+from krmfn.objects.sealed_secret import OPEN_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from krmfn.build.serve import Called
-    from krmfn.plan import Plan
-    from krmfn.resourcelist import Item
+    from krmfn.objects.stream import Item
+    from krmfn.plan.make import Plan
 
 
 _SHORTEST = 10  # characters of a hash suffix

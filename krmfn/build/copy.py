@@ -15,21 +15,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from krmfn.documents.strict import mapping
 from krmfn.errors import SpecError
-from krmfn.kustomize.fields import LISTS
 from krmfn.kustomize.functions import FUNCTION_ANNOTATIONS, Function, functions
 from krmfn.kustomize.judge import dump
+from krmfn.kustomize.kustomization import LISTS
 from krmfn.kustomize.limits import Limits
 from krmfn.kustomize.reach import functions_in, measure, reach, take
-from krmfn.spec.base import API_VERSION
-from krmfn.strictyaml import mapping
+from krmfn.names import API_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from krmfn import strictyaml
+    from krmfn.documents import strict
     from krmfn.kustomize.reach import Entry, Reached, Tree
-    from krmfn.resourcelist import Item
+    from krmfn.objects.stream import Item
 
 __all__ = ["LOADED", "Config", "Copy", "Limits", "copy"]
 
@@ -45,7 +45,7 @@ class Config:
         value: as judged, without its function annotation.
         directory: in the repository, of the kustomization that lists it.
         list: ``generators``, ``transformers`` or ``validators``.
-        where: ``file:line:column``, or the directory of configurations with kind and name.
+        where: ``file:line:column`` of the entry that lists it.
         stub: the number in its stub; the same as ``number``, but for a file that several
             kustomizations list.
     """
@@ -179,7 +179,7 @@ class _Writer:
         for entry in reached.entries:
             if entry.file is not None:
                 self.anew[entry.file] = self.stubs(reached, entry)
-            elif entry.directory is None:
+            elif entry.is_inline:
                 value[entry.mention.field][entry.mention.place] = self.stubs(reached, entry)
         self.anew[reached.file] = dump(value) + "\n"
 
@@ -219,7 +219,7 @@ class _Writer:
             function.value,
             reached.directory,
             entry.mention.field,
-            function.where,
+            entry.mention.where.removesuffix(f": {entry.mention.field}"),
             self.numbers.setdefault(key, number),
         )
         self.configs[number] = config
@@ -347,7 +347,7 @@ class _Writer:
         return self.loaded[directory]
 
 
-def _stubbing(config: Config, document: strictyaml.Document) -> str:
+def _stubbing(config: Config, document: strict.Document) -> str:
     """A transformer that makes a stub of one configuration in its directory."""
     value, metadata = config.value, config.value["metadata"]
     group, _, version = API_VERSION.partition("/")

@@ -14,9 +14,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from krmfn.build.serve import move
+from krmfn.build.validate import CLAIM_GROUP
+from krmfn.documents.strict import mapping
 from krmfn.errors import Finding, KrmfnError, PolicyError, SpecError, raise_all
-from krmfn.plan import KUSTOMIZE_OWN
-from krmfn.sealedsecret import (
+from krmfn.names import CLAIM
+from krmfn.objects.sealed_secret import (
     API_VERSION,
     CERTIFICATE,
     KIND,
@@ -25,18 +27,16 @@ from krmfn.sealedsecret import (
     scope_of,
     sealed_for,
 )
+from krmfn.plan.make import KUSTOMIZE_OWN
 from krmfn.spec.generator import ItemMetadata, Template
-from krmfn.strictyaml import mapping
-from krmfn.transform import CLAIM
-from krmfn.validate import CLAIM_GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from krmfn.build.serve import Called
-    from krmfn.plan import SealTarget
-    from krmfn.resourcelist import Item
-    from krmfn.sealedsecret import Object
+    from krmfn.objects.sealed_secret import Object
+    from krmfn.objects.stream import Item
+    from krmfn.plan.make import SealTarget
 
 # Annotations that only krmfn writes, and that say something of what it did in this run.
 OURS = (SEALED_FOR, CERTIFICATE)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from krmfn.build.one import Built, build
 from krmfn.build.sandbox import find_kustomize
 from krmfn.errors import Failure, SpecError
-from krmfn.paths import find_root
-from krmfn.providers.base import Surroundings
-from krmfn.providers.shared import StorePool
+from krmfn.files.read import find_root
+from krmfn.stores.pool import StorePool
+from krmfn.stores.store import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,34 +15,34 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from krmfn import resourcelist, tree
-from krmfn.basename import Names, names_in
 from krmfn.build import answer, finished
 from krmfn.build.bind import Binding
+from krmfn.build.copy import Limits, copy
 from krmfn.build.rehearse import suffix_of
 from krmfn.build.sandbox import Sandbox
-from krmfn.build.serve import Server
-from krmfn.build.standin import copy
+from krmfn.build.serve import Loader, Server
+from krmfn.build.validate import validate
 from krmfn.errors import Failure, KrmfnError, SpecError, raise_all
-from krmfn.overlay import Overlay, read_overlay
-from krmfn.paths import kept
-from krmfn.pipeline import permit, values
-from krmfn.platform_config import platform_of
-from krmfn.private import private_folder
+from krmfn.files.private import private_folder
+from krmfn.files.read import kept
+from krmfn.kustomize.kustomization import Overlay, read_overlay
+from krmfn.kustomize.renaming import Names, names_in
+from krmfn.objects import stream
+from krmfn.policy.file import platform_of
+from krmfn.sealing.pipeline import permit, values
 from krmfn.spec.parse import parse
 from krmfn.spec.validator import SealedSecretValidator
-from krmfn.validate import validate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from krmfn.build.copy import Copy
     from krmfn.build.serve import Called, Mode
-    from krmfn.build.standin import Copy
-    from krmfn.plan import Plan
-    from krmfn.providers.base import Surroundings
-    from krmfn.render import Rendered
-    from krmfn.resourcelist import Item
+    from krmfn.objects.stream import Item
+    from krmfn.plan.make import Plan
+    from krmfn.sealing.render import Rendered
+    from krmfn.stores.store import Surroundings
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Run:
     @cached_property
     def items(self) -> tuple[Item, ...]:
         """The finished stream."""
-        return resourcelist.stream(self.output, "the build")
+        return stream.stream(self.output, "the build")
 
 
 @dataclass(frozen=True)
@@ -109,22 +109,7 @@ class _Pass:
             Failure: of a call, else of kustomize.
         """
         server = Server(self.copied, self.around, mode, binding)
-        here, there = socket.socketpair()
-        with here, there:
-            try:
-                output = self.sandbox.run(
-                    self.copied.place,
-                    self.flags,
-                    channel=there,
-                    serve=lambda: server.serve(here),
-                )
-            except Failure:
-                if server.failure is not None:
-                    raise server.failure from None
-                raise
-        if server.failure is not None:
-            raise server.failure
-        return Run(output, server.calls)
+        return Run(_run(self.sandbox, self.copied.place, self.flags, server), server.calls)
 
     @property
     def validators(self) -> Iterator[SealedSecretValidator]:
@@ -197,7 +182,7 @@ def look_at(directory: Path, command: tuple[str, ...], around: Surroundings) -> 
         return Look(
             output,
             tuple(whole.validators),
-            names_in(tree.reach(whole.directory, around.root), whole.directory),
+            names_in(whole.copied.tree, whole.directory),
             _plans(run),
             frozenset(finished.data(one.object) for c in run.calls for one in c.made),
         )
@@ -228,6 +213,25 @@ def plans(
         run = whole.run("look")
         finished.check(run.items, run.calls, claims=False, governed=False)
         return _plans(run)
+
+
+def _run(sandbox: Sandbox, place: Path, flags: Sequence[str], server: Server) -> str:
+    """Run kustomize, and answer its calls.
+
+    Raises:
+        Failure: of a call, else of kustomize.
+    """
+    here, there = socket.socketpair()
+    with here, there:
+        try:
+            output = sandbox.run(place, flags, channel=there, serve=lambda: server.serve(here))
+        except Failure:
+            if server.failure is not None:
+                raise server.failure from None
+            raise
+    if server.failure is not None:
+        raise server.failure
+    return output
 
 
 def _plans(run: Run) -> list[tuple[Plan, Surroundings]]:
@@ -301,12 +305,12 @@ def _pass(
         sandbox = Sandbox(command, home, around.deadline, names)
         sandbox.prepare()
 
-        def load(place: Path) -> list[Item]:
-            return list(resourcelist.stream(sandbox.run(place, ()), "the build"))
+        def load(place: Path) -> tuple[Item, ...]:
+            loader = Loader(around)
+            _run(sandbox, place, (), loader)
+            return loader.items
 
-        limits = platform.spec.limits if platform else None
+        limits = Limits(add_input=platform.usage.add_input) if platform else Limits()
         copied = copy(directory, around.root, home, limits=limits, load=load)
-        if platform is not None:
-            platform.usage.add_input(copied.size)
         with kept():
             yield _Pass(copied, sandbox, flags, around, directory)

@@ -11,19 +11,19 @@ import secrets
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from krmfn import digest
-from krmfn.certificate_source import load_certificate
 from krmfn.errors import Failure, PolicyError
-from krmfn.pipeline import Sealed, object_of, under
-from krmfn.platform_config import platform_of
-from krmfn.resolve import Stores
-from krmfn.sealedsecret import CERTIFICATE, OPEN_KEYS
+from krmfn.objects.sealed_secret import CERTIFICATE, OPEN_KEYS
+from krmfn.policy.file import platform_of
+from krmfn.sealing import digest
+from krmfn.sealing.pipeline import Sealed, object_of, under
+from krmfn.sealing.read import Stores
+from krmfn.sealing.recipient import load_certificate
 from krmfn.spec.generator import PlatformCertificate, UrlCertificate
 from krmfn.spec.stores import StoreProperty
 
 if TYPE_CHECKING:
-    from krmfn.plan import Plan, SealTarget
-    from krmfn.providers.base import Surroundings
+    from krmfn.plan.make import Plan, SealTarget
+    from krmfn.stores.store import Surroundings
 
 _TAG = 16  # bytes of AES-GCM
 _LENGTH = 32  # of a value that only a read tells

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from krmfn.build import client
 from krmfn.build.client import CHANNEL
 from krmfn.errors import CATALOGUE, KrmfnError, SpecError
-from krmfn.spec.base import API_VERSION
+from krmfn.names import API_VERSION
 from krmfn.spec.parse import KINDS
 
 if TYPE_CHECKING:

@@ -12,34 +12,42 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from krmfn import resourcelist, strictyaml
 from krmfn.build import answer
 from krmfn.build.answer import Answer, Call
 from krmfn.build.client import CHUNK, SIZE
+from krmfn.build.copy import LOADED
 from krmfn.build.rehearse import rehearse
+from krmfn.build.transform import claims_of
+from krmfn.documents import strict
+from krmfn.documents.strict import mapping
 from krmfn.errors import Failure, SpecError
-from krmfn.overlay import read_overlay
-from krmfn.plan import plan_claims
-from krmfn.sealedsecret import IDENTITY, SEALED_FOR, claim_companion, name_companion, skip_marker
-from krmfn.spec.base import API_VERSION
+from krmfn.kustomize.kustomization import read_overlay
+from krmfn.names import API_VERSION, CLAIM
+from krmfn.objects import stream
+from krmfn.objects.sealed_secret import (
+    IDENTITY,
+    SEALED_FOR,
+    claim_companion,
+    name_companion,
+    skip_marker,
+)
+from krmfn.plan.make import plan_claims
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import name_of, parse
 from krmfn.spec.transformer import SealedSecretTransformer
 from krmfn.spec.validator import SealedSecretValidator
-from krmfn.strictyaml import mapping
-from krmfn.transform import CLAIM, claims_of
 
 if TYPE_CHECKING:
     import socket
 
     from krmfn.build.bind import Binding
-    from krmfn.build.standin import Config, Copy
-    from krmfn.overlay import Overlay
-    from krmfn.pipeline import Sealed
-    from krmfn.plan import Plan
-    from krmfn.providers.base import Surroundings
-    from krmfn.resourcelist import Item
-    from krmfn.sealedsecret import Object
+    from krmfn.build.copy import Config, Copy
+    from krmfn.kustomize.kustomization import Overlay
+    from krmfn.objects.sealed_secret import Object
+    from krmfn.objects.stream import Item
+    from krmfn.plan.make import Plan
+    from krmfn.sealing.pipeline import Sealed
+    from krmfn.stores.store import Surroundings
 
 Mode: TypeAlias = Literal["real", "rehearsal", "look", "claims-only"]
 # Stands for a namespace that is not known yet.
@@ -74,7 +82,11 @@ class Server:
     """
 
     def __init__(
-        self, copied: Copy, around: Surroundings, mode: Mode, binding: Binding | None = None
+        self,
+        copied: Copy | None,
+        around: Surroundings,
+        mode: Mode,
+        binding: Binding | None = None,
     ) -> None:
         self._copied = copied
         self._around = around
@@ -117,9 +129,9 @@ class Server:
         Raises:
             Failure: the call's own.
         """
-        config = self._config(Path(os.fsdecode(directory)), strictyaml.load(stub, "the call"))
+        config = self._config(Path(os.fsdecode(directory)), strict.load(stub, "the call"))
         kind = config.value.get("kind")
-        given = () if kind == answer.GENERATOR else resourcelist.stream(items, "the build")
+        given = () if kind == answer.GENERATOR else stream.stream(items, "the build")
         around = replace(self._around, base=config.directory)
         called = Called(config, given, around)
         number = len(self.calls)
@@ -140,11 +152,8 @@ class Server:
 
     def _config(self, directory: Path, stub: object) -> Config:
         """The judged configuration behind a stub, listed by the kustomization in a directory."""
-        number = mapping(mapping(stub).get("spec")).get("call")
-        config = self._copied.configs.get(number) if isinstance(number, int) else None
-        listed = self._copied.directories.get(directory)
-        kind = mapping(stub).get("kind")
-        if config is None or (listed, kind) != (config.directory, config.value.get("kind")):
+        config = self._copied.called(directory, stub) if self._copied else None
+        if config is None:
             raise SpecError("kustomize", "kustomize calls krmfn with what no kustomization lists")
         return config
 
@@ -171,7 +180,7 @@ class Server:
 
     def _advised(self, failure: Failure, config: Config) -> Failure:
         """The failure, with the line to move where a configuration stands too far inside."""
-        outermost = self._copied.directories[self._copied.place]
+        outermost = self._copied and self._copied.directories[self._copied.place]
         for error in failure.errors:
             if error.id == "namespace-missing" and config.directory != outermost:
                 error.remedy = move(config)
@@ -197,6 +206,31 @@ class Server:
                 raise SpecError("kustomize", "kustomize broke a call off")
             content += part
         return bytes(content)
+
+
+class Loader(Server):
+    """Answers the one call that shows what kustomize loads from a directory of configurations.
+
+    Attributes:
+        items: what it loads.
+    """
+
+    def __init__(self, around: Surroundings) -> None:
+        super().__init__(None, around, "look")
+        self.items: tuple[Item, ...] = ()
+
+    def answer(self, directory: bytes, stub: bytes, items: bytes) -> str:
+        """Keep the items, and give them back.
+
+        Raises:
+            SpecError: it is another call.
+        """
+        del directory
+        value = mapping(strict.load(stub, "the call"))
+        if mapping(value.get("spec")).get("call") != LOADED:
+            raise SpecError("kustomize", "a directory of configurations calls krmfn")
+        self.items = stream.stream(items, "the configurations")
+        return items.decode()
 
 
 def maker(calls: list[Called], sealed_for: str) -> Called | None:
@@ -228,7 +262,7 @@ def claims_only(call: Call, overlay: Overlay, around: Surroundings) -> str:
             for target, raw in zip(plan.targets, call.config["spec"]["secrets"], strict=True)
         ]
         companions = [_companion(mapping(claim["metadata"])) for claim in claims]
-        return resourcelist.write([*claims, *companions, skip_marker()])
+        return stream.write([*claims, *companions, skip_marker()])
     if not isinstance(config, SealedSecretTransformer):
         return answer.answer(call, overlay, around).text
     overlay.check_list(config.kind, config.metadata.name, "transformers")
@@ -241,7 +275,7 @@ def claims_only(call: Call, overlay: Overlay, around: Surroundings) -> str:
         for item in kept
         if (item.api_version, item.kind) == (API_VERSION, CLAIM)
     ]
-    return resourcelist.rewrite_stream(kept, [*companions, skip_marker()])
+    return stream.rewrite_stream(kept, [*companions, skip_marker()])
 
 
 def _claim(namespace: str, scope: str, mode: str, raw: Object) -> Object:

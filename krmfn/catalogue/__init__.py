@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from krmfn import strictyaml
+from krmfn.documents import strict
 from krmfn.spec.catalogue import SecretCatalogue
 from krmfn.spec.parse import check
 
@@ -55,7 +55,7 @@ def _load(name: str) -> SecretCatalogue:
 
 
 def _read(name: str) -> Any:
-    return strictyaml.load((FOLDER / f"{name}.yaml").read_text(), f"{name}.yaml")
+    return strict.load((FOLDER / f"{name}.yaml").read_text(), f"{name}.yaml")
 
 
 def of_user(content: bytes, name: str) -> list[SecretCatalogue]:
@@ -72,5 +72,5 @@ def of_user(content: bytes, name: str) -> list[SecretCatalogue]:
             where=name,
             position=document.position,
         )
-        for document in strictyaml.documents(content, name)
+        for document in strict.documents(content, name)
     ]

@@ -26,25 +26,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn import derive, strictjson, strictyaml
-from krmfn.atomic import File, replace_file, write_files
-from krmfn.certificate import choose
+from krmfn.crypto import derive
+from krmfn.crypto.certificate import choose
 from krmfn.deadline import Deadline
+from krmfn.documents import strict, strict_json
 from krmfn.errors import OutputError, ProviderError, SpecError
-from krmfn.paths import read_file
-from krmfn.providers.base import Number, Surroundings
-from krmfn.providers.canonical import canonical_path
-from krmfn.providers.credential import read_credential
+from krmfn.files.read import read_file
+from krmfn.files.write import File, replace_file, write_files
+from krmfn.sealing.values import canonical_json
 from krmfn.spec.parse import check
+from krmfn.spec.store_path import canonical_path
 from krmfn.spec.stores import AgeDocument, EnvCredential, FileCredential
-from krmfn.values import canonical_json
+from krmfn.stores.credential import read_credential
+from krmfn.stores.store import Number, Surroundings
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping
 
-    from krmfn.providers.age import AgeFile, Identity
-    from krmfn.providers.base import Json
+    from krmfn.stores.age.store import AgeFile, Identity
+    from krmfn.stores.store import Json
 
 VARIABLE = "KRMFN_AGE_IDENTITY"
 DERIVATION = "krmfn/derivation"
@@ -99,7 +100,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Init, set or get."""
     try:
-        importlib.import_module("krmfn.providers.age")
+        importlib.import_module("krmfn.stores.age.store")
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("krmfn"):
             raise
@@ -110,7 +111,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _init(arguments: argparse.Namespace) -> int:
-    from krmfn.providers.age import AgeFile, open_file, render_file
+    from krmfn.stores.age.store import AgeFile, open_file, render_file
 
     path = Path(arguments.file)
     bound = _bound_to(arguments)
@@ -228,7 +229,7 @@ def rewrite(
     path: Path, identities: list[Identity], file: AgeFile, new: Mapping[str, dict[str, Json]]
 ) -> None:
     """Put secrets, by path, into the encrypted file; whoever calls holds `alone`."""
-    from krmfn.providers.age import AgeFile, open_file, render_file
+    from krmfn.stores.age.store import AgeFile, open_file, render_file
 
     changed = AgeFile(file.frame, {**file.secrets, **new})
     content = render_file(changed)
@@ -269,12 +270,12 @@ def _parse_object(text: str) -> dict[str, Json]:
     """The JSON object that ``text`` is, numbers as text."""
 
     def number(found: str) -> Number:
-        if not isinstance(strictyaml.plain(found, Number), Number):
+        if not isinstance(strict.plain(found, Number), Number):
             raise SpecError("usage", "a number has an exponent or is none", remedy="quote it")
         return Number(found)
 
     try:
-        value = strictjson.loads(text, number)
+        value = strict_json.loads(text, number)
     except ValueError:
         value = None
     if not isinstance(value, dict):
@@ -316,7 +317,7 @@ def _text(fields: dict[str, Json], arguments: argparse.Namespace) -> str:
 
 
 def _opened(arguments: argparse.Namespace) -> tuple[list[Identity], AgeFile]:
-    from krmfn.providers.age import open_file
+    from krmfn.stores.age.store import open_file
 
     identities = _identities(arguments)
     content = read_file(Path(arguments.file), name=arguments.file, key="")
@@ -324,7 +325,7 @@ def _opened(arguments: argparse.Namespace) -> tuple[list[Identity], AgeFile]:
 
 
 def _identities(arguments: argparse.Namespace) -> list[Identity]:
-    from krmfn.providers.age import read_identities
+    from krmfn.stores.age.store import read_identities
 
     ref = (
         FileCredential(file=arguments.identity)

@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _discover(directory: Path) -> int:
     from krmfn.argocd.discover import Search
-    from krmfn.paths import find_root
+    from krmfn.files.read import find_root
 
     search = Search(find_root(directory, os.environ))
     found = search.first_use(directory)
@@ -51,7 +51,7 @@ def _discover(directory: Path) -> int:
 
 def _parameters() -> None:
     from krmfn.argocd.parameters import announcement
-    from krmfn.paths import find_root
+    from krmfn.files.read import find_root
 
     here = Path()
     print(json.dumps(announcement(here, find_root(here, os.environ))))

@@ -16,21 +16,21 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+from krmfn.audit.enforce import audit_stream
 from krmfn.audit.findings import Finding, place_of
 from krmfn.audit.inventory import inventory
 from krmfn.audit.rules import RULES, check
-from krmfn.auditing import audit_stream
+from krmfn.build.validate import validate
 from krmfn.cli.inputs import add_source, read_source
 from krmfn.errors import SpecError
-from krmfn.validate import validate
-from krmfn.words import counted
+from krmfn.text import counted
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
     from krmfn.audit.judge import Audit
-    from krmfn.resourcelist import Item
+    from krmfn.objects.stream import Item
 
 _WORDS = {
     "sealed": "sealed",

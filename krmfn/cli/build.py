@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krmfn.argocd import parameters
-from krmfn.atomic import File, write_files
 from krmfn.build.many import build_all
 from krmfn.build.sandbox import check_flags
 from krmfn.deadline import Deadline
 from krmfn.errors import SpecError
-from krmfn.words import counted
+from krmfn.files.write import File, write_files
+from krmfn.text import counted
 
 if TYPE_CHECKING:
     import argparse

@@ -16,18 +16,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn.atomic import File, write_files
-from krmfn.certificate import choose
-from krmfn.certificate_source import fetch_url
-from krmfn.cluster import NAMESPACE, SERVICE_NAMES, fetch_certificate
+from krmfn.cluster.api import NAMESPACE, SERVICE_NAMES, fetch_certificate
+from krmfn.crypto.certificate import choose
 from krmfn.deadline import Deadline
 from krmfn.errors import Finding, KrmfnError, SealingError
-from krmfn.paths import read_file
+from krmfn.files.read import read_file
+from krmfn.files.write import File, write_files
+from krmfn.sealing.recipient import fetch_url
 
 if TYPE_CHECKING:
     import argparse
 
-    from krmfn.certificate import SealingCertificate
+    from krmfn.crypto.certificate import SealingCertificate
 
 
 def register(parser: argparse.ArgumentParser) -> None:

@@ -2,7 +2,7 @@
 
 Rules enforced here: colour and movement only on a terminal that is not ``TERM=dumb``, no colour with
 ``NO_COLOR``; text that goes anywhere else is as wide as `WIDE` on every machine; brackets in a text
-are brackets and no markup. A name from elsewhere goes through `krmfn.words.printable` first.
+are brackets and no markup. A name from elsewhere goes through `krmfn.text.printable` first.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, TextIO
 
-from krmfn.words import printable
+from krmfn.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -22,9 +22,9 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from krmfn.cli.differences import text
-from krmfn.compare import compare, together
-from krmfn.compare_source import CLUSTER, Side, deployed, load
+from krmfn.compare.compare import compare, together
+from krmfn.compare.show import text
+from krmfn.compare.sides import CLUSTER, Side, deployed, load
 from krmfn.deadline import Deadline
 from krmfn.errors import SpecError
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from krmfn.compare import Comparison
+    from krmfn.compare.compare import Comparison
 
 
 def register(parser: argparse.ArgumentParser) -> None:

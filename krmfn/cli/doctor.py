@@ -22,16 +22,16 @@ from typing import TYPE_CHECKING
 from krmfn.build.sandbox import find_kustomize
 from krmfn.cli.console import console
 from krmfn.cli.install import plugin_home
-from krmfn.cluster import NAMESPACE, SERVICE_NAMES
+from krmfn.cluster.api import NAMESPACE, SERVICE_NAMES
 from krmfn.deadline import Deadline
 from krmfn.doctor import overlay, tools, vault
 from krmfn.doctor.diagnosis import AREAS, Diagnosis, Patient, failed
 from krmfn.errors import Failure, SpecError
-from krmfn.overlay import kustomization_in
-from krmfn.paths import find_root
-from krmfn.providers.base import Surroundings
-from krmfn.providers.shared import StorePool
-from krmfn.words import counted, printable
+from krmfn.files.read import find_root
+from krmfn.kustomize.kustomization import kustomization_in
+from krmfn.stores.pool import StorePool
+from krmfn.stores.store import Surroundings
+from krmfn.text import counted, printable
 
 if TYPE_CHECKING:
     import argparse

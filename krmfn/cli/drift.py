@@ -22,16 +22,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krmfn.build.many import build_all
-from krmfn.cli.differences import text
-from krmfn.compare import compare, together
-from krmfn.compare_source import CLUSTER, deployed, rendered, sealed_of
+from krmfn.compare.compare import compare, together
+from krmfn.compare.show import text
+from krmfn.compare.sides import CLUSTER, deployed, rendered, sealed_of
 from krmfn.deadline import Deadline
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-    from krmfn.compare import Comparison, Sealed
+    from krmfn.compare.compare import Comparison, Sealed
 
 
 def register(parser: argparse.ArgumentParser) -> None:

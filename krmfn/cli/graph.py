@@ -14,11 +14,11 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from krmfn.audit.enforce import audit_stream
 from krmfn.audit.inventory import inventory
-from krmfn.auditing import audit_stream
 from krmfn.cli.console import console
 from krmfn.cli.inputs import add_source, read_source
-from krmfn.words import printable
+from krmfn.text import printable
 
 if TYPE_CHECKING:
     import argparse

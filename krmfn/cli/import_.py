@@ -19,21 +19,21 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from krmfn import strictyaml
-from krmfn.atomic import File, write_files
 from krmfn.cli.inputs import read_input
 from krmfn.deadline import Deadline
+from krmfn.documents import strict
 from krmfn.errors import SpecError, raise_all
+from krmfn.files.read import find_root, read_repository_file
+from krmfn.files.write import File, write_files
 from krmfn.importer import document
 from krmfn.importer.entry import PLACEHOLDERS, Imported, Options
 from krmfn.importer.source import Source, sources
-from krmfn.overlay import kustomization_in
-from krmfn.paths import find_root, read_repository_file
-from krmfn.providers.base import Surroundings
+from krmfn.kustomize.kustomization import kustomization_in
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import check, parse
 from krmfn.spec.transformer import SealedSecretTransformer, TransformerSpec
-from krmfn.words import printable
+from krmfn.stores.store import Surroundings
+from krmfn.text import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -191,7 +191,7 @@ def _kustomization(directory: Path, how: Options) -> tuple[list[Source], Importe
 
 def _config(file: Path) -> Wire:
     """The spec of a configuration, in wire form, known to be right."""
-    found = list(strictyaml.documents(read_input(str(file)), str(file)))
+    found = list(strict.documents(read_input(str(file)), str(file)))
     if len(found) != 1:
         raise SpecError("spec", "one configuration is expected", where=str(file))
     value = found[0].value()
@@ -212,7 +212,7 @@ def _write_values(
     output: list[File],
 ) -> None:
     """Write the values, then the file; once that has begun, it is finished."""
-    from krmfn.cli.import_values import by_path, write_values
+    from krmfn.importer.write import by_path, write_values
 
     if name not in stores:
         raise SpecError("usage", f"{options.config} defines no store {name}", key="--store")

@@ -22,27 +22,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn import proposal
-from krmfn.atomic import File, write_files
 from krmfn.build.sandbox import find_kustomize
 from krmfn.cli.console import progress
-from krmfn.cli.init_words import NAMED, by_hand, copied, put, some
+from krmfn.documents.append import with_entries
 from krmfn.errors import Failure, SpecError
-from krmfn.listedit import with_entries
-from krmfn.overlay import NAMESPACE
-from krmfn.paths import find_root
-from krmfn.proposal import Proposal
-from krmfn.repository import Kustomization, kustomizations, overlays
-from krmfn.survey import Survey, in_git
-from krmfn.unified import unified
-from krmfn.words import counted, printable
+from krmfn.files.diff import unified
+from krmfn.files.read import find_root
+from krmfn.files.write import File, write_files
+from krmfn.init import proposal
+from krmfn.init.advice import NAMED, by_hand, copied, put, some
+from krmfn.init.proposal import Proposal
+from krmfn.init.survey import Survey, in_git
+from krmfn.kustomize.checkout import Kustomization, kustomizations, overlays
+from krmfn.kustomize.kustomization import NAMESPACE
+from krmfn.text import counted, printable
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Sequence
 
     from krmfn.audit.inventory import Wanted
-    from krmfn.survey import Seen
+    from krmfn.init.survey import Seen
 
 FETCHED = "controller.pem"
 ALL_THERE = "every Secret that it refers to is there"

@@ -8,23 +8,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from krmfn import resourcelist, strictyaml
 from krmfn.build.one import look_at
 from krmfn.build.sandbox import find_kustomize
 from krmfn.deadline import Deadline
+from krmfn.documents import strict
 from krmfn.errors import SpecError
-from krmfn.overlay import kustomization_in
-from krmfn.paths import find_root, read_file
-from krmfn.providers.base import Surroundings
+from krmfn.files.read import find_root, read_file
+from krmfn.kustomize.kustomization import kustomization_in
+from krmfn.objects import stream
 from krmfn.spec.base import Model
 from krmfn.spec.parse import parse
 from krmfn.spec.validator import SealedSecretValidator
+from krmfn.stores.store import Surroundings
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from krmfn.resourcelist import Item
+    from krmfn.objects.stream import Item
     from krmfn.spec.validator import ValidatorSpec
 
 M = TypeVar("M", bound=Model)
@@ -49,7 +50,7 @@ def read_config(file: Path, kind: type[M]) -> M:
         SpecError, ErrorList: not one, another kind, or mistakes; with their lines.
     """
     text = read_file(file, name=str(file), key="--config")
-    found = list(strictyaml.documents(text, str(file)))
+    found = list(strict.documents(text, str(file)))
     if len(found) != 1:
         raise SpecError("spec", f"one {kind.__name__} is expected", where=str(file))
     config = parse(found[0].value(), where=str(file), position=found[0].position)
@@ -107,7 +108,7 @@ def read_source(options: argparse.Namespace) -> Source:
     path = Path(options.source)
     base = Path(options.config).resolve().parent if options.config else Path.cwd()
     if options.source == "-" or not path.is_dir():
-        items = resourcelist.stream(read_input(options.source), options.source)
+        items = stream.stream(read_input(options.source), options.source)
         return _stream(items, specs, base, options.source)
     kustomization = kustomization_in(path)
     if kustomization is None:
@@ -115,13 +116,13 @@ def read_source(options: argparse.Namespace) -> Source:
         items = tuple(
             item
             for file in files
-            for item in resourcelist.stream(read_file(file, name=str(file), key=""), str(file))
+            for item in stream.stream(read_file(file, name=str(file), key=""), str(file))
         )
         return _stream(items, specs, base, str(path))
     root = find_root(path, os.environ)
     around = Surroundings(os.environ, Deadline.from_environment(options.start), path, root)
     seen = look_at(path, tuple(find_kustomize(os.environ)), around)
-    items = resourcelist.stream(seen.output, str(kustomization))
+    items = stream.stream(seen.output, str(kustomization))
     inside = path.resolve()
     file = (inside / kustomization.name).relative_to(root).as_posix()
     return Source(

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import krmfn
-from krmfn.atomic import File, write_files
 from krmfn.errors import OutputError
-from krmfn.spec.base import API_VERSION
+from krmfn.files.write import File, write_files
+from krmfn.names import API_VERSION
 from krmfn.spec.parse import KINDS
 
 if TYPE_CHECKING:

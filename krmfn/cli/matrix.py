@@ -18,20 +18,29 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn import resourcelist
-from krmfn.atomic import replace_file
-from krmfn.auditing import audit_stream
+from krmfn.audit.enforce import audit_stream
 from krmfn.build.one import look_at, values_of
 from krmfn.build.sandbox import find_kustomize
 from krmfn.cli.console import console, progress
 from krmfn.deadline import Deadline
-from krmfn.equal import KEY_LENGTH, equal, plain_values, sealed_values
 from krmfn.errors import Failure, SpecError
-from krmfn.matrix import MISSING, NOT_NEEDED, STATES, Column, label_columns, share, shown, table
-from krmfn.paths import find_root
-from krmfn.providers.base import Surroundings
-from krmfn.providers.shared import StorePool
-from krmfn.words import counted, printable
+from krmfn.files.read import find_root
+from krmfn.files.write import replace_file
+from krmfn.matrix.equal import KEY_LENGTH, equal, plain_values, sealed_values
+from krmfn.matrix.table import (
+    MISSING,
+    NOT_NEEDED,
+    STATES,
+    Column,
+    label_columns,
+    share,
+    shown,
+    table,
+)
+from krmfn.objects import stream
+from krmfn.stores.pool import StorePool
+from krmfn.stores.store import Surroundings
+from krmfn.text import counted, printable
 
 if TYPE_CHECKING:
     import argparse
@@ -40,8 +49,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from krmfn.build.one import Look
-    from krmfn.equal import Value
-    from krmfn.matrix import Cell, Place, Row, Shared, Table
+    from krmfn.matrix.equal import Value
+    from krmfn.matrix.table import Cell, Place, Row, Shared, Table
     from krmfn.plaintext import Plaintext
 
 _STYLES = {
@@ -86,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
         if one.across:
             print(f"[warning] krmfn matrix: {printable(_warning(one))}", file=sys.stderr)
     if options.html:
-        from krmfn.report import page
+        from krmfn.matrix.page import page
 
         replace_file(Path(options.html), page(found).encode())
     elif options.json:
@@ -145,7 +154,7 @@ def _directories(names: list[str]) -> dict[Path, str]:
 
 def _column(seen: Look, name: str, around: Surroundings) -> Column:
     inside = around.base.resolve()
-    items = resourcelist.stream(seen.output, "the build")
+    items = stream.stream(seen.output, "the build")
     specs = [validator.spec for validator in seen.validators]
     audit = audit_stream(items, specs, base=inside, root=around.root)
     directory = inside.relative_to(around.root).as_posix()

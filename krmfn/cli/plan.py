@@ -23,12 +23,12 @@ from krmfn.build.one import plans
 from krmfn.build.sandbox import find_kustomize
 from krmfn.deadline import Deadline
 from krmfn.errors import Failure, PolicyError, ProviderError, SpecError
-from krmfn.paths import find_root
-from krmfn.platform_config import platform_of
-from krmfn.preview import look
-from krmfn.providers.base import Surroundings
-from krmfn.providers.shared import StorePool
-from krmfn.words import printable
+from krmfn.files.read import find_root
+from krmfn.policy.file import platform_of
+from krmfn.sealing.dry_run import look
+from krmfn.stores.pool import StorePool
+from krmfn.stores.store import Surroundings
+from krmfn.text import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
     from krmfn.errors import KrmfnError
-    from krmfn.preview import Outlook, Reference
+    from krmfn.sealing.dry_run import Outlook, Reference
 
 WIDE = 240  # of what is no terminal
 FACTS = {

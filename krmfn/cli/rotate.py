@@ -22,22 +22,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn import rotate
-from krmfn.atomic import File, write_files
-from krmfn.certificate import choose
-from krmfn.configs import find
+from krmfn.crypto.certificate import choose
 from krmfn.deadline import Deadline
 from krmfn.errors import SealingError, SpecError
-from krmfn.paths import read_file
-from krmfn.providers.base import Surroundings
-from krmfn.providers.shared import StorePool
-from krmfn.words import counted
+from krmfn.files.read import read_file
+from krmfn.files.write import File, write_files
+from krmfn.kustomize.configs import find
+from krmfn.rotate import rotation
+from krmfn.stores.pool import StorePool
+from krmfn.stores.store import Surroundings
+from krmfn.text import counted
 
 if TYPE_CHECKING:
     import argparse
 
-    from krmfn.certificate import SealingCertificate
-    from krmfn.configs import Overlay
+    from krmfn.crypto.certificate import SealingCertificate
+    from krmfn.kustomize.configs import Overlay
 
 _EPOCH = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -65,26 +65,26 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Collect all changes, print them, then make them; nothing is made when anything fails."""
     overlays = [find(Path(name), os.environ) for name in options.directories]
-    rotation = rotate.Rotation()
+    changes = rotation.Rotation()
     warnings: list[str] = []
     if options.action == "cert":
         now = datetime.now(UTC)
         new = _certificate(options.to, now)
         for overlay in overlays:
-            rotate.certificate(rotation, overlay, new, now)
+            rotation.certificate(changes, overlay, new, now)
     elif options.action == "epoch":
         if options.to is not None and not _EPOCH.fullmatch(options.to):
             raise SpecError("usage", "--to is no epoch", expected="1 to 64 of A-Z a-z 0-9 . _ -")
         for overlay in overlays:
-            rotate.epoch(rotation, overlay, options.to)
+            rotation.epoch(changes, overlay, options.to)
     else:
-        _versions(rotation, overlays, Deadline.from_environment(options.start), warnings)
-    changed = rotation.result()
+        _versions(changes, overlays, Deadline.from_environment(options.start), warnings)
+    changed = changes.result()
     for warning in sorted(warnings):
         print(f"[warning] krmfn rotate: {warning}", file=sys.stderr)
     if not options.dry_run:
         write_files([File(file, after) for file, (_, _, after) in changed.items()])
-    sys.stdout.write(rotate.shown(changed))
+    sys.stdout.write(rotation.shown(changed))
     count = counted(len(changed), "file")
     verb = "would change" if options.dry_run else "changed"
     print(f"{count} {verb}" if changed else "nothing to change", file=sys.stderr)
@@ -101,7 +101,7 @@ def _certificate(file: str, now: datetime) -> SealingCertificate:
 
 
 def _versions(
-    rotation: rotate.Rotation, overlays: list[Overlay], deadline: Deadline, warnings: list[str]
+    changes: rotation.Rotation, overlays: list[Overlay], deadline: Deadline, warnings: list[str]
 ) -> None:
     pool = StorePool()
     try:
@@ -109,6 +109,6 @@ def _versions(
             around = Surroundings(
                 os.environ, deadline, overlay.directory, overlay.root, warnings, opener=pool.open
             )
-            rotate.versions(rotation, overlay, rotate.pins(overlay), around)
+            rotation.versions(changes, overlay, rotation.pins(overlay), around)
     finally:
         pool.close()

@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import GenerateJsonSchema
 
-from krmfn import spec, strictyaml
+from krmfn import spec
+from krmfn.documents import strict
 from krmfn.errors import Failure, SpecError, raise_all
-from krmfn.paths import read_file
-from krmfn.spec.base import API_VERSION, Model
+from krmfn.files.read import read_file
+from krmfn.names import API_VERSION, PLATFORM
 from krmfn.spec.catalogue import SecretCatalogue
 from krmfn.spec.parse import KINDS, parse
 from krmfn.spec.platform import PlatformConfig
@@ -33,12 +34,13 @@ if TYPE_CHECKING:
     import argparse
 
     from krmfn.errors import KrmfnError
+    from krmfn.spec.base import Model
 
 # What kustomize may hold, what stands in files beside it, and the platform's own.
 ALL_KINDS: dict[str, type[Model]] = {
     **KINDS,
     "SecretCatalogue": SecretCatalogue,
-    "PlatformConfig": PlatformConfig,
+    PLATFORM: PlatformConfig,
 }
 
 
@@ -127,7 +129,7 @@ def _check(files: list[str]) -> int:
     checked = 0
     for file in files:
         try:
-            for document in strictyaml.documents(read_file(Path(file), name=file, key=""), file):
+            for document in strict.documents(read_file(Path(file), name=file, key=""), file):
                 value = document.value()
                 if isinstance(value, dict) and str(value.get("apiVersion")).startswith(
                     "krmfn.dev/"

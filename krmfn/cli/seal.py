@@ -16,29 +16,29 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from krmfn import resourcelist
-from krmfn.auditing import enforce
+from krmfn.audit.enforce import enforce
 from krmfn.build.answer import seal
+from krmfn.build.restart import pod_specs, references
+from krmfn.build.transform import transform
+from krmfn.build.validate import validate
 from krmfn.cli.inputs import read_config, read_input
 from krmfn.deadline import Deadline
 from krmfn.errors import SpecError, raise_all
-from krmfn.overlay import Overlay
-from krmfn.paths import find_root
-from krmfn.platform_config import platform_of
-from krmfn.providers.base import Surroundings
-from krmfn.restart import pod_specs, references
-from krmfn.sealedsecret import IDENTITY
+from krmfn.files.read import find_root
+from krmfn.kustomize.kustomization import Overlay
+from krmfn.objects import stream
+from krmfn.objects.sealed_secret import IDENTITY
+from krmfn.policy.file import platform_of
 from krmfn.spec.transformer import SealedSecretTransformer
 from krmfn.spec.validator import ValidatorSpec
-from krmfn.transform import transform
-from krmfn.validate import validate
+from krmfn.stores.store import Surroundings
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from krmfn.resourcelist import Item
-    from krmfn.sealedsecret import Object
+    from krmfn.objects.sealed_secret import Object
+    from krmfn.objects.stream import Item
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     )
     platform_of(around)
     config = read_config(config_file, SealedSecretTransformer)
-    items = resourcelist.stream(read_input(options.file), options.file)
+    items = stream.stream(read_input(options.file), options.file)
     if not items:
         raise SpecError(
             "input", "there is no resource in the input", remedy="look why the build gave nothing"
@@ -80,8 +80,8 @@ def run(options: argparse.Namespace) -> int:
     for one in done.sealed:
         for name in IDENTITY:  # kustomize's bookkeeping, which nobody will read any more
             one["metadata"]["annotations"].pop(name, None)
-    output = resourcelist.rewrite_stream(done.kept, done.sealed)
-    made = resourcelist.stream(output)
+    output = stream.rewrite_stream(done.kept, done.sealed)
+    made = stream.stream(output)
     verdict = validate(made, plain_secrets=options.plain_secrets)
     for finding in verdict.findings:
         if finding.id == "plain-secret":

@@ -13,13 +13,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from krmfn import resourcelist
 from krmfn.cli.inputs import read_input
+from krmfn.crypto.unseal import load_private_keys, unseal
 from krmfn.errors import SpecError
+from krmfn.objects import stream
 from krmfn.objects.kinds import each, place_of
-from krmfn.sealedsecret import API_VERSION, KIND
-from krmfn.unseal import load_private_keys, unseal
-from krmfn.words import counted, printable
+from krmfn.objects.sealed_secret import API_VERSION, KIND
+from krmfn.text import counted, printable
 
 if TYPE_CHECKING:
     import argparse
@@ -74,7 +74,7 @@ def _check(sealed: list[dict[str, Any]], keys: list[Any]) -> int:
 
 
 def _sealed_secrets(file: str) -> Iterator[dict[str, Any]]:
-    for item in resourcelist.stream(read_input(file), file):
+    for item in stream.stream(read_input(file), file):
         for _, one in each(item.document.value()):
             if (one.get("apiVersion"), one.get("kind")) == (API_VERSION, KIND):
                 yield one

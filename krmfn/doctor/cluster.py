@@ -12,21 +12,21 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from krmfn import resourcelist
 from krmfn.build.one import build
-from krmfn.certificate import choose
-from krmfn.cluster_health import CONFLICT, Questions
+from krmfn.cluster.questions import CONFLICT, Questions
+from krmfn.crypto.certificate import choose
 from krmfn.doctor.diagnosis import Diagnosis, failed
 from krmfn.doctor.overlay import mismatch, place, title
+from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import Failure
-from krmfn.sealedsecret import API_VERSION, CERTIFICATE, KIND
-from krmfn.strictyaml import mapping, sequence
+from krmfn.objects import stream
+from krmfn.objects.sealed_secret import API_VERSION, CERTIFICATE, KIND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from krmfn.audit.judge import Audit, Judged
-    from krmfn.cluster_health import Controller, SecretFacts
+    from krmfn.cluster.questions import Controller, SecretFacts
     from krmfn.doctor.diagnosis import Patient
     from krmfn.doctor.overlay import Examined
 
@@ -72,7 +72,7 @@ def examine(
     try:
         # A build that cannot be made is told by the other areas.
         text = build(patient.directory, patient.command, (), patient.fresh()).text
-        values = [mapping(item.document.value()) for item in resourcelist.stream(text, "the build")]
+        values = [mapping(item.document.value()) for item in stream.stream(text, "the build")]
         sealed = [v for v in values if (v.get("apiVersion"), v.get("kind")) == (API_VERSION, KIND)]
     except Failure as failure:
         cause = "only what is committed can be verified: the overlay does not build with its values"

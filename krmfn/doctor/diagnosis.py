@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from krmfn.errors import Failure
-    from krmfn.providers.base import Surroundings
+    from krmfn.stores.store import Surroundings
 
 Status: TypeAlias = Literal["ok", "warning", "error", "skipped"]
 

@@ -11,30 +11,40 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from krmfn import resourcelist, strictyaml, tree
+from krmfn.audit.enforce import audit_stream
 from krmfn.audit.rules import check
-from krmfn.auditing import audit_stream
 from krmfn.build.one import look_at, plans
+from krmfn.build.validate import CLAIM_GROUP, validate
 from krmfn.doctor.diagnosis import CHECKS, Diagnosis, failed
+from krmfn.documents import strict
+from krmfn.documents.strict import mapping
 from krmfn.errors import Failure, PolicyError
-from krmfn.paths import read_file
-from krmfn.preview import look
-from krmfn.sealedsecret import API_VERSION, KIND, SEALED_FOR, SKIP_MARKER, scope_of, sealed_for
-from krmfn.strictyaml import mapping
-from krmfn.validate import CLAIM_GROUP, CLAIM_KIND, validate
-from krmfn.words import counted
+from krmfn.files.read import read_file
+from krmfn.kustomize.reach import reach
+from krmfn.names import CLAIM
+from krmfn.objects import stream
+from krmfn.objects.sealed_secret import (
+    API_VERSION,
+    KIND,
+    SEALED_FOR,
+    SKIP_MARKER,
+    scope_of,
+    sealed_for,
+)
+from krmfn.sealing.dry_run import look
+from krmfn.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from krmfn.audit.judge import Audit
-    from krmfn.certificate import SealingCertificate
+    from krmfn.crypto.certificate import SealingCertificate
     from krmfn.doctor.diagnosis import Patient, Status
-    from krmfn.plan import Plan
-    from krmfn.providers.base import Surroundings
-    from krmfn.resourcelist import Item
+    from krmfn.objects.stream import Item
+    from krmfn.plan.make import Plan
     from krmfn.spec.validator import SealedSecretValidator
+    from krmfn.stores.store import Surroundings
 
 RENEWED = timedelta(days=30)
 SHOWN = 3  # findings of the audit
@@ -66,7 +76,7 @@ def examine(patient: Patient) -> Examined:
     tell = found.diagnoses.extend
     try:
         seen = look_at(patient.directory, patient.command, patient.fresh())
-        items = resourcelist.stream(seen.output, "the build")
+        items = stream.stream(seen.output, "the build")
         values = [mapping(item.document.value()) for item in items]
         marker = list(_marker(patient))
     except Failure as failure:
@@ -118,12 +128,13 @@ def _not_built(failure: Failure, patient: Patient) -> Iterator[Diagnosis]:
 
 def _marker(patient: Patient) -> Iterator[Diagnosis]:
     """Whether something deletes the skip marker, where a function makes one."""
-    reached = tree.reach(patient.directory.resolve(), patient.around.root)
-    kustomizations = [value for _, value in reached.kustomizations.values()]
-    makes = any(v.get("generators") or v.get("transformers") for v in kustomizations)
-    files = [file for file, _ in reached.kustomizations.values()]
     root = patient.around.root
-    texts = (read_file(f, name=f.name, key="", root=root) for f in (*files, *reached.files))
+    tree = reach(patient.directory.resolve(), root)
+    values = [one.value for one in tree.kustomizations.values()]
+    makes = any(value.get("generators") or value.get("transformers") for value in values)
+    files = (one.file for one in tree.kustomizations.values())
+    own = (read_file(file, name=file.name, key="", root=root) for file in files)
+    texts = (*tree.contents.values(), *own)
     if makes and not any(SKIP_MARKER.encode() in text for text in texts):
         yield Diagnosis(
             "marker",
@@ -153,7 +164,7 @@ def _validated(
     if validators:
         names = ", ".join(str(one.metadata.name) for one in validators)
         yield Diagnosis("validator", "ok", patient.name, f"it lists the validator {names}")
-    elif any(item.kind in (KIND, CLAIM_KIND) for item in items):
+    elif any(item.kind in (KIND, CLAIM) for item in items):
         yield Diagnosis(
             "validator",
             "warning",
@@ -212,7 +223,7 @@ def _hand_made(
     claims = {
         place(v)
         for v in values
-        if v.get("kind") == CLAIM_KIND and str(v.get("apiVersion")).startswith(CLAIM_GROUP)
+        if v.get("kind") == CLAIM and str(v.get("apiVersion")).startswith(CLAIM_GROUP)
     }
     for value in sealed:
         twice = place(value) in claims
@@ -233,12 +244,11 @@ def _hand_made(
 def _file_of(value: dict[str, Any], patient: Patient) -> str:
     """The file that holds a SealedSecret; empty when it was renamed, or is not found."""
     root = patient.around.root
-    for path in sorted(tree.reach(patient.directory.resolve(), root).files):
+    for path, text in sorted(reach(patient.directory.resolve(), root).contents.items()):
         try:
-            text = read_file(path, name=str(path), key="", root=root)
             if KIND.encode() not in text:
                 continue
-            for document in strictyaml.documents(text, str(path)):
+            for document in strict.documents(text, str(path)):
                 one = mapping(document.value())
                 if one.get("kind") == KIND and place(one)[1] == place(value)[1]:
                     return path.relative_to(root).as_posix()

@@ -14,19 +14,20 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn import configs, strictyaml
+from krmfn.build.validate import FUNCTIONS
 from krmfn.doctor.diagnosis import Diagnosis
+from krmfn.documents import strict
+from krmfn.documents.strict import mapping
 from krmfn.errors import Failure, KrmfnError
-from krmfn.spec.base import API_VERSION
-from krmfn.strictyaml import mapping
-from krmfn.tree import FUNCTION_ANNOTATIONS
-from krmfn.validate import FUNCTIONS
+from krmfn.kustomize import configs
+from krmfn.kustomize.functions import FUNCTION_ANNOTATIONS
+from krmfn.names import API_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from krmfn.configs import Config
     from krmfn.doctor.diagnosis import Patient
+    from krmfn.kustomize.configs import Config
 
 OLDEST = (5, 0, 3)
 _VERSION = re.compile(r"\bv?(\d+)\.(\d+)\.(\d+)")
@@ -101,7 +102,7 @@ def _function(
     annotations = mapping(mapping(config.value.get("metadata")).get("annotations"))
     text = next((annotations[a] for a in FUNCTION_ANNOTATIONS if a in annotations), "")
     try:
-        said = mapping(strictyaml.load(str(text), subject)) if text else {}
+        said = mapping(strict.load(str(text), subject)) if text else {}
     except KrmfnError as error:
         fix = f"correct {FUNCTION_ANNOTATIONS[0]}"
         return Diagnosis("function", "error", subject, error.message, config.where(), fix)

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING
 
 from krmfn.doctor.diagnosis import Diagnosis, failed
 from krmfn.errors import Failure
-from krmfn.pipeline import under
-from krmfn.platform_config import platform_of
-from krmfn.preview import look
-from krmfn.resolve import Stores
+from krmfn.policy.file import platform_of
+from krmfn.sealing.dry_run import look
+from krmfn.sealing.pipeline import under
+from krmfn.sealing.read import Stores
 from krmfn.spec.generator import StoredKey, TransitKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from krmfn.doctor.overlay import Examined
-    from krmfn.plan import Plan
-    from krmfn.providers.base import Store, Surroundings
-    from krmfn.providers.vault_health import Health, State
+    from krmfn.plan.make import Plan
+    from krmfn.stores.store import Store, Surroundings
+    from krmfn.stores.vault.health import Health, State
 
 SKEW_SECONDS = 60
 SHORT_SECONDS = 300

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
-from krmfn import gobase64
+from krmfn.documents import go_base64
 from krmfn.importer.avp_text import Piece, Ref, Text, compose
 from krmfn.importer.entry import Entry, Imported, escaped, shape
 from krmfn.importer.entry import template as make_template
 from krmfn.importer.secret import check_plaintext, checked_type, without_bookkeeping
-from krmfn.sealedsecret import scope_of
+from krmfn.objects.sealed_secret import scope_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -276,6 +276,6 @@ def _name_stores(imported: Imported, mounts: dict[str, str], options: Options) -
 def _decoded(text: str) -> str | None:
     """What base64 stands for; None when it is none, or not text."""
     try:
-        return gobase64.decode(text).decode() if text else None
+        return go_base64.decode(text).decode() if text else None
     except ValueError:
         return None

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from krmfn import strictyaml
+from krmfn.documents import strict
 from krmfn.errors import Failure, KrmfnError, SpecError, raise_all
-from krmfn.lint import check_annotations
-from krmfn.spec.base import API_VERSION
+from krmfn.names import API_VERSION, CLAIM, GENERATOR, TRANSFORMER
+from krmfn.plan.annotations import check_annotations
+from krmfn.plan.template import Template
 from krmfn.spec.generator import stores_of_secret
 from krmfn.spec.parse import check, parse
 from krmfn.spec.transformer import SecretClaim
-from krmfn.template import Template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -66,10 +66,10 @@ def render(
     if form == "claims":
         documents = [_claim(entry) for entry in entries]
     elif form == "transformer":
-        documents = [_config("SealedSecretTransformer", "", spec)]
+        documents = [_config(TRANSFORMER, "", spec)]
     else:
         documents = [
-            _config("SealedSecretGenerator", space, spec | {"secrets": _secrets(entries, space)})
+            _config(GENERATOR, space, spec | {"secrets": _secrets(entries, space)})
             for space in sorted({entry.namespace for entry in entries})
         ]
     return _text(documents)
@@ -115,7 +115,7 @@ def _used(entries: Iterable[Entry]) -> set[str]:
 
 def _claim(entry: Entry) -> Wire:
     place = {"name": entry.name} | ({"namespace": entry.namespace} if entry.namespace else {})
-    head = {"apiVersion": API_VERSION, "kind": "SecretClaim", "metadata": place}
+    head = {"apiVersion": API_VERSION, "kind": CLAIM, "metadata": place}
     return head | {"spec": entry.shape}
 
 
@@ -137,7 +137,7 @@ def _text(documents: Sequence[Wire]) -> str:
         yaml.dump(each, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**31)
         for each in documents
     )
-    for document, meant in zip(strictyaml.documents(text, "<output>"), documents, strict=True):
+    for document, meant in zip(strict.documents(text, "<output>"), documents, strict=True):
         if document.value() != meant:
             raise AssertionError("the output would not read back as it was meant")
         parse(meant)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from krmfn.errors import SpecError
-from krmfn.providers.canonical import canonical_path
+from krmfn.spec.store_path import canonical_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

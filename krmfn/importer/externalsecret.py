@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from krmfn.errors import SpecError
 from krmfn.importer.entry import Entry, Imported, escaped, present, shape, template
 from krmfn.importer.secretstore import KINDS, store
-from krmfn.lint import SEALED_SECRETS
-from krmfn.template import Template
+from krmfn.plan.annotations import SEALED_SECRETS
+from krmfn.plan.template import Template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

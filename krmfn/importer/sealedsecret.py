@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from krmfn.importer.entry import Entry, Imported, place_of, remote, shape, template
-from krmfn.lint import SEALED_SECRETS
-from krmfn.sealedsecret import CERTIFICATE, SCOPE_ANNOTATIONS, SEALED_FOR, scope_of
+from krmfn.objects.sealed_secret import CERTIFICATE, SCOPE_ANNOTATIONS, SEALED_FOR, scope_of
+from krmfn.plan.annotations import SEALED_SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

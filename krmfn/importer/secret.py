@@ -9,10 +9,11 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
-from krmfn import ciphertext, gobase64
+from krmfn.documents import go_base64
 from krmfn.importer.entry import Entry, Imported, place_of, put, remote, shape, template
+from krmfn.objects import ciphertext
+from krmfn.objects.sealed_secret import SCOPE_ANNOTATIONS, scope_of
 from krmfn.plaintext import Plaintext
-from krmfn.sealedsecret import SCOPE_ANNOTATIONS, scope_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -87,7 +88,7 @@ def values(source: Source) -> dict[str, tuple[Path, Plaintext]]:
         if not check_plaintext(source, ("data", key), text):
             continue
         try:
-            found[key] = (("data", key), Plaintext(gobase64.decode(text)))
+            found[key] = (("data", key), Plaintext(go_base64.decode(text)))
         except ValueError:
             source.wrong(("data", key), "must be base64", "plain text belongs into stringData")
     for key in source.mapping(("stringData",)):

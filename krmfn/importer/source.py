@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from krmfn import sealedsecret, strictyaml
+from krmfn.documents import strict
 from krmfn.errors import KrmfnError, SpecError
 from krmfn.fieldpath import dotted
+from krmfn.objects import sealed_secret
 from krmfn.objects.kinds import each
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Source:
         errors: in the order in which they were found.
     """
 
-    def __init__(self, document: strictyaml.Document, value: dict[str, Any], root: Path) -> None:
+    def __init__(self, document: strict.Document, value: dict[str, Any], root: Path) -> None:
         self.value = value
         self.errors: list[KrmfnError] = []
         self._document = document
@@ -172,8 +173,8 @@ class Source:
 
 
 def _is_sealed(owner: Any) -> bool:
-    kind = (strictyaml.mapping(owner).get(field) for field in ("apiVersion", "kind"))
-    return tuple(kind) == (sealedsecret.API_VERSION, sealedsecret.KIND)
+    kind = (strict.mapping(owner).get(field) for field in ("apiVersion", "kind"))
+    return tuple(kind) == (sealed_secret.API_VERSION, sealed_secret.KIND)
 
 
 def sources(text: str | bytes, name: str) -> Iterator[Source]:
@@ -182,7 +183,7 @@ def sources(text: str | bytes, name: str) -> Iterator[Source]:
     Raises:
         SpecError: not YAML, or a document that is no object.
     """
-    for document in strictyaml.documents(text, name):
+    for document in strict.documents(text, name):
         value = document.value()
         if not isinstance(value, dict):
             at = document.position(())

@@ -101,8 +101,6 @@ METADATA: dict[str, Shape] = {
 
 CHARTS = ("helmCharts", "helmGlobals", "helmChartInflationGenerator")
 CHART_KIND = "HelmChartInflationGenerator"
-LISTS = ("generators", "transformers", "validators")
-DIRECTORIES = ("resources", "bases", "components")
 
 KUSTOMIZATION: dict[str, Shape] = {
     "apiVersion": _TEXT,

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from krmfn import strictyaml
+from krmfn.documents import strict
 from krmfn.errors import SpecError
 from krmfn.kustomize.fields import BUILTINS, CHART_KIND, METADATA
 from krmfn.kustomize.judge import is_plain, judge, scalar_type
-from krmfn.spec.base import API_VERSION
+from krmfn.names import API_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,7 @@ class Function:
         return bool(self.value["apiVersion"] == API_VERSION)
 
 
-def functions(document: strictyaml.Document, name: str) -> Iterator[Function]:
+def functions(document: strict.Document, name: str) -> Iterator[Function]:
     """The configurations in one document, also inside a ``List``, judged.
 
     Args:
@@ -64,7 +64,7 @@ def functions(document: strictyaml.Document, name: str) -> Iterator[Function]:
     ahead = [document.node]
     while ahead:
         node = ahead.pop(0)
-        one = strictyaml.Document(node, document.name, document.text, document.first_line)
+        one = strict.Document(node, document.name, document.text, document.first_line)
         fields = _scalars(node)
         items = _child(node, "items")
         if fields.get("kind", "").endswith("List") and isinstance(items, yaml.SequenceNode):
@@ -73,7 +73,7 @@ def functions(document: strictyaml.Document, name: str) -> Iterator[Function]:
             yield _function(one, fields, name)
 
 
-def _function(document: strictyaml.Document, fields: dict[str, str], name: str) -> Function:
+def _function(document: strict.Document, fields: dict[str, str], name: str) -> Function:
     """Judge one configuration."""
     position = document.position(())
     where = f"{document.name}:{position.line}:{position.column}"
@@ -89,7 +89,9 @@ def _function(document: strictyaml.Document, fields: dict[str, str], name: str) 
         chart = kind == CHART_KIND
         raise SpecError(
             "foreign",
-            f"{told}: no chart is inflated" if chart else f"{told}: no function but krmfn's is run",
+            f"{told}: no chart is inflated"
+            if chart
+            else f"{told}: no function but krmfn's own is run",
             where=where,
             remedy="commit what the chart renders"
             if chart
@@ -99,9 +101,7 @@ def _function(document: strictyaml.Document, fields: dict[str, str], name: str) 
     return Function(judged.value, tuple(judged.mentions), where)
 
 
-def _ours(
-    document: strictyaml.Document, kind: str, told: str, where: str, name: str
-) -> dict[str, Any]:
+def _ours(document: strict.Document, kind: str, told: str, where: str, name: str) -> dict[str, Any]:
     """The value of a configuration of krmfn's."""
     if kind not in _OURS:
         raise SpecError("wrong-list", f"{told} is no function", where=where)
@@ -119,7 +119,7 @@ def _ours(
     _agree(document)
     value: dict[str, Any] = document.value()
     metadata = _child(document.node, "metadata")
-    inner = strictyaml.Document(metadata, document.name, document.text, document.first_line)
+    inner = strict.Document(metadata, document.name, document.text, document.first_line)
     value["metadata"] = judge(inner, METADATA, old=False).value
     annotations = value["metadata"].get("annotations") or {}
     for one in FUNCTION_ANNOTATIONS:
@@ -129,7 +129,7 @@ def _ours(
     return value
 
 
-def _agree(document: strictyaml.Document) -> None:
+def _agree(document: strict.Document) -> None:
     """Refuse a plain scalar that kustomize would hand to krmfn as another value."""
     ahead = [document.node]
     while ahead:
@@ -139,7 +139,7 @@ def _agree(document: strictyaml.Document) -> None:
         elif isinstance(node, yaml.SequenceNode):
             ahead += node.value
         elif isinstance(node, yaml.ScalarNode) and is_plain(document, node):
-            own = type(strictyaml.plain(node.value)).__name__
+            own = type(strict.plain(node.value)).__name__
             if _TYPES[own] != scalar_type(node.value, old=False):
                 at = document.first_line + node.start_mark.line + 1, node.start_mark.column + 1
                 raise SpecError(

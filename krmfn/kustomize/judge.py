@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from krmfn import strictyaml
+from krmfn.documents import strict
 from krmfn.errors import SpecError
 from krmfn.kustomize.fields import CHARTS, Texts, Use
 
@@ -72,7 +72,7 @@ class Judged:
     mentions: list[Mention] = field(default_factory=list)
 
 
-def judge(document: strictyaml.Document, shape: dict[str, Shape], *, old: bool) -> Judged:
+def judge(document: strict.Document, shape: dict[str, Shape], *, old: bool) -> Judged:
     """Read one document by a table.
 
     Args:
@@ -117,7 +117,7 @@ def scalar_type(text: str, *, old: bool) -> str:
     return "text"
 
 
-def is_plain(document: strictyaml.Document, node: yaml.ScalarNode) -> bool:
+def is_plain(document: strict.Document, node: yaml.ScalarNode) -> bool:
     """Whether a scalar has neither quotes nor a tag."""
     return not node.style and not _PROPERTY.match(document.text, node.start_mark.index)
 
@@ -140,9 +140,7 @@ def check_characters(text: str, where: str) -> None:
 class _Reader:
     """Turns nodes into values; recursion goes as deep as the table."""
 
-    def __init__(
-        self, document: strictyaml.Document, mentions: list[Mention], *, old: bool
-    ) -> None:
+    def __init__(self, document: strict.Document, mentions: list[Mention], *, old: bool) -> None:
         self.document = document
         self.mentions = mentions
         self.old = old
@@ -256,7 +254,7 @@ class _Reader:
         )
 
     def check_tag(self, node: yaml.Node) -> None:
-        if node.tag not in strictyaml.TAGS:
+        if node.tag not in strict.TAGS:
             raise self.error(node, "tags are not understood here")
 
     def unknown(self, key: yaml.ScalarNode, shape: dict[str, Any], name: str) -> SpecError:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from krmfn import strictyaml
+from krmfn.documents import strict
 from krmfn.errors import SpecError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def count_nodes(text: bytes, name: str, most: int) -> int:
         SpecError: more nodes, an alias within its own anchor, or not YAML.
     """
     if _ALIAS.search(text) and _ANCHOR.search(text):
-        return _exact(strictyaml.decoded(text, name), name, most)
+        return _exact(strict.decoded(text, name), name, most)
     rough = 1 + sum(text.count(one) * nodes for one, nodes in _NODES.items())
     if rough > most:
         raise SpecError("yaml", f"more than {most} YAML nodes", where=name)
@@ -82,14 +82,14 @@ def _exact(text: str, name: str, most: int) -> int:
     sizes: dict[str, int] = {}  # nodes behind each anchor; an open one is not there yet
     opened: list[tuple[str, int]] = []  # anchor of each collection, and nodes before it
     total = 0
-    with strictyaml.events(text, name) as following:
+    with strict.events(text, name) as following:
         while (event := following()) is not None:
             if isinstance(event, yaml.CollectionEndEvent):
                 anchor, before = opened.pop()
                 sizes[anchor] = total - before
             elif isinstance(event, yaml.NodeEvent):
                 total += _nodes(event, sizes, opened, total, name)
-                if total > most or len(opened) > strictyaml.SAFE_DEPTH:
+                if total > most or len(opened) > strict.SAFE_DEPTH:
                     what = f"more than {most} YAML nodes, aliases multiplied"
                     raise _wrong(name, event, what if total > most else "nested too deeply")
     return total

@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from krmfn import strictyaml
+from krmfn.documents import strict
 from krmfn.errors import SpecError
+from krmfn.files.read import read_file
 from krmfn.kustomize.fields import KUSTOMIZATION, Use
 from krmfn.kustomize.functions import Function, functions
 from krmfn.kustomize.judge import judge
+from krmfn.kustomize.kustomization import FILE_NAMES
 from krmfn.kustomize.limits import Limits, check_size, count_nodes
-from krmfn.overlay import FILE_NAMES
-from krmfn.paths import read_file
 
 if TYPE_CHECKING:
     from krmfn.kustomize.judge import Mention
@@ -53,6 +53,11 @@ class Entry:
     functions: tuple[Function, ...] = ()
     file: Path | None = None
     directory: Path | None = None
+
+    @property
+    def is_inline(self) -> bool:
+        """Whether the configurations stand in the kustomization itself."""
+        return self.file is None and self.directory is None
 
 
 @dataclass
@@ -223,7 +228,7 @@ def _kustomization(tree: Tree, directory: Path) -> Reached:
     short = tree.short(file)
     content = read_file(file, name=short, key="", root=tree.root)
     count_nodes(content, short, tree.limits.own_nodes)
-    judged = judge(strictyaml.document(content, short), KUSTOMIZATION, old=True)
+    judged = judge(strict.document(content, short), KUSTOMIZATION, old=True)
     reached = Reached(directory, file, judged.value, size=len(content))
     for mention in judged.mentions:
         if mention.use is Use.FUNCTION:
@@ -284,7 +289,7 @@ def functions_in(tree: Tree, file: Path, name: str) -> tuple[Function, ...]:
 
 def _in_text(tree: Tree, text: bytes, where: str, name: str) -> tuple[Function, ...]:
     count_nodes(text, where, tree.limits.own_nodes)
-    documents = list(strictyaml.documents(text, where))
+    documents = list(strict.documents(text, where))
     if not documents:
         raise SpecError("spec", "there is no function configuration", where=where)
     return tuple(one for each in documents for one in functions(each, name))
@@ -299,7 +304,7 @@ def _is_path(mention: Mention) -> bool:
     if _SIMPLE_PATH.fullmatch(mention.text):
         return True
     try:
-        found = [one.node for one in strictyaml.documents(mention.text, mention.where)]
+        found = [one.node for one in strict.documents(mention.text, mention.where)]
     except SpecError:
         if "\n" in mention.text or mention.text.lstrip()[:1] in "{[":
             raise

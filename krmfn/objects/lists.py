@@ -10,10 +10,10 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from krmfn import strictyaml
+from krmfn.documents import strict
 from krmfn.errors import SpecError
 from krmfn.objects.kinds import each, may_be_list
-from krmfn.resourcelist import Item
+from krmfn.objects.stream import Item
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -42,7 +42,7 @@ def taken_apart(items: Iterable[Item], wanted: Callable[[Object], bool]) -> Iter
             yield _item(item, document, path, value) if path else item
 
 
-def _item(whole: Item, document: strictyaml.Document, path: Path, value: Object) -> Item:
+def _item(whole: Item, document: strict.Document, path: Path, value: Object) -> Item:
     """One object of a list as an item of its own, where the list stood."""
     at = document.position(path)
     found = Item(
@@ -66,7 +66,7 @@ def as_entry(raw: str, like: str) -> str:
     return f"{margin}- {first}{''.join(lines)}"
 
 
-def _own_text(document: strictyaml.Document, path: Path, value: Object) -> str:
+def _own_text(document: strict.Document, path: Path, value: Object) -> str:
     """The object's text at the left margin; as JSON where the text would mean something else."""
     node: Any = document.node
     for step in path:
@@ -76,7 +76,7 @@ def _own_text(document: strictyaml.Document, path: Path, value: Object) -> str:
     margin = " " * start.column
     text = "\n".join([first, *(line.removeprefix(margin) for line in rest)]).rstrip() + "\n"
     try:
-        (found,) = strictyaml.documents(text, document.name)
+        (found,) = strict.documents(text, document.name)
         same = _leaves(found.node) == _leaves(node) and found.value() == value
     except (SpecError, ValueError):
         same = False

@@ -13,8 +13,6 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstrai
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-API_VERSION = "krmfn.dev/v1alpha1"
-
 # Kubernetes' own rules: RFC 1123 subdomain, RFC 1123 label, and the keys of a Secret's data.
 SecretName: TypeAlias = Annotated[
     str,

@@ -12,7 +12,8 @@ from pydantic import BaseModel, Tag, ValidationError
 
 from krmfn.errors import SpecError, raise_all
 from krmfn.fieldpath import dotted
-from krmfn.spec.base import API_VERSION, DATA_KEY, Model
+from krmfn.names import API_VERSION
+from krmfn.spec.base import DATA_KEY, Model
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
 from krmfn.spec.validator import SealedSecretValidator
@@ -20,7 +21,7 @@ from krmfn.spec.validator import SealedSecretValidator
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from krmfn.strictyaml import Position
+    from krmfn.documents.strict import Position
 
 KINDS: dict[str, type[Model]] = {
     "SealedSecretGenerator": SealedSecretGenerator,

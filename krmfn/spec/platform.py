@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, Tag, model_validator
 
-from krmfn.application import USERS_OWN
-from krmfn.pattern import problem
 from krmfn.spec.base import AS_LIST, Metadata, Model, Sha256, Text, one_of, spec_error
 from krmfn.spec.generator import DefinedKey, Mode, Scope, TransitKey, repeated
+from krmfn.spec.pattern import problem
 from krmfn.spec.stores import Credential, EnvCredential, FileCredential, StoreName, Vault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DESTINATION = "$destination"
+# What users of Argo CD can set: `spec.source.plugin.env`, and parameters.
+USERS_OWN = ("ARGOCD_ENV_", "ARGOCD_APP_PARAMETERS", "PARAM_")
 
 
 def _pattern(text: str) -> str:

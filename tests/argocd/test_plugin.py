@@ -190,8 +190,8 @@ def test_every_way_to_list_krmfn_is_found(
 def test_discovery_knows_what_the_build_knows() -> None:
     """Its own copies of three names agree with those of the build."""
     from krmfn.argocd import discover
-    from krmfn.overlay import FILE_NAMES, LISTS
-    from krmfn.spec.base import API_VERSION
+    from krmfn.kustomize.kustomization import FILE_NAMES, LISTS
+    from krmfn.names import API_VERSION
 
     assert (discover.FILE_NAMES, discover.LISTS) == (FILE_NAMES, LISTS)
     assert API_VERSION.startswith(discover.GROUP)

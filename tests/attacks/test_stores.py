@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pyrage
 import pytest
 
-from krmfn.providers.age import AgeFile, render_file
 from krmfn.spec.stores import AgeDocument
+from krmfn.stores.age.store import AgeFile, render_file
 from tests.support import repository as repo
 from tests.support.command import krmfn
 from tests.support.function import resource_list

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from krmfn import resourcelist
+from krmfn.audit.enforce import audit_stream
 from krmfn.audit.rules import RULES, check
-from krmfn.auditing import audit_stream
+from krmfn.objects import stream
 from krmfn.spec.parse import parse
 from tests.support import estate
 from tests.support.estate import ROOT
@@ -672,7 +672,7 @@ def findings(found: list[Any], **spec: Any) -> list[Finding]:
         "metadata": {"name": "estate"},
         "spec": spec,
     }
-    items = resourcelist.stream(estate.text(found), "the estate")
+    items = stream.stream(estate.text(found), "the estate")
     return check(audit_stream(items, [parse(config).spec], base=ROOT, root=ROOT))
 
 

@@ -13,8 +13,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from krmfn.matrix import Column, table
-from krmfn.report import page as render
+from krmfn.matrix.page import page as render
+from krmfn.matrix.table import Column, table
 from tests.support.audits import audited, claim, secret
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ import pytest
 from krmfn.build.copy import LOADED, Copy, Limits, copy
 from krmfn.errors import SpecError
 from krmfn.kustomize.functions import FUNCTION_ANNOTATIONS
-from krmfn.resourcelist import stream
+from krmfn.objects.stream import stream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from krmfn.resourcelist import Item
+    from krmfn.objects.stream import Item
 
 KUSTOMIZATION = "kustomization.yaml"
 TRANSFORMER = {

@@ -301,13 +301,13 @@ def test_a_sealed_vault(project: Project, tmp_path: Path) -> None:
 def test_a_bug_shows_no_text(project: Project) -> None:
     """An exception that nobody expected shows its type and place, with frames when asked; no text."""
     program = (
-        "import os, sys, krmfn.fn, krmfn.pipeline\n"
+        "import os, sys, krmfn.function, krmfn.sealing.pipeline\n"
         "from krmfn.__main__ import main\n"
-        "seal = krmfn.pipeline.seal\n"
+        "seal = krmfn.sealing.pipeline.seal\n"
         "def broken(one, sealer):\n"
         "    values = {k: i.content.reveal() for k, i in one.items.items()}\n"
         "    raise ValueError(f'{values} {one} {values[\"k\"].hex()}')\n"
-        "krmfn.pipeline.seal = broken\n"
+        "krmfn.sealing.pipeline.seal = broken\n"
         "sys.argv[1:] = []\n"
         "main()\n"
     )

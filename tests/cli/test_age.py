@@ -15,8 +15,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from krmfn import derive
-from krmfn.providers.age import AgeFile, open_file, render_file
+from krmfn.crypto import derive
+from krmfn.stores.age.store import AgeFile, open_file, render_file
 
 CANARY = "canary-4711"
 ROOT = Path(__file__).parents[2]

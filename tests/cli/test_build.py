@@ -144,10 +144,9 @@ def test_a_transformer_in_a_component_is_refused_with_the_line_to_move(
     """It runs before the overlay has set a namespace."""
     overlay = repo.repository(tmp_path)
     part = {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component"}
-    repo.write(
-        tmp_path / "part/kustomization.yaml",
-        {**part, "transformers": ["../overlays/production/krmfn.yaml"]},
-    )
+    (tmp_path / "part").mkdir()
+    (overlay / "krmfn.yaml").rename(tmp_path / "part/krmfn.yaml")
+    repo.write(tmp_path / "part/kustomization.yaml", {**part, "transformers": ["krmfn.yaml"]})
     repo.change(overlay, components=["../../part"], transformers=["marker.yaml"], validators=None)
     done = build(overlay, **vault)
     assert (done.returncode, done.stdout) == (2, "")
@@ -419,11 +418,14 @@ def test_marks_of_another_run_are_refused(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("GENERATORS: [evil.yaml]\n", "GENERATORS is not read"),
-        ("Resources: ['https://example.invalid/base']\n", "Resources is not read"),
-        ("x-common: &x {generators: [evil.yaml]}\n<<: *x\n", "<< is not read"),
-        ("generators: [{a: b}]\n", "generators holds more than strings"),
-        ("components: &x [validator.yaml]\nvalidators: *x\n", "validators is an alias"),
+        ("GENERATORS: [evil.yaml]\n", "no field GENERATORS; did you mean generators?"),
+        (
+            "Resources: ['https://example.invalid/base']\n",
+            "no field Resources; did you mean resources?",
+        ),
+        ("x-common: &x {generators: [evil.yaml]}\n<<: *x\n", "merge keys are not read"),
+        ("generators: [{a: b}]\n", "generators is not what it must be"),
+        ("components: &x [validator.yaml]\nvalidators: *x\n", "validator.yaml is no directory"),
     ],
 )
 def test_what_kustomize_would_see_and_we_would_not(text: str, message: str, tmp_path: Path) -> None:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from krmfn.cluster_health import SecretFacts
+from krmfn.cluster.questions import SecretFacts
 from krmfn.doctor.cluster import judge_secret
 from krmfn.doctor.diagnosis import CHECKS
 from krmfn.doctor.tools import judge_version
 from krmfn.doctor.vault import judge_state
-from krmfn.providers.vault_health import State
+from krmfn.stores.vault.health import State
 from tests.support import apiserver
 from tests.support import repository as repo
 from tests.support.command import krmfn

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from krmfn.errors import KrmfnError, ProviderError
-from krmfn.providers.base import Number
+from krmfn.stores.store import Number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from krmfn.providers.base import Json, Store
+    from krmfn.stores.store import Json, Store
 
     Make = Callable[[dict[str, dict[str, Json]]], Store]
 

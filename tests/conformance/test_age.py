@@ -8,15 +8,15 @@ import pyrage
 import pytest
 
 from krmfn.deadline import Deadline
-from krmfn.providers.age import AgeFile, AgeStore, render_file
-from krmfn.providers.base import Surroundings
 from krmfn.spec.stores import Age, AgeDocument
+from krmfn.stores.age.store import AgeFile, AgeStore, render_file
+from krmfn.stores.store import Surroundings
 from tests.conformance.store_conformance import StoreConformance
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from krmfn.providers.base import Json, Store
+    from krmfn.stores.store import Json, Store
     from tests.conformance.store_conformance import Make
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from krmfn.deadline import Deadline
-from krmfn.providers.base import Surroundings
+from krmfn.stores.store import Surroundings
 from tests.conformance.store_conformance import StoreConformance
 from tests.support.memory_store import MemoryStore
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from krmfn.deadline import Deadline
-from krmfn.providers.base import Number, Surroundings
-from krmfn.providers.vault import VaultStore
 from krmfn.spec.stores import Vault
+from krmfn.stores.store import Number, Surroundings
+from krmfn.stores.vault.store import VaultStore
 from tests.conformance.store_conformance import StoreConformance
 
 if TYPE_CHECKING:
-    from krmfn.providers.base import Json, Store
+    from krmfn.stores.store import Json, Store
     from tests.conformance.store_conformance import Make
     from tests.support.openbao import OpenBao
 

@@ -15,10 +15,10 @@ import pytest
 import yaml
 
 from krmfn.cli import COMMANDS, Parser
+from krmfn.documents.strict import documents
 from krmfn.errors import CATALOGUE
 from krmfn.spec.parse import parse
 from krmfn.spec.stores import Auth
-from krmfn.strictyaml import documents
 from tests.support.model_page import model_page
 from tests.support.pages import pages
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives import serialization
 
-from krmfn.certificate import parse
+from krmfn.crypto.certificate import parse
 from tests.e2e.cluster.api import KUBECTL
 from tests.e2e.cluster.examples import SHOP_PRODUCTION
 from tests.support import argocd_example

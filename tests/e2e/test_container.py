@@ -81,7 +81,7 @@ def test_the_function_answers(image: str) -> None:
 def test_nothing_is_compiled_at_start(image: str) -> None:
     """Every module of a run comes from bytecode that is in the image: nobody could write it."""
     probe = (
-        "import sys, os, krmfn.fn, krmfn.cli, krmfn.providers.vault, krmfn.providers.age\n"
+        "import sys, os, krmfn.function, krmfn.cli, krmfn.stores.vault.store, krmfn.stores.age.store\n"
         "for m in list(sys.modules.values()):\n"
         "    c = getattr(getattr(m, '__spec__', None), 'cached', None)\n"
         "    f = getattr(m, '__file__', None) or ''\n"

@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from krmfn import strictyaml
-from krmfn.edit import Change, edit
+from krmfn.documents import strict
+from krmfn.documents.edit import Change, edit
 
 KEYS = st.text("abkx-", min_size=1, max_size=4).filter(lambda t: t[0] != "-")
 LEAVES = st.text("ab 1:#\"'\\é✓-", max_size=6)
@@ -77,7 +77,7 @@ def test_everything_but_the_value_is_the_same_bytes(
     result = edit(mark + text, "f", [Change(0, path, new)])
     assert result.startswith(mark + before)
     assert result.endswith(after)
-    assert at(strictyaml.load(result, "f"), path) == new
+    assert at(strict.load(result, "f"), path) == new
     between = result[len(mark + before) : len(result) - len(after)]
     was = text[len(before) : len(text) - len(after)]
     if was[:1] in ("'", '"'):
@@ -96,7 +96,7 @@ def test_an_added_entry_changes_nothing_else(
     )
     result = edit(text, "f", [Change(0, ("spec", "sealing", "epoch"), new)])
     outer["spec"]["sealing"]["epoch"] = new
-    assert strictyaml.load(result, "f") == outer
+    assert strict.load(result, "f") == outer
     added = len(result) - len(text)
     start = next(n for n in range(len(text) + 1) if result[n + added :] == text[n:])
     assert result[:start] + result[start + added :] == text

@@ -14,7 +14,7 @@ import yaml
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from krmfn import resourcelist
+from krmfn.objects import stream
 from tests.e2e.tools import KUSTOMIZE_VERSIONS, tool
 
 if TYPE_CHECKING:
@@ -130,13 +130,13 @@ def test_items_of_a_list_keep_their_bytes(
     entries = [as_entry(text, margin) for text in texts]
     if crlf:
         entries = [e.replace("\n", "\r\n") for e in entries]
-    found = resourcelist.read(whole(entries, behind=behind).encode())
+    found = stream.read(whole(entries, behind=behind).encode())
     assert [item.raw for item in found.items] == entries
     assert {(item.api_version, item.kind) for item in found.items} == {("example.com/v1", "Thing")}
-    written = resourcelist.rewrite(found.items[1:], [{"kind": "Own"}], found.indent)
+    written = stream.rewrite(found.items[1:], [{"kind": "Own"}], found.indent)
     own = " " * margin + '- {"kind":"Own"}\n'
     assert written.partition("items:\n")[2] == "".join([*entries[1:], own])
-    again = resourcelist.read(f"{written}functionConfig: {{}}\n")
+    again = stream.read(f"{written}functionConfig: {{}}\n")
     assert [item.raw for item in again.items] == [*entries[1:], own]
 
 
@@ -148,10 +148,10 @@ def test_documents_of_a_stream_keep_their_bytes(texts: list[str], crlf: bool, fi
     newline = "\r\n" if crlf else "\n"
     ended = [text.replace("\n", newline) for text in texts]
     separated = f"---{newline}---{newline}".join(ended)
-    found = resourcelist.stream((first.replace("\n", newline) + separated).encode())
+    found = stream.stream((first.replace("\n", newline) + separated).encode())
     kept = [item.raw.removeprefix(f" # x{newline}").lstrip("\r\n") for item in found]
     assert kept == [text.lstrip("\r\n") for text in ended]
-    written = resourcelist.rewrite_stream(found, [{"kind": "Own"}])
+    written = stream.rewrite_stream(found, [{"kind": "Own"}])
     assert len([e for e in meaning(written) if e[0] is yaml.DocumentStartEvent]) == len(texts) + 1
 
 
@@ -159,7 +159,7 @@ def test_documents_of_a_stream_keep_their_bytes(texts: list[str], crlf: bool, fi
 def test_nothing_else_is_said(text: str, margin: int) -> None:
     """An item alone, and between others, says the same to a reader of YAML, alias and comment included."""
     entries = [as_entry(text, margin)] * 2
-    found = resourcelist.read(whole(entries, behind=True))
+    found = stream.read(whole(entries, behind=True))
     assert meaning(found.items[0].raw) == meaning(entries[0])
 
 
@@ -170,7 +170,7 @@ def test_json_items_keep_their_values(value: Any) -> None:
     """Items of a list in flow style, such as JSON, become entries of a block list unchanged."""
     items = [{"kind": "A", "x": value}, {"kind": "B", "y": value}]
     body = {"kind": "ResourceList", "items": items, "functionConfig": {}}
-    found = resourcelist.read(json.dumps(body, indent=1, ensure_ascii=False))
+    found = stream.read(json.dumps(body, indent=1, ensure_ascii=False))
     assert [item.kind for item in found.items] == ["A", "B"]
     assert [item.document.value() for item in found.items] == items
     assert [yaml.safe_load(item.raw) for item in found.items] == [[item] for item in items]

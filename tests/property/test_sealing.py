@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from krmfn.seal import hybrid_decrypt, hybrid_encrypt
+from krmfn.crypto.seal import hybrid_decrypt, hybrid_encrypt
 from tests.support import make_seal_vectors, seal_reference
 
 SIZES = ("2048", "3072", "4096")

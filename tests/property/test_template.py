@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from krmfn.errors import SealingError, SpecError
-from krmfn.template import Template
-from krmfn.template_functions import FUNCTIONS, MAX_BYTES
+from krmfn.plan.template import Template
+from krmfn.plan.template_functions import FUNCTIONS, MAX_BYTES
 
 PIECES = st.sampled_from(
     [

@@ -99,8 +99,13 @@ ATTACKS = [
 
 # The command with its refusals of foreign functions taken out.
 WITHOUT_CHECKS = """
-import sys
-from krmfn import tree, __main__
-tree._check_function = lambda value, where: None
+from krmfn import __main__
+from krmfn.kustomize import functions
+judged = functions._function
+def unjudged(document, fields, name):
+    if fields.get("apiVersion") == "krmfn.dev/v1alpha1":
+        return judged(document, fields, name)
+    return functions.Function(document.value(), (), "")
+functions._function = unjudged
 __main__.main()
 """

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from krmfn import resourcelist
 from krmfn.audit.judge import Audit, audit
 from krmfn.audit.objects import groups
 from krmfn.catalogue import packaged
+from krmfn.objects import stream
 from krmfn.spec.validator import Assumption
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def audited(*objects: dict[str, Any], assume: Sequence[dict[str, Any]] = ()) -> Audit:
     """The objects as one stream, judged by the packaged catalogue."""
-    items = resourcelist.stream("---\n".join(json.dumps(one) + "\n" for one in objects), "test")
+    items = stream.stream("---\n".join(json.dumps(one) + "\n" for one in objects), "test")
     return audit(items, packaged(groups(items)), assume=[Assumption(**one) for one in assume])
 
 

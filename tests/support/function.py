@@ -15,9 +15,9 @@ import pyrage
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from krmfn.providers.age import AgeFile, render_file
-from krmfn.seal import hybrid_decrypt
+from krmfn.crypto.seal import hybrid_decrypt
 from krmfn.spec.stores import AgeDocument
+from krmfn.stores.age.store import AgeFile, render_file
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = ROOT / "tests/vectors/keys"

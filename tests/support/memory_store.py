@@ -8,15 +8,15 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from krmfn.errors import PolicyError, ProviderError
-from krmfn.providers import PROVIDERS
-from krmfn.providers.base import Location, Store
-from krmfn.providers.canonical import canonical_path
 from krmfn.spec.base import Model
+from krmfn.spec.store_path import canonical_path
+from krmfn.stores import PROVIDERS
+from krmfn.stores.store import Location, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from krmfn.providers.base import Json, Surroundings
+    from krmfn.stores.store import Json, Surroundings
 
 
 class MemorySpec(Model):

@@ -6,10 +6,11 @@ import copy
 import json
 from typing import TYPE_CHECKING, Any
 
-from krmfn import catalogue, resourcelist
+from krmfn import catalogue
 from krmfn.audit.judge import Audit, audit
 from krmfn.audit.objects import groups
 from krmfn.fieldpath import compiled, first
+from krmfn.objects import stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -114,8 +115,8 @@ def _others(root: Any, condition: Condition, here: str) -> Any:
 
 def judged(*objects: Any, versions: Mapping[str, str] | None = None, **more: Any) -> Audit:
     """The audit of objects by the packaged catalogue."""
-    stream = "---\n".join(json.dumps(one) + "\n" for one in objects)
-    items = resourcelist.stream(stream)
+    text = "---\n".join(json.dumps(one) + "\n" for one in objects)
+    items = stream.stream(text)
     return audit(items, catalogue.packaged(groups(items)), versions=versions or {}, **more)
 
 

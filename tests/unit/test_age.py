@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from krmfn.deadline import Deadline
 from krmfn.errors import KrmfnError, PolicyError, ProviderError, SpecError
 from krmfn.plaintext import Plaintext
-from krmfn.providers.age import AgeFile, AgeStore, open_file, read_identities, render_file
-from krmfn.providers.base import Number, Surroundings
 from krmfn.spec.parse import check
 from krmfn.spec.stores import Age, AgeDocument
+from krmfn.stores.age.store import AgeFile, AgeStore, open_file, read_identities, render_file
+from krmfn.stores.store import Number, Surroundings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from krmfn.atomic import File, create_file, replace_file, write_files
 from krmfn.errors import OutputError, SpecError
+from krmfn.files.write import File, create_file, replace_file, write_files
 
 OLD, NEW = b"old\n", b"new content\n"
 

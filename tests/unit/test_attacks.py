@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from krmfn.certificate import choose
+from krmfn.crypto.certificate import choose
 from krmfn.errors import KrmfnError, SealingError
-from krmfn.overlay import read_overlay
+from krmfn.kustomize.kustomization import read_overlay
 from tests.test_examples import DERIVATION_KEY
 
 if TYPE_CHECKING:

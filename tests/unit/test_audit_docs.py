@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 import yaml
 
-from krmfn import catalogue, resourcelist, strictyaml
+from krmfn import catalogue
 from krmfn.audit.annotation import annotated
+from krmfn.audit.enforce import audit_stream
 from krmfn.audit.objects import resources
 from krmfn.audit.rules import RULES
-from krmfn.auditing import audit_stream
 from krmfn.cli.schema import ALL_KINDS
+from krmfn.documents import strict
+from krmfn.objects import stream
 from krmfn.spec.catalogue import Condition, Form, Producer
 from krmfn.spec.parse import parse
 from tests.unit.test_docs import ROOT, hold
@@ -73,7 +75,7 @@ def test_conditions_and_policies() -> None:
 def test_examples_are_valid(page: Path) -> None:
     """Each configuration on the pages is one."""
     for text in examples(page):
-        value = strictyaml.load(text, page.name)
+        value = strict.load(text, page.name)
         if value["apiVersion"].startswith("krmfn.dev/"):
             parse(value, where=page.name, kinds=ALL_KINDS)
 
@@ -85,17 +87,17 @@ def test_examples_do_what_they_say(tmp_path: Path) -> None:
     app: dict[str, Any] = {"apiVersion": "example.org/v1", "kind": "App", "metadata": {"name": "a"}}
     app["spec"] = {"login": {"name": "db-login"}}
     database = {**app, "kind": "Database", "metadata": {"name": "db"}, "spec": {}}
-    spec: Any = parse(strictyaml.load(validator, "page"))
-    stream = f"{json.dumps(app)}\n---\n{json.dumps(database)}\n"
-    found = audit_stream(resourcelist.stream(stream), [spec.spec], base=tmp_path, root=tmp_path)
+    spec: Any = parse(strict.load(validator, "page"))
+    text = f"{json.dumps(app)}\n---\n{json.dumps(database)}\n"
+    found = audit_stream(stream.stream(text), [spec.spec], base=tmp_path, root=tmp_path)
     assert [one.verdict for one in found.judged] == ["operator"]
     by_crd = audit_stream(
-        resourcelist.stream(f"{crd}---\n{json.dumps(app)}\n"), base=tmp_path, root=tmp_path
+        stream.stream(f"{crd}---\n{json.dumps(app)}\n"), base=tmp_path, root=tmp_path
     )
     assert [(one.reference.keys, one.verdict) for one in by_crd.judged] == [
         (("username", "password"), "unmet")
     ]
-    (definition,) = resources(resourcelist.stream(crd))
+    (definition,) = resources(stream.stream(crd))
     assert annotated(definition) is not None
 
 

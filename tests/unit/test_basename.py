@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from krmfn.basename import Names, names_in
-from krmfn.tree import reach
+from krmfn.kustomize.reach import reach
+from krmfn.kustomize.renaming import Names, names_in
 from tests.support import repository as repo
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from krmfn.errors import SpecError
-from krmfn.providers.canonical import canonical_path
+from krmfn.spec.store_path import canonical_path
 
 ANY_TEXT = st.text(st.characters(exclude_categories=())) | st.text("ab./%?#\\\x00\x7f\ud800é ")
 

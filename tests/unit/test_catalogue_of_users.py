@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from krmfn import catalogue, resourcelist
+from krmfn import catalogue
 from krmfn.audit.annotation import ANNOTATION
+from krmfn.audit.enforce import audit_stream
 from krmfn.audit.rules import check
-from krmfn.auditing import audit_stream
 from krmfn.errors import Failure
+from krmfn.objects import stream
 from krmfn.spec.validator import ValidatorSpec
 
 if TYPE_CHECKING:
@@ -50,9 +51,9 @@ metadata: {name: db, namespace: a}
 """
 
 
-def findings(base: Path, stream: str, spec: dict[str, Any] | None = None) -> list[str]:
+def findings(base: Path, text: str, spec: dict[str, Any] | None = None) -> list[str]:
     specs = [ValidatorSpec.model_validate(spec)] if spec else []
-    found = audit_stream(resourcelist.stream(stream), specs, base=base, root=base)
+    found = audit_stream(stream.stream(text), specs, base=base, root=base)
     return [f"{f.rule} {f.secret} {f.key}".strip() for f in check(found)]
 
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from krmfn.certificate import choose, parse
+from krmfn.crypto.certificate import choose, parse
 from krmfn.errors import SealingError
 from tests.support.seal_reference import der, der_integer, spki
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import TypeAdapter
 
-from krmfn.certificate import choose
-from krmfn.certificate_source import fetch_url, load_certificate
+from krmfn.crypto.certificate import choose
 from krmfn.deadline import Deadline
 from krmfn.errors import KrmfnError
-from krmfn.providers.base import Surroundings
-from krmfn.resolve import Stores
+from krmfn.sealing.read import Stores
+from krmfn.sealing.recipient import fetch_url, load_certificate
 from krmfn.spec.generator import Certificate
 from krmfn.spec.platform import Recipient
+from krmfn.stores.store import Surroundings
 from tests.support.function import KEYS
 from tests.support.memory_store import MemorySpec, registered
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from krmfn import ciphertext
 from krmfn.errors import SpecError
 from krmfn.importer import avp, kustomization, secret
 from krmfn.importer.entry import Options
 from krmfn.importer.source import sources
-from krmfn.overlay import Overlay
-from krmfn.plan import make_plan
+from krmfn.kustomize.kustomization import Overlay
+from krmfn.objects import ciphertext
+from krmfn.plan.make import make_plan
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import parse
 

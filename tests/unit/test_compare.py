@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from krmfn.compare import Change, Comparison, compare, sealed_secrets, together
+from krmfn.compare.compare import Change, Comparison, compare, sealed_secrets, together
 from krmfn.errors import SpecError
-from krmfn.sealedsecret import sealed_secret
+from krmfn.objects.sealed_secret import sealed_secret
 
 F1, F2 = "a" * 64, "b" * 64
 SAME = Comparison((), 1, 2)

@@ -124,6 +124,6 @@ def test_progress_is_for_terminals() -> None:
 
 def test_printable() -> None:
     """A name writes no line and no colour of its own."""
-    from krmfn.words import printable
+    from krmfn.text import printable
 
     assert printable("a\nb\x1b[31mc é") == "a?b?[31mc é"

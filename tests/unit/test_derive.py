@@ -20,19 +20,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from krmfn import derive
-from krmfn.certificate import parse
-from krmfn.derive import LITERAL, ItemContext, composed_source, remote_source, tlv
+from krmfn.crypto import derive
+from krmfn.crypto.certificate import parse
+from krmfn.crypto.derive import LITERAL, ItemContext, composed_source, remote_source, tlv
+from krmfn.crypto.seal import hybrid_encrypt
 from krmfn.errors import SealingError, SpecError
-from krmfn.seal import hybrid_encrypt
-from krmfn.sealedsecret import label_for
-from krmfn.values import components
+from krmfn.objects.sealed_secret import label_for
+from krmfn.sealing.values import components
 from tests.support import make_seal_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from krmfn.certificate import SealingCertificate
+    from krmfn.crypto.certificate import SealingCertificate
 
 VECTORS: dict[str, Any] = json.loads(
     (Path(__file__).parent.parent / "vectors" / "seal-v1.json").read_text()

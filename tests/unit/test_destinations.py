@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from krmfn.destinations import Destination, destinations
+from krmfn.init.destinations import Destination, destinations
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,15 +10,17 @@ from typing import Any
 
 import pytest
 
-from krmfn import catalogue, digest, restart
-from krmfn.derive import first_step, remote_source, tlv
+from krmfn import catalogue
+from krmfn.build import restart
+from krmfn.build.restart import ANNOTATION, Stamp, affixes, pod_specs, stamped
+from krmfn.crypto.derive import first_step, remote_source, tlv
 from krmfn.errors import KrmfnError, SpecError
+from krmfn.objects.stream import read, stream
 from krmfn.plaintext import Plaintext
-from krmfn.plan import SealTarget, plan_claims
-from krmfn.render import Item as Value
-from krmfn.render import Rendered
-from krmfn.resourcelist import read, stream
-from krmfn.restart import ANNOTATION, Stamp, affixes, pod_specs, stamped
+from krmfn.plan.make import SealTarget, plan_claims
+from krmfn.sealing import digest
+from krmfn.sealing.render import Item as Value
+from krmfn.sealing.render import Rendered
 from krmfn.spec.generator import SecretShape
 from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
 

@@ -12,7 +12,7 @@ import pytest
 
 from krmfn.cli.schema import ALL_KINDS, schema_text
 from krmfn.errors import BUG_EXIT_CODE, CATALOGUE
-from krmfn.template_functions import FUNCTIONS
+from krmfn.plan.template_functions import FUNCTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 UPDATE = bool(os.environ.get("KRMFN_UPDATE"))

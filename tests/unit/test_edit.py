@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from krmfn.edit import Change, edit
+from krmfn.documents.edit import Change, edit
 from krmfn.errors import SpecError
 
 EPOCH = ("spec", "sealing", "epoch")

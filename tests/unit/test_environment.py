@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from krmfn.environment import explain
+from krmfn.process.environment import explain
 
 LONG = "c4nary" * 1000
 

@@ -8,7 +8,7 @@ import os
 from hypothesis import given
 from hypothesis import strategies as st
 
-from krmfn.equal import KEY_LENGTH, Value, equal, plain_values
+from krmfn.matrix.equal import KEY_LENGTH, Value, equal, plain_values
 from krmfn.plaintext import Plaintext
 from tests.support.audits import audited
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from krmfn import fn
+from krmfn import function
 from krmfn.deadline import Deadline
-from krmfn.sealedsecret import SKIP_MARKER
+from krmfn.objects.sealed_secret import SKIP_MARKER
 from tests.support.function import Project, config, opened, resource_list, secret
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def call(
         out = io.BytesIO()
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
         monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(out))
-        code = fn.main(list(arguments), Deadline(60))
+        code = function.main(list(arguments), Deadline(60))
         sys.stdout.flush()
         return code, out.getvalue().decode(), capsys.readouterr().err
 
@@ -254,7 +254,7 @@ def test_input_that_is_none(call: Call, stdin: bytes, line: str) -> None:
 
 def test_input_without_end(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     """There is a limit to what is read."""
-    monkeypatch.setattr(fn, "MAX_INPUT", 10)
+    monkeypatch.setattr(function, "MAX_INPUT", 10)
     failed(call(config()), 2, "[error] krmfn: standard input is over 256 MiB [input]")
 
 
@@ -367,4 +367,4 @@ def test_output_that_nobody_reads(call: Call, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
     monkeypatch.setattr(sys, "stdout", Closed)
-    assert fn.main([], Deadline(60)) == 5
+    assert function.main([], Deadline(60)) == 5

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from krmfn.compare.git import revision
 from krmfn.deadline import Deadline
 from krmfn.errors import SpecError
-from krmfn.git import revision
 
 if TYPE_CHECKING:
     from pathlib import Path

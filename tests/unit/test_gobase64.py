@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from krmfn import gobase64
+from krmfn.documents import go_base64
 
 
 @given(st.binary(max_size=200), st.data())
@@ -18,7 +18,7 @@ def test_line_breaks_are_ignored(value: bytes, data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(0, 5))):
         at = data.draw(st.integers(0, len(encoded)))
         encoded = encoded[:at] + data.draw(st.sampled_from(["\n", "\r", "\r\n"])) + encoded[at:]
-    assert gobase64.decode(encoded) == gobase64.decode(encoded.encode()) == value
+    assert go_base64.decode(encoded) == go_base64.decode(encoded.encode()) == value
 
 
 @given(st.binary(max_size=60))
@@ -27,10 +27,10 @@ def test_padding_is_exact(value: bytes) -> None:
     encoded = base64.b64encode(value)
     for wrong in (encoded + b"=", encoded + b"==", b"=" + encoded):
         with pytest.raises(ValueError, match="not base64"):
-            gobase64.decode(wrong)
+            go_base64.decode(wrong)
     if encoded.endswith(b"="):
         with pytest.raises(ValueError, match="not base64"):
-            gobase64.decode(encoded[:-1])
+            go_base64.decode(encoded[:-1])
 
 
 # Of Go 1.26: base64.StdEncoding.DecodeString.
@@ -56,7 +56,7 @@ def test_padding_is_exact(value: bytes) -> None:
 )  # fmt: skip
 def test_as_go(encoded: str, value: bytes | None) -> None:
     if value is not None:
-        assert gobase64.decode(encoded) == value
+        assert go_base64.decode(encoded) == value
         return
     with pytest.raises(ValueError, match=r"^not base64$"):
-        gobase64.decode(encoded)
+        go_base64.decode(encoded)

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from krmfn.application import Application
 from krmfn.errors import PolicyError
-from krmfn.govern import Usage, allow, governed, verdicts
-from krmfn.overlay import Overlay
+from krmfn.kustomize.kustomization import Overlay
 from krmfn.plaintext import Plaintext
-from krmfn.plan import Plan, make_plan
-from krmfn.render import Item, Rendered
+from krmfn.plan.make import Plan, make_plan
+from krmfn.policy.application import Application
+from krmfn.policy.judge import Usage, allow, governed, verdicts
+from krmfn.sealing.render import Item, Rendered
 from krmfn.spec.parse import check, parse
 from krmfn.spec.platform import Limits, PlatformConfig, PlatformSpec
 from tests.support import repository as repo

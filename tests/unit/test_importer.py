@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from krmfn import strictyaml
+from krmfn.documents import strict
 from krmfn.errors import Failure
 from krmfn.importer import avp, document, externalsecret, kustomization, sealedsecret, secret
 from krmfn.importer.avp_text import Ref, compose
@@ -568,7 +568,7 @@ def test_strings_stay_strings(text: str) -> None:
     shape = {"allowEmpty": True, "metadata": metadata}
     imported = Imported([Entry("a", "n", shape, "f")])
     shown = document.render(imported, "claims", stores={}, sealing=None)
-    assert strictyaml.load(shown, "f")["spec"]["metadata"] == metadata
+    assert strict.load(shown, "f")["spec"]["metadata"] == metadata
     assert yaml.safe_load(shown)["spec"]["metadata"] == metadata
 
 

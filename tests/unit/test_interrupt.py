@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from krmfn import interrupt
-from krmfn.interrupt import Interrupted
-from krmfn.private import private_folder, remove_all
+from krmfn.files.private import private_folder, remove_all
+from krmfn.process import interrupt
+from krmfn.process.interrupt import Interrupted
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from krmfn.audit.rules import check
-from krmfn.sealedsecret import PREVIOUS_NAMES
+from krmfn.objects.sealed_secret import PREVIOUS_NAMES
 from krmfn.spec.validator import Assumption
 from tests.support.synthesis import judged
 

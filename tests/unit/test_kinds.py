@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from krmfn.documents.strict import load
 from krmfn.errors import SpecError
 from krmfn.objects.kinds import Place, annotations_of, each, kind_of, list_items, place_of
 from krmfn.objects.lists import taken_apart
-from krmfn.resourcelist import Item, read, stream
-from krmfn.strictyaml import load
+from krmfn.objects.stream import Item, read, stream
 
 
 def secret(name: str = "a") -> dict[str, Any]:

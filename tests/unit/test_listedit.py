@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from krmfn import strictyaml
+from krmfn.documents import strict
+from krmfn.documents.append import with_entries
 from krmfn.errors import SpecError
-from krmfn.listedit import with_entries
 
 ADDED = {"resources": ["new.yaml"], "validators": ["v.yaml"]}
 
@@ -67,9 +67,9 @@ def test_everything_else_stays(first: list[str], second: list[str], margin: str,
     for name, entries in (("resources", first), ("crds", second)):
         text += f"{name}:\n" + "".join(f"{margin}- {entry}\n" for entry in entries) + gap
     after = with_entries(text, {"resources": ["NEW"]}, "k")
-    value = strictyaml.load(text, "k")
+    value = strict.load(text, "k")
     value["resources"].append("NEW")
-    assert strictyaml.load(after, "k") == value
+    assert strict.load(after, "k") == value
     lines = after.splitlines()
     lines.remove(f"{margin}- NEW")
     assert lines == text.splitlines()

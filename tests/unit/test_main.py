@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from krmfn import __main__, interrupt
+from krmfn import __main__
 from krmfn.errors import ErrorList, SealingError, SpecError
+from krmfn.process import interrupt
 from tests.support.function import Project, config, resource_list
 
 if TYPE_CHECKING:

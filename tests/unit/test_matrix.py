@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from krmfn.equal import Value
-from krmfn.matrix import Column, Row, Table, label_columns, share, shown, table
+from krmfn.matrix.equal import Value
+from krmfn.matrix.table import Column, Row, Table, label_columns, share, shown, table
 from tests.support.audits import audited, claim, cluster, pod, secret
 
 if TYPE_CHECKING:

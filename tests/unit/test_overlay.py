@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from krmfn.build.namespace import choose_namespace
 from krmfn.errors import SpecError
-from krmfn.overlay import Listed, Overlay, choose_namespace, read_overlay
+from krmfn.kustomize.kustomization import Listed, Overlay, read_overlay
 
 if TYPE_CHECKING:
     from pathlib import Path

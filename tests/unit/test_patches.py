@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from krmfn import strictyaml
+from krmfn.documents import strict
 from krmfn.errors import SpecError
-from krmfn.patches import Patch, patches
+from krmfn.kustomize.patches import Patch, patches
 
 EPOCH = ("spec", "sealing", "epoch")
 KIND = "SealedSecretGenerator"
@@ -19,7 +19,7 @@ JSON = "[{op: add, path: /spec/sealing/epoch, value: '2'}]"
 
 def found(value: dict[str, Any], **files: str) -> list[Patch]:
     """Those of a kustomization, with the files that it names."""
-    (document,) = strictyaml.documents(json.dumps(value, indent=1), "k.yaml")
+    (document,) = strict.documents(json.dumps(value, indent=1), "k.yaml")
     return list(patches(value, document, lambda name: files[name.removesuffix(".yaml")]))
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from krmfn import paths
 from krmfn.errors import SpecError
-from krmfn.paths import find_root, read_file, read_repository_file
+from krmfn.files import read
+from krmfn.files.read import find_root, read_file, read_repository_file
 
 
 def refused(name: str, base: Path, root: Path) -> str:
@@ -86,7 +86,7 @@ def test_a_file_without_a_root(tmp_path: Path) -> None:
 
 def test_the_size(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A file has a limit."""
-    monkeypatch.setattr(paths, "MAX_FILE", 10)
+    monkeypatch.setattr(read, "MAX_FILE", 10)
     (tmp_path / "ten").write_bytes(b"x" * 10)
     (tmp_path / "more").write_bytes(b"x" * 11)
     assert read_repository_file("ten", base=tmp_path, root=tmp_path, key="") == b"x" * 10

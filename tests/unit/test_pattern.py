@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from krmfn.pattern import matches, problem
+from krmfn.spec.pattern import matches, problem
 
 
 @pytest.mark.parametrize(

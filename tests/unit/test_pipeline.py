@@ -22,18 +22,19 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
-from krmfn import derive, resolve
+from krmfn.crypto import derive
+from krmfn.crypto.seal import hybrid_decrypt
 from krmfn.deadline import Deadline
 from krmfn.errors import KrmfnError, PolicyError, SealingError
-from krmfn.overlay import Overlay
-from krmfn.pipeline import generate
-from krmfn.plan import make_plan
-from krmfn.providers.age import AgeStore
-from krmfn.providers.base import Json, Location, Number, Store, Surroundings
-from krmfn.seal import hybrid_decrypt
+from krmfn.kustomize.kustomization import Overlay
+from krmfn.plan.make import make_plan
+from krmfn.sealing import read
+from krmfn.sealing.pipeline import generate
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import check, parse
 from krmfn.spec.stores import Age
+from krmfn.stores.age.store import AgeStore
+from krmfn.stores.store import Json, Location, Number, Store, Surroundings
 from tests.support import make_build_vectors, make_seal_vectors
 from tests.support.make_seal_vectors import KEYS
 from tests.support.openbao import OpenBao, development
@@ -111,7 +112,7 @@ def build(
     around = Surroundings(getattr(store, "environ", {}), Deadline(60))
     with pytest.MonkeyPatch.context() as patched:
         if isinstance(store, Store):
-            patched.setattr(resolve, "open_store", lambda *_: store)
+            patched.setattr(read, "open_store", lambda *_: store)
         objects = [one.object for one in generate(plan, around, now=NOW, entropy=entropy)]
     return {
         one["metadata"]["name"]: {

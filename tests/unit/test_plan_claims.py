@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from krmfn.errors import Failure
-from krmfn.overlay import Overlay
-from krmfn.plan import Plan, Read, make_plan, plan_claims
+from krmfn.kustomize.kustomization import Overlay
+from krmfn.plan.make import Plan, Read, make_plan, plan_claims
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import parse
 from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim

@@ -13,10 +13,10 @@ import pytest
 
 from krmfn.deadline import Deadline
 from krmfn.errors import Failure, PolicyError
-from krmfn.platform_config import platform_of, read_platform
-from krmfn.providers.base import Surroundings
+from krmfn.policy.file import platform_of, read_platform
 from krmfn.spec.parse import check
 from krmfn.spec.platform import PlatformConfig
+from krmfn.stores.store import Surroundings
 from tests.support.platform import APPLICATION, RULE, SPEC, can_mount, platform, write_platform
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -176,8 +176,8 @@ LOAD = """
 import os, sys
 from pathlib import Path
 from krmfn.deadline import Deadline
-from krmfn.platform_config import platform_of
-from krmfn.providers.base import Surroundings
+from krmfn.policy.file import platform_of
+from krmfn.stores.store import Surroundings
 root = Path(sys.argv[1])
 print(len(platform_of(Surroundings(os.environ, Deadline(30), root, root)).spec.rules))
 """

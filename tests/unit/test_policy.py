@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from krmfn.application import Application
-from krmfn.policy import CONDITIONS, Request, decide, failed_conditions
+from krmfn.policy.application import Application
+from krmfn.policy.rules import CONDITIONS, Request, decide, failed_conditions
 from krmfn.spec.parse import check
 from krmfn.spec.platform import PlatformConfig, PlatformSpec
 from tests.support.platform import PIN, REPOSITORY, RULE, platform

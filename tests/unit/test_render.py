@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from krmfn.derive import LITERAL, composed_source, remote_source
+from krmfn.crypto.derive import LITERAL, composed_source, remote_source
 from krmfn.errors import ErrorList, KrmfnError
-from krmfn.overlay import Overlay
-from krmfn.plan import SealTarget, make_plan
-from krmfn.providers.base import Location, Number
-from krmfn.render import Rendered, known_sources, render
+from krmfn.kustomize.kustomization import Overlay
+from krmfn.plan.make import SealTarget, make_plan
+from krmfn.sealing.render import Rendered, known_sources, render
 from krmfn.spec.parse import parse
+from krmfn.stores.store import Location, Number
 from tests.support.function import config, secret
 
 HELD: dict[str, dict[str, Any]] = {

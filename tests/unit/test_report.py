@@ -8,9 +8,9 @@ import re
 from collections import Counter
 from html.parser import HTMLParser
 
-from krmfn.equal import Value
-from krmfn.matrix import STATES, Column, Table, share, table
-from krmfn.report import SIGNS, page
+from krmfn.matrix.equal import Value
+from krmfn.matrix.page import SIGNS, page
+from krmfn.matrix.table import STATES, Column, Table, share, table
 from tests.support.audits import audited, claim, pod
 
 HOSTILE = (

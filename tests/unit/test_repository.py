@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from krmfn.repository import Checkout, files_below, kustomizations, overlays
+from krmfn.kustomize.checkout import Checkout, files_below, kustomizations, overlays
 
 if TYPE_CHECKING:
     from pathlib import Path

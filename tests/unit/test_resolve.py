@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from krmfn import derive
+from krmfn.crypto import derive
 from krmfn.deadline import Deadline
 from krmfn.errors import (
     DeadlineError,
@@ -19,12 +19,12 @@ from krmfn.errors import (
     SealingError,
     SpecError,
 )
-from krmfn.overlay import Overlay
-from krmfn.plan import Plan, make_plan
-from krmfn.providers import PROVIDERS, open_store
-from krmfn.providers.base import Surroundings
-from krmfn.resolve import Stores, at_once, derivation, locate, read_all
+from krmfn.kustomize.kustomization import Overlay
+from krmfn.plan.make import Plan, make_plan
+from krmfn.sealing.read import Stores, at_once, derivation, locate, read_all
 from krmfn.spec.parse import parse
+from krmfn.stores import PROVIDERS, open_store
+from krmfn.stores.store import Surroundings
 from tests.support.function import DERIVATION_KEY, config, secret
 from tests.support.memory_store import MemorySpec, MemoryStore, registered
 

@@ -6,20 +6,20 @@ import json
 
 import pytest
 
-from krmfn import resourcelist
 from krmfn.errors import SpecError
-from krmfn.resourcelist import Item, read, stream, write
+from krmfn.objects import stream
+from krmfn.objects.stream import Item, read, write
 
 HEAD = "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nfunctionConfig: {kind: X}\n"
 
 
 def raws(items: str, head: str = HEAD) -> list[str]:
-    return [item.raw for item in resourcelist.read(head + items).items]
+    return [item.raw for item in stream.read(head + items).items]
 
 
 def refused(text: str) -> str:
     with pytest.raises(SpecError) as caught:
-        resourcelist.read(text)
+        stream.read(text)
     return caught.value.line()
 
 
@@ -52,14 +52,14 @@ def test_each_item_has_its_own_text(items: str, expected: list[str]) -> None:
 def test_a_whole_list_may_be_indented() -> None:
     """The margin of the list does not matter, nor that of its functionConfig."""
     text = "  kind: ResourceList\n  items:\n    - a: b\n  functionConfig:\n    c: [1, x]\n"
-    found = resourcelist.read(text)
+    found = stream.read(text)
     assert (found.indent, found.items[0].raw, found.config) == (4, "    - a: b\n", {"c": [1, "x"]})
 
 
 def test_what_an_item_is() -> None:
     """apiVersion and kind are known at once; other fields when they are asked for."""
     text = f"{HEAD}items:\n- {{kind: A, apiVersion: v1, metadata: {{name: on}}, x: 1e3}}\n- [kind, x]\n"
-    first, second = resourcelist.read(text).items
+    first, second = stream.read(text).items
     assert (first.api_version, first.kind, second.kind) == ("v1", "A", "")
     assert first.header() == {"apiVersion": "v1", "kind": "A", "metadata": {"name": "on"}}
     assert second.header() == {}
@@ -69,17 +69,17 @@ def test_what_an_item_is() -> None:
 def test_nested_kinds_are_not_the_items() -> None:
     """Only an item's own fields count."""
     text = f"{HEAD}items:\n- a: {{kind: B, apiVersion: c}}\n  ? [kind]\n  : D\n  kind: [E]\n"
-    (item,) = resourcelist.read(text).items
+    (item,) = stream.read(text).items
     assert (item.api_version, item.kind) == ("", "")
 
 
 def test_a_mistake_in_an_item_is_where_it_stands() -> None:
     """Lines are those of the whole input, for items, documents and the functionConfig."""
-    (item,) = resourcelist.read(f"{HEAD}items:\n- a: b\n  c: d\n  a: e\n").items
+    (item,) = stream.read(f"{HEAD}items:\n- a: b\n  c: d\n  a: e\n").items
     with pytest.raises(SpecError, match="the key a stands twice") as caught:
         item.document.value()
     assert caught.value.where == "<stdin>:7:3"
-    (_, second) = resourcelist.stream("a: b\n---\n# c\nd: e\nd: f\n", "f.yaml")
+    (_, second) = stream.stream("a: b\n---\n# c\nd: e\nd: f\n", "f.yaml")
     with pytest.raises(SpecError, match="the key d stands twice") as caught:
         second.document.value()
     assert caught.value.where == "f.yaml:5:1"
@@ -114,7 +114,7 @@ def test_what_is_refused(text: str, message: str) -> None:
 def test_bytes_have_to_be_utf_8() -> None:
     """Other encodings are told apart from mistakes in YAML."""
     with pytest.raises(SpecError, match="not YAML in UTF-8"):
-        resourcelist.stream(b"a: \xff\n")
+        stream.stream(b"a: \xff\n")
 
 
 @pytest.mark.parametrize(
@@ -133,13 +133,13 @@ def test_bytes_have_to_be_utf_8() -> None:
 )
 def test_each_document_of_a_stream_has_its_own_text(text: str, expected: list[str]) -> None:
     """Between the markers; empty documents are left out."""
-    assert [item.raw for item in resourcelist.stream(text)] == expected
+    assert [item.raw for item in stream.stream(text)] == expected
 
 
 def test_a_list_is_written_with_items_as_they_came() -> None:
     """Items to the byte, then our own objects as JSON at the same margin."""
-    found = resourcelist.read(f"{HEAD}items:\n  - a: b # c\n  - d: 😀\n")
-    assert resourcelist.rewrite(found.items, [{"e": "é\u2028"}], found.indent) == (
+    found = stream.read(f"{HEAD}items:\n  - a: b # c\n  - d: 😀\n")
+    assert stream.rewrite(found.items, [{"e": "é\u2028"}], found.indent) == (
         "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n"
         '  - a: b # c\n  - d: 😀\n  - {"e":"é\u2028"}\n'
     )
@@ -147,15 +147,15 @@ def test_a_list_is_written_with_items_as_they_came() -> None:
 
 def test_a_stream_is_written_with_documents_as_they_came() -> None:
     """Documents to the byte, then our own objects, separated by markers."""
-    found = resourcelist.stream("a: b # c\n---\nd: e\n")
-    written = resourcelist.rewrite_stream(found, [{"f": 1}])
+    found = stream.stream("a: b # c\n---\nd: e\n")
+    written = stream.rewrite_stream(found, [{"f": 1}])
     assert written == 'a: b # c\n---\nd: e\n---\n{"f":1}\n'
-    assert resourcelist.rewrite_stream((), [{"f": 1}]) == '{"f":1}\n'
+    assert stream.rewrite_stream((), [{"f": 1}]) == '{"f":1}\n'
 
 
 def test_our_own_list_is_json() -> None:
     """What a generator prints is JSON in UTF-8, a line for each object."""
-    text = resourcelist.write([{"a": "😀"}, {"b": 1}])
+    text = stream.write([{"a": "😀"}, {"b": 1}])
     assert json.loads(text)["items"] == [{"a": "😀"}, {"b": 1}]
     assert '{"a":"😀"},\n{"b":1}\n' in text
 
@@ -193,7 +193,7 @@ def test_a_list() -> None:
 
 def test_a_header_with_a_field_twice() -> None:
     """Two names are one too many."""
-    (item,) = stream("kind: A\nkind: B\n")
+    (item,) = stream.stream("kind: A\nkind: B\n")
     with pytest.raises(SpecError, match="the key kind stands twice"):
         item.header()
 
@@ -247,10 +247,10 @@ def test_a_list_without_a_configuration() -> None:
 
 def test_a_plain_stream() -> None:
     """What a legacy plugin is given."""
-    found = stream("kind: A\n---\nkind: B\n---\n")
+    found = stream.stream("kind: A\n---\nkind: B\n---\n")
     assert [item.header() for item in found] == [{"kind": "A"}, {"kind": "B"}]
     assert isinstance(found[0], Item)
-    assert stream("") == ()
+    assert stream.stream("") == ()
 
 
 def test_writing() -> None:
@@ -267,7 +267,7 @@ def test_writing() -> None:
 
 def test_an_unended_last_line_is_read_and_not_rewritten() -> None:
     """A block without a newline at the end of a file keeps its value; nothing is put behind it."""
-    items = resourcelist.stream("a: |\n  b", "file")
+    items = stream.stream("a: |\n  b", "file")
     assert items[0].document.value() == {"a": "b"}
     with pytest.raises(SpecError, match="the last line is not ended"):
-        resourcelist.rewrite_stream(items, [])
+        stream.rewrite_stream(items, [])

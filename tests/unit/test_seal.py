@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from krmfn import seal
-from krmfn.certificate import parse
-from krmfn.seal import hybrid_decrypt, hybrid_encrypt
-from krmfn.sealedsecret import label_for
+from krmfn.crypto import seal
+from krmfn.crypto.certificate import parse
+from krmfn.crypto.seal import hybrid_decrypt, hybrid_encrypt
+from krmfn.objects.sealed_secret import label_for
 from tests.support import make_seal_vectors
 
 VECTORS = Path(__file__).parent.parent / "vectors"

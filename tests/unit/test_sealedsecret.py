@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from krmfn.sealedsecret import (
+from krmfn.objects.sealed_secret import (
     CERTIFICATE,
     SEALED_FOR,
     label_for,

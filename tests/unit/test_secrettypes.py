@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from krmfn.errors import SpecError
+from krmfn.objects.secret_types import check_type
 from krmfn.plaintext import Plaintext
-from krmfn.secrettypes import check_type
 
 TLS, SSH, BASIC = "kubernetes.io/tls", "kubernetes.io/ssh-auth", "kubernetes.io/basic-auth"
 CONFIG, OLD = "kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from krmfn.deadline import Deadline
-from krmfn.providers.base import Surroundings
-from krmfn.providers.shared import StorePool
+from krmfn.stores.pool import StorePool
+from krmfn.stores.store import Surroundings
 from tests.support.memory_store import MemorySpec, registered
 
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from krmfn import strictyaml
 from krmfn.cli.schema import ALL_KINDS, schema_of
+from krmfn.documents import strict
 from krmfn.errors import Failure
 from krmfn.spec.base import Model
 from krmfn.spec.generator import SealedSecretGenerator, stores_of_secret
@@ -295,7 +295,7 @@ spec:
     data:
     - value: x
 """
-    (document,) = strictyaml.documents(text, "secrets.yaml")
+    (document,) = strict.documents(text, "secrets.yaml")
     assert mistakes(document.value(), where="secrets.yaml", position=document.position) == [
         f"secrets.yaml:7:5: {NAME}: spec.sealing.scop: unknown field; did you mean scope? [spec]",
         f"secrets.yaml:11:7: {NAME}: spec.secrets[0].data[0].secretKey: required [spec]",

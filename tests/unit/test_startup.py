@@ -18,12 +18,12 @@ PEM = (ROOT / "examples/logto/overlays/prod/certs/production.pem").read_text()
 
 # Imported by nobody who only builds.
 NEVER = {"argparse", "asyncio", "click", "jinja2", "kubernetes", "logging", "requests"}
-NEVER |= {"rich", "subprocess", "krmfn.cli", "krmfn.cluster", "krmfn.unseal"}
+NEVER |= {"rich", "subprocess", "krmfn.cli", "krmfn.cluster.api", "krmfn.crypto.unseal"}
 # Imported by those whom a policy governs.
-NEVER |= {"krmfn.govern", "krmfn.policy", "krmfn.spec.platform"}
+NEVER |= {"krmfn.policy.judge", "krmfn.policy.rules", "krmfn.spec.platform"}
 # Imported by those who ask a server (`socket` comes with every X.509 certificate).
 NETWORK = {"http.client", "hvac", "ssl", "urllib.request", "urllib3"}
-STORES = {"krmfn.providers.age", "krmfn.providers.vault", "pyrage"}
+STORES = {"krmfn.stores.age.store", "krmfn.stores.vault.store", "pyrage"}
 
 # Runs main as the command does, and tells on standard error what was imported when it leaves.
 PROBE = """
@@ -81,7 +81,7 @@ def test_a_build_without_a_store(tmp_path: Path) -> None:
     """Sealing a literal imports no store, no network, no command and no logging."""
     code, output, modules = run(generator(value="app"), cwd=tmp_path)
     assert (code, "SealedSecret" in output) == (0, True)
-    assert "krmfn.seal" in modules
+    assert "krmfn.crypto.seal" in modules
     assert modules & (NEVER | NETWORK | STORES) == set()
 
 
@@ -94,9 +94,9 @@ def test_a_vault_without_login(openbao: OpenBao, tmp_path: Path) -> None:
     spec["secrets"][0]["store"] = "main"
     code, output, modules = run(json.dumps(call), cwd=tmp_path, environ=openbao.environ)
     assert (code, "SealedSecret" in output) == (0, True)
-    assert {"krmfn.providers.vault", "urllib3"} <= modules
+    assert {"krmfn.stores.vault.store", "urllib3"} <= modules
     brought_by_urllib3 = {"logging"}
-    unwanted = NEVER | {"hvac", "krmfn.providers.age", "pyrage"}
+    unwanted = NEVER | {"hvac", "krmfn.stores.age.store", "pyrage"}
     assert modules & (unwanted - brought_by_urllib3) == set()
 
 
@@ -114,7 +114,7 @@ def test_a_command_imports_only_itself(argument: str) -> None:
     assert (code, output.strip() != "") == (0, True)
     assert "argparse" in modules
     foreign = {"cryptography", "kubernetes", "pydantic", "yaml"} | NETWORK | STORES
-    assert modules & (foreign | {"krmfn.fn", "krmfn.pipeline"}) == set()
+    assert modules & (foreign | {"krmfn.function", "krmfn.sealing.pipeline"}) == set()
 
 
 @pytest.mark.parametrize("question", ["discover", "parameters"])
@@ -124,7 +124,7 @@ def test_argo_cd_is_answered_quickly(question: str) -> None:
     assert (code, output.strip() in ("", "[]")) == (0, question == "discover")
     assert "yaml" in modules
     foreign = {"cryptography", "kubernetes", "pydantic"} | NETWORK | STORES
-    assert modules & (foreign | {"krmfn.fn", "krmfn.pipeline"}) == set()
+    assert modules & (foreign | {"krmfn.function", "krmfn.sealing.pipeline"}) == set()
 
 
 def test_importing_the_package_imports_nothing() -> None:

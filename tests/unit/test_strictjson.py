@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from krmfn import strictjson
+from krmfn.documents import strict_json
 
 
 @pytest.mark.parametrize(
@@ -18,16 +18,16 @@ from krmfn import strictjson
 def test_no_json(text: str | bytes) -> None:
     """Nothing of it is quoted."""
     with pytest.raises(ValueError, match=r"^not JSON as RFC 8259 has it$"):
-        strictjson.loads(text)
+        strict_json.loads(text)
 
 
 def test_json() -> None:
     """A field may stand in two objects; numbers can be kept as text."""
-    assert strictjson.loads('{"a": {"b": 1}, "b": [1.5, null, true]}') == {
+    assert strict_json.loads('{"a": {"b": 1}, "b": [1.5, null, true]}') == {
         "a": {"b": 1},
         "b": [1.5, None, True],
     }
-    assert strictjson.loads("[1, 1.0, 1e3, 12345678901234567890123]", str) == [
+    assert strict_json.loads("[1, 1.0, 1e3, 12345678901234567890123]", str) == [
         "1",
         "1.0",
         "1e3",

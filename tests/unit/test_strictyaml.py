@@ -9,21 +9,21 @@ from typing import Any
 import pytest
 import yaml
 
-from krmfn import strictyaml
+from krmfn.documents import strict
+from krmfn.documents.strict import Position
 from krmfn.errors import SpecError
-from krmfn.providers.base import Number
-from krmfn.strictyaml import Position
+from krmfn.stores.store import Number
 
 
 def line(text: str | bytes) -> str:
     with pytest.raises(SpecError) as caught:
-        strictyaml.load(text, "f.yaml")
+        strict.load(text, "f.yaml")
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
     return caught.value.line()
 
 
-def only(text: str) -> strictyaml.Document:
-    (document,) = strictyaml.documents(text, "f.yaml")
+def only(text: str) -> strict.Document:
+    (document,) = strict.documents(text, "f.yaml")
     return document
 
 
@@ -56,7 +56,7 @@ def bomb() -> str:
 )  # fmt: skip
 def test_plain_scalars_follow_yaml_1_2(text: str, value: Any) -> None:
     """Only what YAML 1.2 says is no string is none; quotes and !!str keep a string a string."""
-    found = strictyaml.load(f"a: {text}\n", "f")["a"]
+    found = strict.load(f"a: {text}\n", "f")["a"]
     assert found == value
     assert type(found) is type(value)
 
@@ -64,7 +64,7 @@ def test_plain_scalars_follow_yaml_1_2(text: str, value: Any) -> None:
 def test_a_number_without_end_stays_text() -> None:
     """What Python refuses to convert is text; nobody means such a number."""
     for text in ("9" * 5000, "0o" + "7" * 5000, "0x" + "f" * 5000):
-        assert strictyaml.load(f"a: {text}", "f") == {"a": text}
+        assert strict.load(f"a: {text}", "f") == {"a": text}
 
 
 def test_numbers_can_keep_their_text() -> None:
@@ -116,16 +116,16 @@ def test_what_is_refused(text: str | bytes, message: str) -> None:
 
 def test_a_hundred_levels_are_enough_for_anybody() -> None:
     """The limit is on what is nested, not on what is long."""
-    assert strictyaml.load("[" * 100 + "]" * 100, "f")
-    assert len(strictyaml.load(f"[{'[],' * 5000}]", "f")) == 5000
+    assert strict.load("[" * 100 + "]" * 100, "f")
+    assert len(strict.load(f"[{'[],' * 5000}]", "f")) == 5000
 
 
 def test_block_nesting_below_the_limit_of_the_parser_does_not_crash() -> None:
     """Deep block nesting, two levels to each column, ends with an error in its own process too."""
     program = (
-        "from krmfn import strictyaml\n"
+        "from krmfn.documents import strict\n"
         "text = ''.join(' ' * (2 * i) + '- b:\\n' for i in range(1990))\n"
-        "try:\n    strictyaml.load(text, 'f')\nexcept Exception as error:\n    print(error.line())\n"
+        "try:\n    strict.load(text, 'f')\nexcept Exception as error:\n    print(error.line())\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
@@ -136,21 +136,21 @@ def test_block_nesting_below_the_limit_of_the_parser_does_not_crash() -> None:
 
 def test_aliases_stand_for_what_they_name() -> None:
     """Anchors expand, many small ones too; what multiplies is refused."""
-    assert strictyaml.load("a: &x {b: 1}\nc: *x", "f") == {"a": {"b": 1}, "c": {"b": 1}}
+    assert strict.load("a: &x {b: 1}\nc: *x", "f") == {"a": {"b": 1}, "c": {"b": 1}}
     many = "a: &a {x: 1}\n" + "".join(f"k{i}: *a\n" for i in range(5000))
-    assert len(strictyaml.load(many, "f")) == 5001
+    assert len(strict.load(many, "f")) == 5001
     assert "aliases multiply the document too often" in line(bomb())
 
 
 def test_there_are_no_merge_keys() -> None:
     """``<<`` is a key like any other."""
-    assert strictyaml.load("<<: {a: 1}", "f") == {"<<": {"a": 1}}
+    assert strict.load("<<: {a: 1}", "f") == {"<<": {"a": 1}}
 
 
 @pytest.mark.parametrize("text", ["\ufeffa: !!str 12\n", b"\xef\xbb\xbfa: !!str 12\n"])
 def test_a_byte_order_mark_changes_nothing(text: str | bytes) -> None:
     """A file from Windows reads the same, tags included."""
-    assert strictyaml.load(text, "f") == {"a": "12"}
+    assert strict.load(text, "f") == {"a": "12"}
 
 
 def test_line_ends_of_windows() -> None:
@@ -163,9 +163,9 @@ def test_line_ends_of_windows() -> None:
 def test_documents_of_a_stream() -> None:
     """In order, the empty ones left out, an empty string not."""
     text = "---\n---\na: 1\n---\n# only a comment\n---\n''\n---\n[2]\n...\n"
-    assert [d.value() for d in strictyaml.documents(text, "f")] == [{"a": 1}, "", [2]]
+    assert [d.value() for d in strict.documents(text, "f")] == [{"a": 1}, "", [2]]
     for nothing in ("", "---", "# c", "\n\n", b""):
-        assert strictyaml.load(nothing, "f") is None
+        assert strict.load(nothing, "f") is None
 
 
 def test_positions() -> None:
@@ -197,9 +197,9 @@ def test_positions() -> None:
 )
 def test_without_libyaml(monkeypatch: pytest.MonkeyPatch, text: str, message: str | None) -> None:
     """PyYAML's own parser serves where the wheel has no libyaml, and quotes nothing either."""
-    monkeypatch.setattr(strictyaml, "_Loader", yaml.BaseLoader)
+    monkeypatch.setattr(strict, "_Loader", yaml.BaseLoader)
     if message is None:
-        assert strictyaml.load(text, "f.yaml") == {"a": "12"}
+        assert strict.load(text, "f.yaml") == {"a": "12"}
     else:
         text = f"[{text}]" if text.startswith("[") else text
         assert line(text) == f"{message} [yaml]"

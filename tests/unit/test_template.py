@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from krmfn.errors import SealingError, SpecError
-from krmfn.template import Template
+from krmfn.plan.template import Template
 
 # Templates that Go's text/template with sprig was run on, over these values, and what it printed.
 VALUES: dict[str, str] = {

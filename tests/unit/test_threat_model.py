@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from krmfn import strictyaml
+from krmfn.documents import strict
 from tests.support import repository as repo
 from tests.support.attacks import ATTACKS as PROGRAMS
 from tests.support.command import krmfn
@@ -154,7 +154,7 @@ def test_the_example_is_checked(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text(example())
     done = krmfn("schema", "--check", tmp_path / "p.yaml")
     assert (done.returncode, done.stderr) == (0, "1 checked, no mistake\n")
-    rules = strictyaml.load(example(), "p.yaml")["spec"]["rules"]
+    rules = strict.load(example(), "p.yaml")["spec"]["rules"]
     assert (
         json.dumps([rule["name"] for rule in rules])
         == '["shop-production", "shop-staging", "bank"]'

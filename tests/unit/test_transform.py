@@ -9,17 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from krmfn import resourcelist
 from krmfn.build.answer import seal
+from krmfn.build.transform import Transformed, transform
+from krmfn.crypto.unseal import load_private_keys, unseal
 from krmfn.deadline import Deadline
 from krmfn.errors import Failure
-from krmfn.overlay import Overlay
-from krmfn.providers.base import Surroundings
-from krmfn.sealedsecret import PREVIOUS_KINDS, PREVIOUS_NAMES, PREVIOUS_NAMESPACES, claim_companion
+from krmfn.kustomize.kustomization import Overlay
+from krmfn.objects import stream
+from krmfn.objects.sealed_secret import (
+    PREVIOUS_KINDS,
+    PREVIOUS_NAMES,
+    PREVIOUS_NAMESPACES,
+    claim_companion,
+)
 from krmfn.spec.parse import parse
 from krmfn.spec.transformer import SealedSecretTransformer
-from krmfn.transform import Transformed, transform
-from krmfn.unseal import load_private_keys, unseal
+from krmfn.stores.store import Surroundings
 from tests.support.memory_store import MemorySpec, registered
 
 if TYPE_CHECKING:
@@ -88,7 +93,7 @@ def run(
     warnings: list[str] | None = None,
 ) -> Transformed:
     """The documents, transformed."""
-    items = resourcelist.stream("\n---\n".join([*documents, ""]))
+    items = stream.stream("\n---\n".join([*documents, ""]))
     here = Path.cwd()
     around = Surroundings(
         environ or {}, Deadline(60), here, here, [] if warnings is None else warnings

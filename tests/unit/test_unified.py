@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from krmfn.unified import unified
+from krmfn.files.diff import unified
 
 if TYPE_CHECKING:
     from pathlib import Path

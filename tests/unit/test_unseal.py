@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from krmfn.crypto.unseal import load_private_keys, unseal
 from krmfn.errors import SealingError
-from krmfn.unseal import load_private_keys, unseal
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors"
 CURRENT = (VECTORS / "keys/current.key").read_bytes()

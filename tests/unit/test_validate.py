@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from krmfn.build.validate import FUNCTIONS, Verdict, validate
 from krmfn.errors import SpecError
-from krmfn.resourcelist import stream
-from krmfn.sealedsecret import name_companion, sealed_secret, skip_marker
-from krmfn.validate import FUNCTIONS, Verdict, validate
+from krmfn.objects.sealed_secret import name_companion, sealed_secret, skip_marker
+from krmfn.objects.stream import stream
 
 F1, F2 = "a" * 64, "b" * 64
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from krmfn.errors import KrmfnError, ProviderError, SealingError, SpecError
-from krmfn.providers.base import Number
-from krmfn.values import canonical_json, components, decode, inexact_number, pick, to_bytes
+from krmfn.sealing.values import canonical_json, components, decode, inexact_number, pick, to_bytes
+from krmfn.stores.store import Number
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from krmfn.deadline import Deadline
 from krmfn.errors import KrmfnError
-from krmfn.providers.base import Surroundings
-from krmfn.providers.vault import VaultStore
 from krmfn.spec.stores import Vault
+from krmfn.stores.store import Surroundings
+from krmfn.stores.vault.store import VaultStore
 from tests.support import openbao as server
 from tests.support.wire import serving
 

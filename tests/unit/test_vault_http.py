@@ -13,11 +13,11 @@ import pytest
 
 from krmfn.deadline import Deadline
 from krmfn.errors import KrmfnError, PolicyError, ProviderError, SpecError
-from krmfn.providers import vault_http
-from krmfn.providers.base import Surroundings
-from krmfn.providers.vault import VaultStore
-from krmfn.providers.vault_address import parse_origin
 from krmfn.spec.stores import Vault
+from krmfn.stores.store import Surroundings
+from krmfn.stores.vault import http
+from krmfn.stores.vault.address import parse_origin
+from krmfn.stores.vault.store import VaultStore
 from tests.support.wire import (
     KV2,
     SECRET,
@@ -117,7 +117,7 @@ def test_a_wait_longer_than_the_deadline_is_not_begun() -> None:
 
 def test_a_server_that_keeps_failing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tries end; the error says what the server keeps answering."""
-    monkeypatch.setattr(vault_http, "RETRIES", 2)
+    monkeypatch.setattr(http, "RETRIES", 2)
     with serving(at_first(500, {"errors": [CANARY]}, times=99)) as wire:
         error = failure(store(wire))
     assert (error.id, error.message) == (
@@ -129,7 +129,7 @@ def test_a_server_that_keeps_failing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """A port where nobody listens is `unavailable`."""
-    monkeypatch.setattr(vault_http, "RETRIES", 1)
+    monkeypatch.setattr(http, "RETRIES", 1)
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         of = store(Wire(lambda *_: (0, None), f"http://127.0.0.1:{unused.getsockname()[1]}"))
@@ -185,7 +185,7 @@ def test_answers_without_a_secret(content: Any) -> None:
 
 def test_a_huge_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only so much of an answer is read."""
-    monkeypatch.setattr(vault_http, "MAX_ANSWER", 1000)
+    monkeypatch.setattr(http, "MAX_ANSWER", 1000)
     with serving(at_first(200, {"data": {"data": {"x": CANARY * 1000}}}, times=99)) as wire:
         assert failure(store(wire)).id == "protocol"
 
@@ -358,7 +358,7 @@ def test_a_deadline_names_what_it_waited_for() -> None:
 
 def test_a_failing_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
     """A load balancer's page is a failing server, not a server that is no vault."""
-    monkeypatch.setattr(vault_http, "RETRIES", 1)
+    monkeypatch.setattr(http, "RETRIES", 1)
     with serving(at_first(502, b"<html>", times=99)) as wire:
         assert failure(store(wire)).id == "unavailable"
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from krmfn.errors import ProviderError
-from krmfn.providers.vault_versions import newest
+from krmfn.stores.vault.versions import newest
 
 
 def version(seconds: float | None = None, *, destroyed: bool = False) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from tests.support.openbao import OpenBao
 from tests.unit.test_vault import store
 
 if TYPE_CHECKING:
-    from krmfn.providers.vault import VaultStore
+    from krmfn.stores.vault.store import VaultStore
 
 CANARY = "c4n4ry-2b6c"
 

@@ -1,0 +1,94 @@
+"""The audit with the files around it: the catalogue, users' entries, and what a validator says.
+
+Rules enforced here: a Secret that an operator makes is never sealed over, whatever the level; every
+other finding fails a build only where the validator says ``audit: error``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from krmfn import catalogue
+from krmfn.audit.judge import Audit, audit
+from krmfn.audit.objects import groups
+from krmfn.audit.rules import check
+from krmfn.errors import raise_all
+from krmfn.files.read import read_repository_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from krmfn.audit.findings import Finding
+    from krmfn.objects.stream import Item
+    from krmfn.spec.validator import ValidatorSpec
+
+OWNED = "operator-owned"
+
+
+def audit_stream(
+    items: Sequence[Item],
+    specs: Iterable[ValidatorSpec] = (),
+    *,
+    base: Path,
+    root: Path,
+    in_build: bool = False,
+) -> Audit:
+    """Judge a stream by the packaged catalogue and what validators add to it.
+
+    Args:
+        specs: the validators of the kustomization; their assumptions and entries add up.
+        base, root: where the files that they name are, as `read_repository_file` has it.
+        in_build: kustomize has yet to rename references.
+
+    Raises:
+        SpecError, ErrorList: an item, or a catalogue of the user's, cannot be read.
+    """
+    specs = list(specs)
+    known = catalogue.packaged(groups(items))
+    for name in dict.fromkeys(file for spec in specs for file in spec.catalogue):
+        content = read_repository_file(name, base=base, root=root, key="spec.catalogue")
+        known += catalogue.of_user(content, name)
+    cnpg = [spec.cnpg_version for spec in specs if spec.cnpg_version]
+    return audit(
+        items,
+        known,
+        assume=[one for spec in specs for one in spec.assume],
+        versions={"cnpg": cnpg[0]} if cnpg else {},
+        in_build=in_build,
+    )
+
+
+def enforce(
+    items: Sequence[Item],
+    spec: ValidatorSpec,
+    warn: Callable[[str], None],
+    *,
+    base: Path,
+    root: Path,
+    in_build: bool = False,
+) -> None:
+    """What a validator does about its findings.
+
+    Raises:
+        ErrorList, errors.Finding: those that fail the build.
+    """
+    found = audit_stream(items, [spec], base=base, root=root, in_build=in_build)
+    findings = check(found, only=OWNED if spec.audit == "off" else None)
+    fatal = [f for f in findings if f.severity == "error" and spec.audit == "error"]
+    fatal += [f for f in findings if f.rule == OWNED and f not in fatal]
+    for finding in findings:
+        if finding not in fatal and finding.severity != "info":
+            warn(finding.line())
+    raise_all([finding.error() for finding in fatal])
+
+
+def refuse_owned(items: Sequence[Item]) -> None:
+    """Refuse claims for Secrets that operators of the same stream make, before anything is read.
+
+    Raises:
+        ErrorList, errors.Finding: there are such claims.
+    """
+    found = audit(items, catalogue.packaged(groups(items)))
+    findings: list[Finding] = check(found, only=OWNED)
+    raise_all([finding.error() for finding in findings])

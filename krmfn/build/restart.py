@@ -1,0 +1,123 @@
+"""Checksums on the pod templates that use a Secret, so that pods restart when its values change.
+
+Rules enforced here: only workloads of the Secret's own namespace that refer to it by a name that it
+has or had; only the template's annotations change, in place, and every other byte of the item stays as
+it was. Where a PodSpec sits and what refers to Secrets is data: krmfn/catalogue/pods.yaml.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from krmfn import catalogue, fieldpath
+from krmfn.crypto.derive import text, tlv
+from krmfn.documents.edit import Change, edit
+from krmfn.objects.kinds import annotations_of, place_of
+from krmfn.objects.sealed_secret import PREFIXES, SUFFIXES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from krmfn.objects.stream import Item
+
+Affixes: TypeAlias = "tuple[tuple[str, ...], tuple[str, ...]]"  # prefixes and suffixes
+ANNOTATION = "krmfn.dev/checksum"
+# Where the name stands in what a catalogue's path finds, by its form.
+_NAMES = {"key": "name", "ref": "name", "proj": "name", "file": "secretName", "name": ""}
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """A Secret's checksum, and what workloads call the Secret.
+
+    Attributes:
+        names: its names so far, before any hash suffix.
+        checksum: hex.
+        affixes: the prefixes and suffixes that kustomize has put on the claim's name.
+    """
+
+    namespace: str
+    names: frozenset[str]
+    checksum: str
+    affixes: Affixes = ((), ())
+
+
+def stamped(item: Item, stamps: Sequence[Stamp]) -> tuple[Item, list[str]]:
+    """The item, with a checksum on its pod templates if they use one of the Secrets; and these."""
+    group = item.api_version.rpartition("/")[0] or "core"
+    paths = [p for p in pod_specs().get(f"{group}/{item.kind}", ()) if p.endswith(".spec")]
+    if not paths or not stamps:
+        return item, []
+    value = item.document.value()
+    changes: list[Change] = []
+    for path in paths:
+        names = dict.fromkeys(references(value, path))
+        used = {(min(s.names), s.checksum) for name in names for s in _meant(name, value, stamps)}
+        if used:
+            fields = [text(word) for pair in sorted(used) for word in pair]
+            digest = hashlib.sha512(tlv(*fields)).hexdigest()[:32]
+            template = path.removesuffix(".spec").split(".")
+            steps = (*template, "metadata", "annotations", ANNOTATION)
+            changes.append(Change(0, (*((0,) if item.in_list else ()), *steps), digest, deep=True))
+    written = [str(change.value) for change in changes]
+    return (replace(item, raw=edit(item.raw, item.name, changes)) if changes else item), written
+
+
+def _meant(name: str, workload: Any, stamps: Sequence[Stamp]) -> list[Stamp]:
+    """The Secrets that a reference means.
+
+    Where several claims have or had the name, one base is used several times: as for kustomize, the
+    prefixes and suffixes that the claim and the workload were given tell which is meant.
+    """
+    namespace = place_of(workload).namespace
+    found = [s for s in stamps if s.namespace in ("", namespace) and name in s.names]
+    if len(found) < 2:  # noqa: PLR2004  # one is meant, or none
+        return found
+    own = affixes(annotations_of(workload))
+    for loosely in (True, False):
+        alike = [s for s in found if _alike(s.affixes, own, loosely=loosely)]
+        if len(alike) == 1:
+            return alike
+        found = alike or found
+    return found
+
+
+def affixes(annotations: Mapping[str, Any]) -> Affixes:
+    """The prefixes and the suffixes that kustomize has put on an object's name, by its own words."""
+    prefixes, suffixes = (
+        tuple(part for part in str(annotations.get(name) or "").split(",") if part)
+        for name in (PREFIXES, SUFFIXES)
+    )
+    return prefixes, suffixes
+
+
+def _alike(one: Affixes, other: Affixes, *, loosely: bool) -> bool:
+    """Whether two objects come from one use of a base (kustomize's ``PrefixesSuffixesEquals``)."""
+    return all(
+        (loosely and not (mine and theirs)) or _same_end(mine, theirs)
+        for mine, theirs in zip(one, other, strict=True)
+    )
+
+
+def _same_end(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether the shorter list ends the longer one; an empty one ends only an empty one."""
+    size = min(len(one), len(other))
+    return one[len(one) - size :] == other[len(other) - size :] if size else one == other
+
+
+def references(value: Any, pod_spec: str) -> Iterator[str]:
+    """The names of the Secrets that a PodSpec of the resource refers to."""
+    for ref in catalogue.pods()["podSpecRefs"]:
+        for at in ref["at"]:
+            path = ".".join(part for part in (pod_spec, at, _NAMES[ref["form"]]) if part)
+            for _, name in fieldpath.walk(value, path):
+                if isinstance(name, str):
+                    yield name
+
+
+def pod_specs() -> dict[str, list[str]]:
+    """``group/Kind`` to the paths of its PodSpecs."""
+    specs: dict[str, list[str]] = catalogue.pods()["podSpecs"]
+    return specs

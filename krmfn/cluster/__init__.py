@@ -1,0 +1,1 @@
+"""Questions to a cluster's API server."""

@@ -1,0 +1,1 @@
+"""The cryptography of a SealedSecret: derive, seal, unseal, certificates."""

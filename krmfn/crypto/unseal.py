@@ -1,0 +1,117 @@
+"""From SealedSecrets back to Secrets, as the controller does it (``SealedSecret.Unseal``)."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from krmfn.crypto.certificate import pem_blocks
+from krmfn.crypto.seal import hybrid_decrypt
+from krmfn.documents import go_base64, strict
+from krmfn.documents.strict import mapping
+from krmfn.errors import SealingError
+from krmfn.objects.kinds import annotations_of, each, place_of
+from krmfn.objects.sealed_secret import CERTIFICATE, SEALED_FOR, label_for, scope_of, sealed_for
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from krmfn.objects.sealed_secret import Object
+
+
+def load_private_keys(content: bytes, name: str) -> list[RSAPrivateKey]:
+    """The RSA keys of a PEM file, or of a Secret or list of Secrets with ``tls.key``.
+
+    Args:
+        name: the file's name, for errors.
+
+    Raises:
+        SealingError: there is none.
+    """
+    blocks = _blocks(content) or [
+        block for pem in _secret_keys(content, name) for block in _blocks(pem)
+    ]
+    keys = []
+    for block in blocks:
+        try:
+            key = load_pem_private_key(block, None)
+        except (ValueError, TypeError):
+            continue
+        if isinstance(key, RSAPrivateKey):
+            keys.append(key)
+    if not keys:
+        raise SealingError("private-key", "there is no RSA private key in it", source=name)
+    return keys
+
+
+def unseal(sealed: Object, keys: Sequence[RSAPrivateKey]) -> Object:
+    """The Secret that the controller would make of a SealedSecret: plaintext, base64 in ``data``.
+
+    Name, namespace and scope are the SealedSecret's own; those of its template do not count.
+
+    Raises:
+        SealingError: an item is not base64, or no key opens it.
+    """
+    namespace, name = place_of(sealed)
+    said = annotations_of(sealed)
+    scope = scope_of(said)
+    label = label_for(scope, namespace, name).encode()
+    spec = mapping(sealed.get("spec"))
+    data: dict[str, str] = {}
+    for key, item in sorted(mapping(spec.get("encryptedData")).items()):
+        try:
+            sealed_bytes = go_base64.decode(item)
+        except (ValueError, AttributeError, TypeError):
+            raise SealingError("unseal", "the item is not base64", secret=name, key=key) from None
+        plaintext = hybrid_decrypt(keys, sealed_bytes, label)
+        if plaintext is None:
+            raise SealingError(
+                "unseal",
+                f"no key opens it as {label.decode() or 'cluster-wide'}",
+                secret=name,
+                key=key,
+                found=_sealed_as(said, sealed_for(scope, namespace, name)),
+                remedy="use the controller's key, and the name and namespace it was sealed for",
+            )
+        data[key] = base64.b64encode(plaintext).decode()
+    template = mapping(spec.get("template"))
+    own = {k: v for k, v in mapping(template.get("metadata")).items() if k in _KEPT}
+    place = {"name": name} | ({"namespace": namespace} if namespace else {})
+    secret: Object = {"apiVersion": "v1", "kind": "Secret", "metadata": {**own, **place}}
+    secret |= {k: template[k] for k in ("immutable", "type") if k in template}
+    return secret | {"data": data}
+
+
+def _sealed_as(said: Object, tried: str) -> str:
+    """What the annotations say it was sealed for, if that explains why it does not open."""
+    if SEALED_FOR in said and said[SEALED_FOR] != tried:
+        return f"sealed for {said[SEALED_FOR]}"
+    if CERTIFICATE in said:
+        return f"sealed for certificate {said[CERTIFICATE]}"
+    return ""
+
+
+_KEPT = ("annotations", "labels", "finalizers")
+
+
+def _blocks(content: bytes) -> list[bytes]:
+    """The private keys of a PEM text."""
+    kinds = (b"PRIVATE KEY", b"RSA PRIVATE KEY")
+    return [block for kind in kinds for block in pem_blocks(content, kind)]
+
+
+def _secret_keys(content: bytes, name: str) -> list[bytes]:
+    """``tls.key`` of every Secret in a stream or list."""
+    found: list[bytes] = []
+    for document in strict.documents(content, name):
+        for _, one in each(document.value()):
+            pem = mapping(one.get("data")).get("tls.key")
+            if isinstance(pem, str):
+                try:
+                    found.append(go_base64.decode(pem))
+                except ValueError:
+                    continue
+    return found

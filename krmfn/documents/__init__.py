@@ -1,0 +1,1 @@
+"""YAML: read strictly, and change in place."""

@@ -1,0 +1,124 @@
+"""Folders that only this user enters, and that no end of the process leaves behind.
+
+Rules enforced here: a folder goes with its block, whatever interrupts it; when the process ends at
+once it goes before; when the process is killed the next krmfn removes it. A lock on the folder, which
+the system gives up with the process, says whether anybody works in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from krmfn.process import interrupt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PREFIX = "krmfn-private-"
+_folders: dict[Path, int] = {}  # to the descriptor of the lock
+
+
+@contextlib.contextmanager
+def private_folder(where: Path | None = None) -> Iterator[Path]:
+    """A new folder with mode 0700.
+
+    Args:
+        where: the directory to make it in; default: the system's for temporary files.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    parent = Path(where or tempfile.gettempdir())
+    _remove_dead(parent)
+    folder: Path | None = None
+    try:
+        with interrupt.held():
+            folder = _made(parent)
+        yield folder
+    finally:
+        if folder is not None:
+            with interrupt.held():
+                _remove(folder)
+
+
+def remove_all() -> None:
+    """Remove every folder of this process, which then leaves; never raises."""
+    for folder in list(_folders):
+        _remove(folder)
+
+
+def _made(parent: Path) -> Path:
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent)).resolve()
+        try:
+            lock = _lock(folder, needed=False)
+        except OSError:
+            folder.rmdir()
+            raise
+        if lock is not None:
+            _folders[folder] = lock
+            return folder
+
+
+def _remove(folder: Path) -> None:
+    lock = _folders.pop(folder, None)
+    if lock is not None:
+        with contextlib.suppress(OSError):
+            os.close(lock)
+    _delete(folder)
+
+
+def _delete(folder: Path) -> None:
+    """Delete a folder as far as that goes; never raises.
+
+    `shutil.rmtree` takes two descriptors for each level, and there may be no more than one.
+    """
+    for place, directories, files in os.walk(folder, topdown=False):
+        for name in (*files, *directories):
+            path = Path(place, name)
+            with contextlib.suppress(OSError):
+                path.unlink() if path.is_symlink() or name in files else path.rmdir()
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _remove_dead(parent: Path) -> None:
+    """Remove what killed processes of this user have left."""
+    for folder in parent.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if folder.lstat().st_uid != os.getuid():
+                continue
+            if (lock := _lock(folder, needed=True)) is not None:
+                _delete(folder)
+                os.close(lock)
+
+
+def _lock(folder: Path, *, needed: bool) -> int | None:
+    """Lock a folder.
+
+    Args:
+        needed: fail where the file system has no locks.
+
+    Returns:
+        A descriptor that holds the lock; None when another process has it, or the folder is gone.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except OSError:
+        if needed:
+            os.close(descriptor)
+            raise
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.samestat(folder.lstat(), os.fstat(descriptor)):
+            return descriptor
+    os.close(descriptor)
+    return None

@@ -1,0 +1,92 @@
+"""The KRM function: what kustomize calls. Standard input to standard output, one process per config.
+
+Rules enforced here: standard output is written once, at the end, and only on success; every result
+goes to standard error as one line; nothing of argparse, rich or a Kubernetes client is imported.
+kustomize reads standard output before it looks at the exit code and drops a function's results.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from krmfn.build.answer import GENERATOR, Call, answer, place, placed
+from krmfn.documents import strict
+from krmfn.errors import Failure, OutputError, SpecError
+from krmfn.files.read import find_root, read_file
+from krmfn.kustomize.kustomization import read_overlay
+from krmfn.objects import stream
+from krmfn.policy.file import platform_of
+from krmfn.spec.parse import name_of
+from krmfn.stores.store import Surroundings
+
+if TYPE_CHECKING:
+    from krmfn.deadline import Deadline
+    from krmfn.policy.file import Platform
+
+MAX_INPUT = 256 * 1024 * 1024
+
+
+def main(arguments: list[str], deadline: Deadline) -> int:
+    """Serve one call and return the exit code; raises only for a bug."""
+    where = "krmfn"
+    warnings: list[str] = []
+    watch = deadline.watch(where)
+    try:
+        base = Path.cwd()
+        around = Surroundings(os.environ, deadline, base, find_root(base, os.environ), warnings)
+        platform = platform_of(around)
+        call = _receive(arguments, platform)
+        if isinstance(call.config, dict) and call.config.get("kind"):
+            where = name_of(call.config)
+        overlay = read_overlay(base, around.root)
+        where = place(where, overlay)
+        output = answer(call, overlay, around).text
+    except Failure as failure:
+        return _fail(failure, where, warnings)
+    finally:
+        watch.cancel()
+    for warning in warnings:
+        sys.stderr.write(f"[warning] {where}: {warning}\n")
+    try:
+        sys.stdout.buffer.write(output.encode())
+        sys.stdout.buffer.flush()
+    except OSError:
+        return _fail(OutputError("output", "standard output was closed"), where, [])
+    return 0
+
+
+def _receive(arguments: list[str], platform: Platform | None) -> Call:
+    """The call, from a ResourceList, or from a legacy plugin's config file and stream."""
+    if not arguments:
+        found = stream.read(_stdin(platform))
+        return Call(found.config, found.items, found.indent)
+    config = strict.load(read_file(Path(arguments[0]), name="the config", key=""), "config")
+    kind = config.get("kind") if isinstance(config, dict) else None
+    # A legacy generator is given nothing; its standard input may be anybody's.
+    return Call(config, () if kind == GENERATOR else stream.stream(_stdin(platform)))
+
+
+def _fail(failure: Failure, where: str, warnings: list[str]) -> int:
+    """One line for each warning and error; the exit code of the first error."""
+    lines = [f"[warning] {where}: {warning}" for warning in warnings]
+    lines += [f"[error] {error.line()}" for error in placed(failure, where).errors]
+    sys.stderr.write("\n".join(lines) + "\n")
+    return failure.errors[0].exit_code
+
+
+def _stdin(platform: Platform | None) -> bytes:
+    """All of standard input, up to a size that no build has, or that the platform allows.
+
+    Raises:
+        SpecError, PolicyError: more than that.
+    """
+    limit = platform.spec.limits.input_bytes if platform else MAX_INPUT
+    content = sys.stdin.buffer.read(min(limit, MAX_INPUT) + 1)
+    if len(content) > MAX_INPUT:
+        raise SpecError("input", "standard input is over 256 MiB")
+    if platform is not None:
+        platform.usage.add_input(len(content))
+    return content

@@ -1,0 +1,1 @@
+"""A proposal of krmfn's files for a repository."""

@@ -1,0 +1,250 @@
+"""What an overlay refers to, who makes it there, and who makes it beside it: for `krmfn init`.
+
+Rules enforced here: a Secret that another kustomization of the repository makes in the same namespace
+is made elsewhere; kustomizations that share a base are variants of one thing, of which a cluster has
+one, and so make nothing for each other.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from krmfn.audit.enforce import audit_stream
+from krmfn.audit.inventory import Wanted, wanted
+from krmfn.audit.productions import SERVICE_ACCOUNT_TOKEN
+from krmfn.build.one import look_at
+from krmfn.deadline import Deadline
+from krmfn.documents import strict
+from krmfn.documents.strict import mapping, sequence
+from krmfn.errors import Failure, KrmfnError
+from krmfn.files.read import read_file
+from krmfn.init.destinations import Destination, destinations
+from krmfn.kustomize.checkout import Checkout
+from krmfn.kustomize.kustomization import Overlay, read_overlay
+from krmfn.kustomize.renaming import Names
+from krmfn.objects import stream
+from krmfn.stores.store import Surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from krmfn.audit.productions import Production
+
+
+# Kind to what `krmfn import` calls it.
+SOURCES = {"SealedSecret": "sealedsecret", "Secret": "secret"}
+GENERATOR, SOPS = "kustomization", "sops"
+
+
+@dataclass
+class Seen:
+    """An overlay that was looked at.
+
+    Attributes:
+        failed: why it could not be.
+        overlay: its own kustomization.
+        where: what Flux and Argo CD say of its directory.
+        made: the Secrets of its build.
+        wanted: those that it refers to and its build does not make.
+    """
+
+    failed: str = ""
+    overlay: Overlay = field(default_factory=Overlay)
+    where: list[Destination] = field(default_factory=list)
+    made: tuple[Production, ...] = ()
+    wanted: list[Wanted] = field(default_factory=list)
+
+    @property
+    def namespace(self) -> str:
+        """Of what names none: the kustomization's, else the one it is deployed to."""
+        if self.overlay.namespace or len(self.where) != 1:
+            return self.overlay.namespace
+        return self.where[0].namespace
+
+
+@dataclass
+class Origin:
+    """Secrets that stand in git and that one kustomization lists, or generates.
+
+    Attributes:
+        source: what `krmfn import` calls it; or sops, whose files are decrypted first, one by one.
+        directory: of that kustomization; None where it was not found.
+        paths: the files, or the directory of a ``secretGenerator``.
+        namespaced: all of them name a namespace themselves.
+    """
+
+    source: str
+    directory: Path | None
+    paths: list[Path] = field(default_factory=list)
+    made: list[Production] = field(default_factory=list)
+    namespaced: bool = True
+
+
+class _Place(NamedTuple):
+    source: str
+    directory: Path
+    path: Path
+    secret: tuple[str, Any]  # kind and name
+    namespace: Any
+
+
+class Survey:
+    """A repository whose kustomizations are looked at, each once and only when it matters."""
+
+    def __init__(self, root: Path, command: tuple[str, ...]) -> None:
+        self._root = root
+        self._command = command
+        self._seen: dict[Path, Seen] = {}
+        self._names: dict[Path, Names] = {}
+
+    @cached_property
+    def checkout(self) -> Checkout:
+        """The repository's kustomizations."""
+        return Checkout(self._root)
+
+    @cached_property
+    def _destinations(self) -> dict[Path, list[Destination]]:
+        return destinations(self._root)
+
+    def is_done(self, directory: Path) -> bool:
+        """Whether a kustomization lists a configuration of krmfn's already; nothing is built."""
+        try:
+            return bool(read_overlay(directory, self._root).listed)
+        except Failure:  # `look` tells it
+            return False
+
+    def look(self, directory: Path) -> Seen:
+        """Build and audit one; a failure is told in what comes back.
+
+        Args:
+            directory: resolved.
+        """
+        if directory not in self._seen:
+            self._seen[directory] = self._look(directory)
+        return self._seen[directory]
+
+    def _look(self, directory: Path) -> Seen:
+        seen = Seen(where=self._destinations.get(directory, []))
+        try:
+            seen.overlay = read_overlay(directory, self._root)
+            # Each has its own: a repository may have hundreds.
+            deadline = Deadline.from_environment(time.monotonic())
+            around = Surroundings(os.environ, deadline, directory, self._root)
+            look = look_at(directory, self._command, around)
+            items = stream.stream(look.output, "the build")
+            audited = audit_stream(items, base=directory, root=self._root)
+        except Failure as failure:
+            seen.failed = self._told(failure, directory)
+            return seen
+        self._names[directory] = look.names
+        seen.made = audited.productions
+        seen.wanted = [one for one in wanted(audited) if not one.guessed]
+        return seen
+
+    def _told(self, failure: Failure, directory: Path) -> str:
+        """An error without the place that whoever tells it names anyway."""
+        line = failure.errors[0].line()
+        file = self.checkout.at[directory].file if directory in self.checkout.at else directory
+        for place in (directory, file, os.path.relpath(file, self._root)):
+            line = line.removeprefix(f"{place}: ")
+        return line
+
+    def beside(
+        self, directory: Path, places: Iterable[tuple[str, str]]
+    ) -> dict[tuple[str, str], str]:
+        """Who makes Secrets that a build lacks, where another kustomization does.
+
+        Args:
+            directory: of the build.
+            places: namespace and name of each Secret; those without a namespace are never found.
+        """
+        sought = {place for place in places if place[0]}
+        found: dict[tuple[str, str], str] = {}
+        for other in self._others(directory, {name for _, name in sought}) if sought else ():
+            seen = self.look(other)
+            for made in seen.made:
+                if made.has_content and made.resource and made.certain:
+                    short = other.relative_to(self._root).as_posix()
+                    for place in _meets(made, seen, sought) & sought:
+                        found.setdefault(place, f"{made.by} in {short} makes it")
+        return found
+
+    def _others(self, directory: Path, names: set[str]) -> Iterator[Path]:
+        """What could make Secrets of these names, and is no variant of a directory."""
+        checkout = self.checkout
+        own = self.bases(directory)
+        speak = {one.directory for one in checkout.mentioning(names)}
+        for other, one in checkout.at.items():
+            below = checkout.below(other)
+            variant = not own or own & self.bases(other)
+            if not (one.is_component or variant) and speak & below.keys():
+                yield other
+
+    def bases(self, directory: Path) -> frozenset[Path]:
+        """The kustomizations that a directory takes in, and itself; components are anybody's."""
+        below = self.checkout.below(directory)
+        return frozenset(path for path, one in below.items() if not one.is_component)
+
+    def origins(self, directory: Path) -> list[Origin]:
+        """Where the Secrets stand that are in git already, sealed by hand or in clear."""
+        names = self._names.get(directory, Names())
+        left = {
+            (made.resource.kind, names.base(made.secret)): made
+            for made in self.look(directory).made
+            if made.resource and (made.how == "sealed" or in_git(made))
+        }
+        found: dict[tuple[str, Path | None, Path | None], Origin] = {}
+        for at in self._places(directory):
+            if made := left.pop(at.secret, None):
+                key = at.source, at.directory, at.path if at.source == SOPS else None
+                origin = found.setdefault(key, Origin(at.source, at.directory))
+                origin.made.append(made)
+                origin.paths += [at.path] if at.path not in origin.paths else []
+                origin.namespaced = origin.namespaced and bool(at.namespace)
+        for (kind, _), made in left.items():
+            source = SOURCES[kind]
+            found.setdefault((source, None, None), Origin(source, None)).made.append(made)
+        return list(found.values())
+
+    def _places(self, directory: Path) -> Iterator[_Place]:
+        """The Secrets that the kustomizations of a build list, and generate."""
+        for one in self.checkout.below(directory).values():
+            here = one.directory
+            for value in map(mapping, sequence(one.value.get("secretGenerator"))):
+                namespace = value.get("namespace") or one.value.get("namespace")
+                yield _Place(GENERATOR, here, here, ("Secret", value.get("name")), namespace)
+            for file in one.included():
+                for value in _secrets(file) if file.is_file() else ():
+                    source = SOPS if SOPS in value else SOURCES[value["kind"]]
+                    metadata = mapping(value.get("metadata"))
+                    secret = value["kind"], metadata.get("name")
+                    yield _Place(source, here, file, secret, metadata.get("namespace"))
+
+
+def in_git(made: Production) -> bool:
+    """Whether a Secret's values stand in the build; the cluster itself fills some."""
+    return made.how == "plain" and made.has_content and made.type != SERVICE_ACCOUNT_TOKEN
+
+
+def _meets(made: Production, seen: Seen, sought: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """The places that a Secret of another build may have; some operators fill many namespaces."""
+    if made.namespace is None:
+        return {place for place in sought if place[1] == made.secret}
+    return {(made.namespace or seen.namespace, made.secret)}
+
+
+def _secrets(file: Path) -> Iterator[dict[str, Any]]:
+    """Each Secret and SealedSecret in a file; none where it cannot be read."""
+    try:
+        content = read_file(file, name=str(file), key="")
+        for document in strict.documents(content, str(file)):
+            value = mapping(document.value())
+            if value.get("kind") in SOURCES:
+                yield value
+    except KrmfnError:
+        return

@@ -1,0 +1,134 @@
+"""The kustomizations of a checkout: which take in which, and which are overlays, that nobody takes in."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from krmfn.documents import strict
+from krmfn.errors import KrmfnError
+from krmfn.files.read import read_file
+from krmfn.kustomize.kustomization import FILE_NAMES, LISTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_INCLUDES = ("resources", "bases", "components", *LISTS, "configurations", "crds")
+_NAME = re.compile(r"[A-Za-z0-9](?:[-.A-Za-z0-9]*[A-Za-z0-9])?")
+_PASSED_BY = frozenset({"node_modules", "vendor"})
+
+
+@dataclass(frozen=True)
+class Kustomization:
+    """One kustomization.
+
+    Attributes:
+        file: its path.
+        text: its content.
+        value: as plain values.
+    """
+
+    file: Path
+    text: str
+    value: dict[str, Any]
+
+    @property
+    def directory(self) -> Path:
+        """Where it stands."""
+        return self.file.parent
+
+    @property
+    def is_component(self) -> bool:
+        """Whether it cannot be built alone."""
+        return self.value.get("kind") == "Component"
+
+    def included(self) -> Iterator[Path]:
+        """The directories that it takes in."""
+        for field in _INCLUDES:
+            entries = self.value.get(field)
+            for entry in entries if isinstance(entries, list) else ():
+                if isinstance(entry, str) and "\n" not in entry and "://" not in entry:
+                    yield Path(os.path.normpath(self.directory / entry))
+
+
+class Checkout:
+    """All kustomizations below a directory, by where they stand."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.at = {one.directory: one for one in kustomizations(root)}
+        self.below = cache(self._below)
+        self._words = cache(_words)
+
+    def _below(self, directory: Path) -> dict[Path, Kustomization]:
+        """What a directory takes in, by and by; itself first."""
+        found: dict[Path, Kustomization] = {}
+        ahead = [directory]
+        while ahead:
+            here = ahead.pop()
+            if here in self.at and here not in found:
+                found[here] = self.at[here]
+                ahead += self.at[here].included()
+        return found
+
+    def mentioning(self, words: set[str]) -> list[Kustomization]:
+        """Those that hold one of these words, in their own text or a file that they list."""
+        return [
+            one
+            for one in self.at.values()
+            if any(not words.isdisjoint(self._words(file)) for file in _own(one))
+        ]
+
+
+def kustomizations(top: Path) -> list[Kustomization]:
+    """Every readable kustomization below a directory; hidden and vendored directories are passed by."""
+    found: list[Kustomization] = []
+    for directory, files in _walk(top):
+        name = next((name for name in FILE_NAMES if name in files), None)
+        if name and (one := _read(directory / name)):
+            found.append(one)
+    return found
+
+
+def files_below(top: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+    """Every file with such an ending, where kustomizations are looked for, too."""
+    for directory, files in _walk(top):
+        yield from (directory / name for name in sorted(files) if name.endswith(suffixes))
+
+
+def overlays(found: list[Kustomization]) -> list[Kustomization]:
+    """Those that stand at the end: no component, and taken in by no other kustomization."""
+    taken = {path for one in found for path in one.included()}
+    return [one for one in found if not one.is_component and one.directory not in taken]
+
+
+def _walk(top: Path) -> Iterator[tuple[Path, list[str]]]:
+    for directory, below, files in os.walk(top):
+        below[:] = sorted(d for d in below if not d.startswith(".") and d not in _PASSED_BY)
+        yield Path(directory), files
+
+
+def _own(one: Kustomization) -> list[Path]:
+    return [one.file, *(path for path in one.included() if path.is_file())]
+
+
+def _words(file: Path) -> frozenset[str]:
+    """What could be a name in a file."""
+    try:
+        content = read_file(file, name=str(file), key="")
+    except KrmfnError:
+        return frozenset()
+    return frozenset(_NAME.findall(content.decode(errors="replace")))
+
+
+def _read(file: Path) -> Kustomization | None:
+    try:
+        content = read_file(file, name=str(file), key="")
+        value = strict.load(content, str(file))
+    except KrmfnError:
+        return None
+    return Kustomization(file, content.decode(), value) if isinstance(value, dict) else None

@@ -1,0 +1,1 @@
+"""Which environment has which Secret."""

@@ -1,0 +1,13 @@
+"""Names of krmfn's API: group, version and kinds. Without pydantic, for those that only look."""
+
+from __future__ import annotations
+
+from typing import Final
+
+API_VERSION: Final = "krmfn.dev/v1alpha1"
+
+GENERATOR: Final = "SealedSecretGenerator"
+TRANSFORMER: Final = "SealedSecretTransformer"
+VALIDATOR: Final = "SealedSecretValidator"
+CLAIM: Final = "SecretClaim"
+PLATFORM: Final = "PlatformConfig"

@@ -1,0 +1,1 @@
+"""What a configuration asks for, before anything is read."""

@@ -1,0 +1,324 @@
+"""From a configuration to what will be read and sealed. Pure: nothing is opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from krmfn.errors import KrmfnError, SpecError, raise_all
+from krmfn.objects import ciphertext
+from krmfn.objects.sealed_secret import label_for
+from krmfn.plan.annotations import check_annotations
+from krmfn.plan.template import Template
+from krmfn.spec.generator import ItemMetadata, PlatformCertificate, PlatformKey, stores_of_secret
+from krmfn.spec.stores import PlatformStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from krmfn.kustomize.kustomization import Overlay
+    from krmfn.spec.generator import (
+        DataEntry,
+        DataFrom,
+        DefinedKey,
+        SealedSecretGenerator,
+        Sealing,
+        SecretShape,
+    )
+    from krmfn.spec.platform import AnyPlatformStore
+    from krmfn.spec.stores import Store
+    from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
+
+SCOPES = ("strict", "namespace-wide", "cluster-wide")  # each wider than the one before
+# Annotations on an item that are kustomize's bookkeeping and no part of the object.
+KUSTOMIZE_OWN = (
+    "config.kubernetes.io/",
+    "internal.config.kubernetes.io/",
+    "config.k8s.io/",
+    "kustomize.config.k8s.io/",
+)
+
+
+@dataclass(frozen=True, order=True)
+class Read:
+    """One secret to read from a store, once however many values come from it."""
+
+    store: str
+    key: str
+    version: int | None = None
+
+
+@dataclass(frozen=True)
+class SealTarget:
+    """One SealedSecret to be: what it will be called and where.
+
+    Attributes:
+        namespace: the final namespace; may be empty for cluster-wide.
+        path: the field of the configuration that asks for it, for errors.
+        templates: data key to parsed template.
+        unhashed: the name before a hash of the content was added, when one was.
+    """
+
+    name: str
+    namespace: str
+    scope: str
+    mode: str
+    secret: SecretShape
+    templates: dict[str, Template]
+    path: str
+    unhashed: str = ""
+
+    @property
+    def base_name(self) -> str:
+        """The name without a hash of the content."""
+        return self.unhashed or self.name
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Namespace and name: no two targets of a plan share them."""
+        return self.namespace, self.name
+
+    @property
+    def bound_namespace(self) -> str:
+        """The namespace of the derivation: none for cluster-wide."""
+        return "" if self.scope == "cluster-wide" else self.namespace
+
+    @property
+    def label(self) -> str:
+        """The OAEP label."""
+        return label_for(self.scope, self.namespace, self.name)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The data keys that are known before anything is read, in their order."""
+        keys = {*self.templates}
+        if not self._replaced:
+            keys |= {entry.secret_key for entry in self.secret.data}
+        return tuple(sorted(keys))
+
+    @property
+    def open(self) -> bool:
+        """Whether there are other keys, which only a read tells."""
+        return bool(self.secret.data_from) and not self._replaced
+
+    @property
+    def _replaced(self) -> bool:
+        """Whether templates take the place of what is read."""
+        template = self.secret.template
+        return bool(template and template.data and template.merge_policy != "Merge")
+
+    def reads(self) -> dict[Read, str]:
+        """What its values are read from, each with the first key that comes from it."""
+        extracts = {
+            read_of(self.secret, entry): f"dataFrom[{number}]"
+            for number, entry in enumerate(self.secret.data_from)
+        }
+        keys: dict[Read, str] = {}
+        for entry in self.secret.data:
+            if entry.remote_ref is not None:
+                keys.setdefault(read_of(self.secret, entry), entry.secret_key)
+        return {**extracts, **keys}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a build will do."""
+
+    sealing: Sealing
+    stores: Mapping[str, Store | AnyPlatformStore]
+    targets: tuple[SealTarget, ...]
+
+    @property
+    def derivation_key(self) -> DefinedKey | None:
+        """The key, defined in full by now."""
+        key = self.sealing.derivation_key
+        if isinstance(key, PlatformKey):
+            raise AssertionError("no key of the platform's without the platform")  # noqa: TRY004
+        return key
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether any target needs the derivation key."""
+        return any(target.mode == "deterministic" for target in self.targets)
+
+
+def read_of(secret: SecretShape, entry: DataEntry | DataFrom) -> Read:
+    """The read behind one reference."""
+    ref = getattr(entry, "remote_ref", None) or getattr(entry, "extract")  # noqa: B009  # either one
+    return Read(entry.store or secret.store or "", ref.key, ref.version)
+
+
+def ungoverned(plan: Plan) -> Plan:
+    """The plan itself, where there is no policy.
+
+    Raises:
+        SpecError: it names what only a platform defines.
+    """
+    named = {
+        "spec.sealing.certificate": isinstance(plan.sealing.certificate, PlatformCertificate),
+        "spec.sealing.derivationKey": isinstance(plan.sealing.derivation_key, PlatformKey),
+    }
+    named |= {f"stores.{n}": isinstance(s, PlatformStore) for n, s in plan.stores.items()}
+    for place, is_platforms in named.items():
+        if is_platforms:
+            raise SpecError(
+                "spec",
+                "it is the platform's to define, and there is no policy",
+                key=place,
+                remedy="name a PlatformConfig in KRMFN_CONFIG",
+            )
+    return plan
+
+
+def make_plan(config: SealedSecretGenerator, *, namespace: str, overlay: Overlay) -> Plan:
+    """What a generator will do.
+
+    Args:
+        namespace: the namespace to seal for; empty when nobody names one.
+
+    Raises:
+        SpecError, ErrorList: what can be known to fail before anything is read.
+    """
+    sealing = config.spec.sealing
+    targets: list[SealTarget] = []
+    errors: list[KrmfnError] = []
+    for number, secret in enumerate(config.spec.secrets):
+        path = f"spec.secrets[{number}]"
+        try:
+            if secret.checksum_annotation:
+                raise SpecError(
+                    "spec",
+                    "a generator sees no pod templates",
+                    key=f"{path}.checksumAnnotation",
+                    remedy="use claims and a SealedSecretTransformer, or nameSuffixHash",
+                )
+            target = _target(secret.name, namespace, secret, sealing, path)
+            _check_renames(target, overlay)
+            targets.append(target)
+        except KrmfnError as error:
+            errors.append(error.at(secret=secret.name, key=path))
+    raise_all(errors)
+    return Plan(sealing, dict(config.spec.stores), tuple(targets))
+
+
+def plan_claims(config: SealedSecretTransformer, claims: Iterable[tuple[SecretClaim, str]]) -> Plan:
+    """What a transformer will do.
+
+    Args:
+        claims: each claim, and its final namespace.
+
+    Raises:
+        SpecError, ErrorList: as `make_plan`; or a claim that asks for more than the config allows.
+    """
+    sealing = config.spec.sealing
+    targets: list[SealTarget] = []
+    errors: list[KrmfnError] = []
+    for claim, namespace in claims:
+        name, shape = claim.metadata.name, claim.spec
+        try:
+            if sealing is None:
+                raise SpecError("spec", "required: there is a claim to seal", key="spec.sealing")
+            _check_claim(shape, sealing, config)
+            own = _own_metadata(claim)
+            targets.append(_target(name, namespace, own, sealing, "spec"))
+        except KrmfnError as error:
+            errors.append(error.at(where=f"{claim.kind}/{name}"))
+    raise_all(errors)
+    if sealing is None:
+        raise AssertionError("a plan without claims is not made")
+    return Plan(sealing, dict(config.spec.stores), tuple(targets))
+
+
+def _target(
+    name: str, namespace: str, secret: SecretShape, sealing: Sealing, path: str
+) -> SealTarget:
+    scope = secret.scope or sealing.scope
+    mode = secret.mode or sealing.mode
+    check_annotations(secret)
+    _check_plaintext(secret)
+    if not namespace and scope != "cluster-wide":
+        raise SpecError(
+            "namespace-missing",
+            f"no namespace is known for scope {scope}",
+            remedy="set metadata.namespace, or seal in the kustomization that sets namespace:",
+        )
+    if mode == "deterministic" and sealing.derivation_key is None:
+        raise SpecError(
+            "derivation-key-missing",
+            "deterministic sealing needs spec.sealing.derivationKey",
+            remedy="name one, or choose mode: random",
+        )
+    if mode == "random" and (secret.name_suffix_hash or secret.checksum_annotation):
+        raise SpecError(
+            "spec",
+            "nameSuffixHash and checksumAnnotation need mode: deterministic",
+            remedy="a keyed digest would say of a random item what its bytes do not",
+        )
+    return SealTarget(name, namespace, scope, mode, secret, _templates(secret), path)
+
+
+def _check_plaintext(secret: SecretShape) -> None:
+    """What stands in the configuration is sealed as it is: it must be no ciphertext."""
+    texts = {entry.secret_key: entry.value for entry in secret.data if entry.value is not None}
+    for key, text in {**(secret.template.data if secret.template else {}), **texts}.items():
+        ciphertext.refuse(text.encode("utf-8", "surrogatepass"), key=key)
+
+
+def _check_renames(target: SealTarget, overlay: Overlay) -> None:
+    """A generator's names change after it has run."""
+    renames = {"namePrefix": overlay.name_prefix, "nameSuffix": overlay.name_suffix}
+    field = next((name for name, value in renames.items() if value), None)
+    if field is not None and target.scope == "strict":
+        raise SpecError(
+            "name-changes",
+            f"{overlay.file} sets {field}, which renames {target.name} after it was sealed",
+            remedy="use claims and a SealedSecretTransformer, or scope: namespace-wide",
+        )
+
+
+def _check_claim(shape: SecretShape, sealing: Sealing, config: SealedSecretTransformer) -> None:
+    """The outermost configuration's scope is the most that a claim can have."""
+    if shape.scope is not None and SCOPES.index(shape.scope) > SCOPES.index(sealing.scope):
+        raise SpecError(
+            "scope",
+            f"the claim asks for scope {shape.scope}",
+            expected=f"at most {sealing.scope}, as {config.kind}/{config.metadata.name} says",
+            remedy="narrow the claim, or widen spec.sealing.scope",
+        )
+    for store in sorted(stores_of_secret(shape)):
+        if store not in config.spec.stores:
+            raise SpecError(
+                "spec",
+                f"the store {store} is not defined in {config.kind}/{config.metadata.name}",
+                remedy="define it under spec.stores",
+            )
+
+
+def _own_metadata(claim: SecretClaim) -> SecretShape:
+    """The claim's shape, with what kustomize has put on the claim's own metadata."""
+    own, shape = claim.metadata, claim.spec
+    labels = {**own.labels, **shape.metadata.labels}
+    kept = {k: v for k, v in own.annotations.items() if not k.startswith(KUSTOMIZE_OWN)}
+    metadata = {"labels": labels, "annotations": {**kept, **shape.metadata.annotations}}
+    return shape.model_copy(update={"metadata": ItemMetadata.model_validate(metadata)})
+
+
+def _templates(secret: SecretShape) -> dict[str, Template]:
+    """The secret's templates, parsed, their variables known to exist where that can be known."""
+    templates: dict[str, Template] = {}
+    known = {entry.secret_key for entry in secret.data}
+    for key, text in (secret.template.data if secret.template else {}).items():
+        try:
+            template = Template(text)
+        except SpecError as error:
+            error.message = f"{key}: {error.message}"
+            raise
+        missing = sorted(template.variables() - known)
+        if missing and not secret.data_from:
+            raise SpecError(
+                "template",
+                f"{key}: the template needs {', '.join(missing)}",
+                remedy=f"add {missing[0]} to data",
+            )
+        templates[key] = template
+    return templates

@@ -1,0 +1,187 @@
+"""The functions of the template language, named and behaving as Go's and sprig's.
+
+Every function is total on the arguments it accepts, or raises `FunctionError` with a fixed text.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_plus
+
+from krmfn.documents import go_base64
+from krmfn.text import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+MAX_INDENT = 1024
+MAX_BYTES = 4 * 1024 * 1024  # no Secret is that large, and no chain of functions gets beyond it
+# unicode.IsSpace of Go; str.strip() would take U+001C to U+001F too.
+_WHITE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    map(chr, range(0x2000, 0x200B))
+)
+
+
+class FunctionError(Exception):
+    """A value that the function cannot take. Its text never holds the value."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function and the operands it takes, the piped value last.
+
+    Attributes:
+        kinds: ``s`` for text or bytes, ``i`` for an integer; a trailing ``*`` repeats the last.
+    """
+
+    kinds: str
+    run: Callable[..., bytes]
+
+    def __call__(self, *operands: Any) -> bytes:
+        """The function's result.
+
+        Raises:
+            FunctionError: a value it cannot take, or one of over `MAX_BYTES`.
+        """
+        _check_size(sum(len(each) for each in operands if isinstance(each, bytes)))
+        result = self.run(*operands)
+        _check_size(len(result))
+        return result
+
+    def check(self, integers: Sequence[bool], operands: Sequence[Any]) -> str:
+        """What is wrong with the operands, or nothing."""
+        kinds = self.kinds.rstrip("*")
+        if self.kinds.endswith("*"):
+            kinds += kinds[-1] * max(0, len(integers) - len(kinds))
+        if len(integers) != len(kinds):
+            return f"takes {counted(len(kinds), 'operand')}, not {len(integers)}"
+        for operand, integer, kind in zip(operands, integers, kinds, strict=True):
+            if integer != (kind == "i"):
+                return "takes a number here" if kind == "i" else "takes no number here"
+            if integer and operand > MAX_INDENT:
+                return f"takes a number up to {MAX_INDENT} here"
+        if self.run is _printf:
+            return _check_format(operands)
+        return ""
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_BYTES:
+        raise FunctionError("the value is too large")
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise FunctionError("the value is not UTF-8 text") from None
+
+
+def _on_text(function: Callable[[str], str]) -> Callable[[bytes], bytes]:
+    return lambda value: function(_text(value)).encode()
+
+
+def _b64dec(value: bytes) -> bytes:
+    try:
+        return go_base64.decode(value)
+    except ValueError:
+        raise FunctionError("the value is not base64") from None
+
+
+def _quote(value: str) -> str:
+    """Go's ``%q``."""
+    short = {7: "a", 8: "b", 9: "t", 10: "n", 11: "v", 12: "f", 13: "r", 34: '"', 92: "\\"}
+    out = []
+    for char in value:
+        code = ord(char)
+        if code in short:
+            out.append("\\" + short[code])
+        elif char.isprintable():
+            out.append(char)
+        elif code < 0x80:  # noqa: PLR2004  # ASCII
+            out.append(f"\\x{code:02x}")
+        else:
+            out.append(f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}")  # noqa: PLR2004
+    return '"' + "".join(out) + '"'
+
+
+def _to_json(value: str) -> str:
+    """A JSON string as Go's ``json.Marshal`` writes it, safe inside HTML."""
+    escaped = json.dumps(value, ensure_ascii=False)
+    # json.dumps and json.Marshal differ in these; Go escapes DEL no more than Python does.
+    for char in "<>&\u2028\u2029":
+        escaped = escaped.replace(char, f"\\u{ord(char):04x}")
+    return escaped
+
+
+def _ascii(function: Callable[[str], str]) -> Callable[[bytes], bytes]:
+    """Beyond ASCII, Go's and Python's ideas of case differ, and each with its version of Unicode."""
+
+    def run(value: bytes) -> bytes:
+        text = _text(value)
+        if not text.isascii():
+            raise FunctionError("the value is not ASCII text")
+        return function(text).encode()
+
+    return run
+
+
+def _replace(old: bytes, new: bytes, value: bytes) -> bytes:
+    _check_size(len(value) + value.count(old) * len(new))
+    if old:
+        return value.replace(old, new)
+    # Go puts `new` between characters then, not between bytes.
+    return _text(value).replace("", _text(new)).encode()
+
+
+def _indent(spaces: int, value: bytes) -> bytes:
+    _check_size(len(value) + value.count(b"\n") * spaces)
+    pad = b" " * spaces
+    return pad + value.replace(b"\n", b"\n" + pad)
+
+
+def _check_format(operands: Sequence[Any]) -> str:
+    form, *rest = operands
+    if not isinstance(form, str):
+        return "takes a format as a literal string"
+    bare = form.replace("%%", "")
+    if bare.replace("%s", "").count("%") or "\0" in form:
+        return "understands %s and %% only"
+    if bare.count("%s") != len(rest):
+        return f"has {bare.count('%s')} %s for {len(rest)} operands"
+    return ""
+
+
+def _printf(form: bytes, *values: bytes) -> bytes:
+    first, *rest = form.replace(b"%%", b"\0").split(b"%s")
+    out = first.replace(b"\0", b"%")
+    for value, piece in zip(values, rest, strict=True):
+        out += value + piece.replace(b"\0", b"%")
+    return out
+
+
+FUNCTIONS: dict[str, Function] = {
+    "b64enc": Function("s", base64.b64encode),
+    "b64dec": Function("s", _b64dec),
+    "quote": Function("s", _on_text(_quote)),
+    "squote": Function("s", lambda v: b"'" + v + b"'"),
+    "toJson": Function("s", _on_text(_to_json)),
+    "toString": Function("s", lambda v: v),
+    "trim": Function("s", _on_text(lambda t: t.strip(_WHITE))),
+    "trimAll": Function("ss", lambda c, v: _text(v).strip(_text(c)).encode()),
+    "trimPrefix": Function("ss", lambda p, v: v.removeprefix(p)),
+    "trimSuffix": Function("ss", lambda s, v: v.removesuffix(s)),
+    "upper": Function("s", _ascii(str.upper)),
+    "lower": Function("s", _ascii(str.lower)),
+    "replace": Function("sss", _replace),
+    "indent": Function("is", _indent),
+    "nindent": Function("is", lambda n, v: b"\n" + _indent(n, v)),
+    "urlquery": Function("s", lambda v: quote_plus(v, safe="").encode()),
+    "sha256sum": Function("s", lambda v: hashlib.sha256(v).hexdigest().encode()),
+    "printf": Function("ss*", _printf),
+    "print": Function("s*", lambda *v: b"".join(v)),
+}

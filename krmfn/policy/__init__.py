@@ -1,0 +1,1 @@
+"""What the platform allows: its file, its rules, and their use."""

@@ -1,0 +1,56 @@
+"""Who asks for a build, as Argo CD tells a plugin: project, source repository, destination.
+
+Rules enforced here: nothing that a user of Argo CD may set is read, so no ``ARGOCD_ENV_*`` and no
+parameter; where Argo CD calls, or ``KRMFN_REQUIRE_POLICY`` says so, a policy is required.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NAME, REQUIRE = "ARGOCD_APP_NAME", "KRMFN_REQUIRE_POLICY"
+DESTINATION = "ARGOCD_APP_NAMESPACE"
+_REFUSED = frozenset("%?#\\")
+
+
+@dataclass(frozen=True)
+class Application:
+    """The facts about one build that its repository cannot choose; empty what nobody tells.
+
+    Attributes:
+        destination: the namespace that the application is deployed to.
+    """
+
+    project: str = ""
+    repository: str = ""
+    destination: str = ""
+
+
+def application_of(environ: Mapping[str, str]) -> Application:
+    """What the environment tells."""
+    repository = environ.get("ARGOCD_APP_SOURCE_REPO_URL", "")
+    return Application(
+        project=environ.get("ARGOCD_APP_PROJECT_NAME", ""),
+        repository=repository if _plain(repository) else "",
+        destination=environ.get(DESTINATION, ""),
+    )
+
+
+def policy_required(environ: Mapping[str, str]) -> bool:
+    """Whether a build without a policy is refused."""
+    return NAME in environ or environ.get(REQUIRE, "") not in ("", "0")
+
+
+def _plain(address: str) -> bool:
+    """Whether an address is one that a pattern can speak of: it has one spelling."""
+    segments = address.split("/")
+    return (
+        address.isprintable()
+        and " " not in address
+        and not _REFUSED & set(address)
+        and not {".", ".."} & set(segments)
+    )

@@ -1,0 +1,1 @@
+"""What the process does besides its work: signals, standard streams, the environment's errors."""

@@ -1,0 +1,1 @@
+"""New certificates, epochs and versions in a repository's files."""

@@ -1,0 +1,208 @@
+"""What a build would read and seal, and whether it could: without sealing, and without a value.
+
+Rules enforced here: the plan, the policy and the stores are those of a build. Nothing is sent before
+the policy has allowed all of a configuration. A value that was read to see that it is there goes no
+further than this module, and nothing of it but that: no length, no content, no type.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from krmfn.errors import KrmfnError
+from krmfn.plan.make import read_of
+from krmfn.policy.file import platform_of
+from krmfn.sealing.pipeline import under
+from krmfn.sealing.read import Stores, at_once, derivation
+from krmfn.sealing.recipient import load_certificate
+from krmfn.sealing.values import components, pick, to_bytes
+from krmfn.spec.generator import TransitKey, UrlCertificate
+from krmfn.spec.stores import StoreProperty
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+
+    from krmfn.crypto.certificate import SealingCertificate
+    from krmfn.plan.make import Plan, Read, SealTarget
+    from krmfn.policy.judge import Verdict
+    from krmfn.stores.store import Surroundings
+
+EVERYTHING = "*"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One secret of a store, as one target uses it.
+
+    Attributes:
+        properties: what of it is used, as written; `EVERYTHING` for a whole secret.
+        verdict: what the policy says; None without one.
+        problem: why it could not be read; None when it could, or nobody has looked.
+        checked: whether somebody has.
+    """
+
+    read: Read
+    properties: tuple[str, ...]
+    verdict: Verdict | None = None
+    problem: KrmfnError | None = None
+    checked: bool = False
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """One SealedSecret to be.
+
+    Attributes:
+        keys: the data keys that are known before anything is read.
+        certificate: None when only a server knows it and none is asked.
+        derivation_key: where it is, or what the platform calls it; empty for random sealing.
+        references: what it reads.
+        verdict: what the policy says of a secret that reads nothing; None otherwise.
+        problem: why it cannot be sealed for another reason; None when nobody knows of one.
+    """
+
+    target: SealTarget
+    keys: tuple[str, ...]
+    certificate: SealingCertificate | None
+    derivation_key: str
+    references: tuple[Reference, ...]
+    verdict: Verdict | None = None
+    problem: KrmfnError | None = None
+
+    def verdicts(self) -> list[Verdict]:
+        """All that the policy says of it."""
+        found = [self.verdict, *(reference.verdict for reference in self.references)]
+        return [verdict for verdict in found if verdict is not None]
+
+    def problems(self) -> list[KrmfnError]:
+        """All that is missing."""
+        found = [self.problem, *(reference.problem for reference in self.references)]
+        return [problem for problem in found if problem is not None]
+
+
+def look(plan: Plan, around: Surroundings, *, now: datetime, offline: bool) -> list[Outlook]:
+    """What a plan comes to, in its order.
+
+    Args:
+        offline: ask no server, and need no credential.
+
+    Raises:
+        KrmfnError: the certificate cannot be had or sealed with; the configuration defines what is
+            the platform's.
+    """
+    platform = platform_of(around)
+    plan, key_name = under(platform, plan)
+    stores = Stores(plan.stores, around)
+    try:
+        remote = isinstance(plan.sealing.certificate, UrlCertificate | StoreProperty)
+        certificate = None
+        if not (offline and remote):
+            certificate = load_certificate(plan.sealing.certificate, stores, around, now)
+        verdicts: list[Verdict] = []
+        if platform is not None and certificate is not None:
+            from krmfn.policy.judge import verdicts as judge  # lazy: only those who have a policy
+
+            recipient = certificate.fingerprint
+            verdicts = judge(plan, key_name, recipient, platform.application, platform.spec)
+            if offline:  # the first look, at which everything is counted once
+                platform.usage.add_plan(plan, recipient)
+        outlooks = [
+            _outlook(target, plan, certificate, key_name, verdicts) for target in plan.targets
+        ]
+        if offline or not all(verdict.allowed for verdict in verdicts):
+            return outlooks
+        return _checked(outlooks, plan, stores, around)
+    finally:
+        stores.close()
+
+
+def _outlook(
+    target: SealTarget,
+    plan: Plan,
+    certificate: SealingCertificate | None,
+    key_name: str,
+    verdicts: Iterable[Verdict],
+) -> Outlook:
+    own = {v.read: v for v in verdicts if v.target is target}
+    used: dict[Read, list[str]] = {read: [] for read in target.reads()}
+    secret = target.secret
+    for entry in secret.data:
+        if entry.remote_ref is not None:
+            used[read_of(secret, entry)].append(entry.remote_ref.property or EVERYTHING)
+    for source in secret.data_from:
+        used[read_of(secret, source)].append(source.extract.property or EVERYTHING)
+    references = tuple(
+        Reference(read, tuple(dict.fromkeys(properties)), own.get(read))
+        for read, properties in used.items()
+    )
+    key = _key_text(plan, key_name) if target.mode == "deterministic" else ""
+    return Outlook(target, target.keys, certificate, key, references, verdict=own.get(None))
+
+
+def _key_text(plan: Plan, key_name: str) -> str:
+    key = plan.derivation_key
+    if key_name or key is None:
+        return key_name
+    if isinstance(key, TransitKey):
+        return f"{key.transit.store}:{key.transit.mount}/{key.transit.key}"
+    return f"{key.store}:{key.key}"
+
+
+def _checked(
+    outlooks: list[Outlook], plan: Plan, stores: Stores, around: Surroundings
+) -> list[Outlook]:
+    """The same, with what could not be read of it."""
+    key_problem = _try(partial(_ask_key, plan, stores)) if plan.deterministic else None
+    places = [(o, r) for o in outlooks for r in o.references]
+    tasks = [partial(_try, partial(_look_up, outlook, r, stores)) for outlook, r in places]
+    found = dict(zip(map(id, (r for _, r in places)), at_once(tasks, around.deadline), strict=True))
+    return [
+        replace(
+            outlook,
+            references=tuple(
+                replace(r, problem=found[id(r)], checked=True) for r in outlook.references
+            ),
+            problem=key_problem if outlook.target.mode == "deterministic" else None,
+        )
+        for outlook in outlooks
+    ]
+
+
+def _try(task: Callable[[], None]) -> KrmfnError | None:
+    try:
+        task()
+    except KrmfnError as error:
+        return error
+    return None
+
+
+def _ask_key(plan: Plan, stores: Stores) -> None:
+    """See that the derivation key is there and can be one."""
+    key = plan.derivation_key
+    if key is not None:
+        derivation(key, stores).ask(())
+
+
+def _look_up(outlook: Outlook, reference: Reference, stores: Stores) -> None:
+    """Read one secret, and see that what is used of it can be."""
+    target, read = outlook.target, reference.read
+    key = ""
+    try:
+        store = stores.get(read.store)
+        if outlook.certificate is not None:
+            store.bind(target.bound_namespace, outlook.certificate.fingerprint)
+        secret = store.read(store.locate(read.key), read.version)
+        for source in target.secret.data_from:
+            if read_of(target.secret, source) == read:
+                pick(secret, components(source.extract.property))
+        for entry in target.secret.data:
+            ref = entry.remote_ref
+            if ref is not None and read_of(target.secret, entry) == read:
+                key = entry.secret_key
+                to_bytes(pick(secret, components(ref.property)), as_json=ref.as_ == "json")
+    except KrmfnError as error:
+        source_text = f"{read.store}:{read.key}"
+        raise error.at(secret=target.name, key=key, source=source_text) from None

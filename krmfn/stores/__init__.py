@@ -1,0 +1,44 @@
+"""Kinds of stores by name. The table holds strings: a store is imported when it is used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from krmfn.errors import ProviderError
+
+if TYPE_CHECKING:
+    from krmfn.spec.base import Model
+    from krmfn.stores.store import Store, Surroundings
+
+# field of the spec -> (module, class, extra that installs what it needs)
+PROVIDERS = {
+    "vault": ("krmfn.stores.vault.store", "VaultStore", "vault"),
+    "age": ("krmfn.stores.age.store", "AgeStore", "age"),
+}
+
+
+def open_store(name: str, spec: Model, around: Surroundings) -> Store:
+    """The store that ``spec`` (``{vault: …}``, ``{age: …}``) describes.
+
+    Nothing is sent before it is asked for something.
+
+    Raises:
+        ProviderError: what it needs is not installed, or a credential is absent.
+        PolicyError: a credential is not meant for that server.
+    """
+    kind = next(iter(type(spec).model_fields))
+    module, class_name, extra = PROVIDERS[kind]
+    try:
+        store_class = getattr(importlib.import_module(module), class_name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "krmfn":
+            raise
+        raise ProviderError(
+            "extra-missing",
+            f"the {kind} store needs {error.name}",
+            source=name,
+            remedy=f"pip install 'krmfn[{extra}]'",
+        ) from None
+    store: Store = store_class(name, getattr(spec, kind), around)
+    return store

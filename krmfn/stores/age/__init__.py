@@ -1,0 +1,1 @@
+"""An encrypted file as a store."""

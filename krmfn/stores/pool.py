@@ -1,0 +1,94 @@
+"""Stores that several builds of one process share: one login, and each secret read once."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+from krmfn.stores import open_store
+from krmfn.stores.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from krmfn.spec.base import Model
+    from krmfn.stores.store import Json, Location, Surroundings
+    from krmfn.stores.vault.health import Health
+
+
+class StorePool:
+    """Opens each distinct store once, and closes all of them in the end."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[str, str, Path | None], _Shared] = {}
+        self._lock = threading.Lock()
+
+    def open(self, name: str, spec: Model, around: Surroundings) -> Store:
+        """As `open_store`; the same store for the same name and specification."""
+        text = spec.model_dump_json()
+        # A file in it may be relative to the configuration.
+        key = (name, text, around.base if "file" in text.lower() else None)
+        with self._lock:
+            if key not in self._open:
+                self._open[key] = _Shared(open_store(name, spec, around))
+            return self._open[key]
+
+    @property
+    def reads(self) -> int:
+        """How many secrets were read."""
+        return sum(store.reads for store in self._open.values())
+
+    def close(self) -> None:
+        """Close what was opened; never raises."""
+        for store in self._open.values():
+            store.really_close()
+
+
+class _Shared(Store):
+    """A store that is read once for each location and version, whoever asks. Holds plaintext."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._reads: dict[tuple[tuple[str, ...], int | None], Future[dict[str, Json]]] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def reads(self) -> int:
+        """How many secrets were read."""
+        return len(self._reads)
+
+    def locate(self, key: str) -> Location:
+        return self._store.locate(key)
+
+    def read(self, location: Location, version: int | None) -> dict[str, Json]:
+        with self._lock:
+            place = (location.source, version)
+            first = place not in self._reads
+            future = self._reads.setdefault(place, Future())
+        if first:
+            try:
+                future.set_result(self._store.read(location, version))
+            except BaseException as error:  # noqa: BLE001  # raised to everybody who waits
+                future.set_exception(error)
+        return future.result()
+
+    def newest(self, location: Location) -> int:
+        return self._store.newest(location)
+
+    def hmac(self, mount: str, key: str, version: int, inputs: Sequence[bytes]) -> list[bytes]:
+        return self._store.hmac(mount, key, version, inputs)
+
+    def bind(self, namespace: str, recipient: str) -> None:
+        self._store.bind(namespace, recipient)
+
+    def health(self) -> Health | None:
+        return self._store.health()
+
+    def close(self) -> None:
+        """Nothing: others may still read."""
+
+    def really_close(self) -> None:
+        """What the pool does in the end."""
+        self._store.close()

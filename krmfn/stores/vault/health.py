@@ -1,0 +1,113 @@
+"""What `krmfn doctor` asks a vault beyond values: its state, its clock, the token and its rights.
+
+Rules enforced here: nothing is written and no value is read; the state is asked without a credential;
+of the token its remaining time is kept and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from krmfn.errors import ProviderError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from krmfn.stores.vault.http import Answer, Wire
+
+OK = 200
+SECONDS = 5.0
+# Asked so, the server answers 200 whatever its state, with the state in the body.
+STATE = "sys/health?" + "&".join(
+    f"{name}=200" for name in ("standbycode", "sealedcode", "uninitcode", "drsecondarycode")
+)
+
+
+@dataclass(frozen=True)
+class State:
+    """What a server says of itself to anybody.
+
+    Attributes:
+        clock: its time, UTC; None when it does not say.
+    """
+
+    initialized: bool
+    sealed: bool
+    version: str
+    clock: datetime | None
+
+
+class Health:
+    """The questions to one store's server.
+
+    Args:
+        send: as the store's own, with its credential: method, path, namespace, body.
+        namespace: the store's.
+        login_namespace: the token's.
+    """
+
+    def __init__(
+        self, wire: Wire, send: Any, namespace: str, login_namespace: str, source: str
+    ) -> None:
+        self._wire = wire
+        self._send = send
+        self._namespace = namespace
+        self._login_namespace = login_namespace
+        self._source = source
+
+    def state(self) -> State:
+        """The server's state.
+
+        Raises:
+            ProviderError: it cannot be reached, or is no vault.
+        """
+        answer = self._wire.request("GET", STATE, once=SECONDS)
+        if answer.status != OK or "sealed" not in answer.body:
+            message = f"the server answers {answer.status} to a question for its state"
+            raise ProviderError("protocol", message, source=self._source)
+        body = answer.body
+        seconds = _whole(body.get("server_time_utc"))
+        clock = datetime.fromtimestamp(seconds, UTC) if seconds else None
+        version = str(body.get("version", ""))
+        return State(body.get("initialized") is True, body.get("sealed") is True, version, clock)
+
+    def seconds_left(self) -> int | None:
+        """How long the token lives on; 0 for ever, None when the vault does not say.
+
+        Raises:
+            ProviderError: no credential, or the vault refuses it.
+        """
+        answer = self._send("GET", "auth/token/lookup-self", self._login_namespace)
+        if answer.status == OK:
+            return _whole(answer.data().get("ttl"))
+        if not answer.is_policy_denial():
+            raise ProviderError(
+                "login-failed",
+                "the vault does not accept the token",
+                source=self._source,
+                remedy="get a new one: it may be wrong, expired or of another namespace",
+            )
+        return None
+
+    def capabilities(
+        self, paths: Sequence[str], namespace: str | None = None
+    ) -> dict[str, frozenset[str]] | None:
+        """What the token may do at each path; None when it may not ask.
+
+        Args:
+            paths: as policies have them, in one namespace.
+            namespace: None for the store's own.
+        """
+        where = self._namespace if namespace is None else namespace
+        answer: Answer = self._send("POST", "sys/capabilities-self", where, {"paths": list(paths)})
+        if answer.status != OK:
+            return None
+        found = answer.data()
+        return {p: frozenset(v) for p in paths if isinstance(v := found.get(p), list)}
+
+
+def _whole(value: Any) -> int | None:
+    """A number of the wire, which is text."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else None
