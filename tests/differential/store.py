@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pyrage
 
-from krmfn.providers.age import AgeFile, render_file
 from krmfn.spec.stores import AgeDocument
+from krmfn.stores.age.store import AgeFile, render_file
 
 CERTIFICATE = Path(__file__).resolve().parents[1] / "vectors/keys/current.crt"
 SECRETS = {

@@ -80,7 +80,10 @@ REFUSED = {
     "example-shop-seal-production": ("claim-left", "claims that wait for `krmfn seal`"),
     "example-shop-seal-staging": ("claim-left", "claims that wait for `krmfn seal`"),
     "layout-unprotected-nested-generator": ("sealed-for", "without a validator nobody else looks"),
-    "layout-unprotected-nested-transformer": ("sealed-for", "without a validator nobody else looks"),
+    "layout-unprotected-nested-transformer": (
+        "sealed-for",
+        "without a validator nobody else looks",
+    ),
 }
 
 

@@ -150,6 +150,11 @@ def _import() -> None:
     import gc
     import importlib
 
-    for name in ("krmfn.fn", "krmfn.cli.build", "krmfn.providers.age", "krmfn.providers.vault"):
+    for name in (
+        "krmfn.function",
+        "krmfn.cli.build",
+        "krmfn.stores.age.store",
+        "krmfn.stores.vault.store",
+    ):
         importlib.import_module(name)
     gc.freeze()
