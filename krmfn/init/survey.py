@@ -27,10 +27,9 @@ from krmfn.init.destinations import Destination, destinations
 from krmfn.kustomize.checkout import Checkout
 from krmfn.kustomize.kustomization import Overlay, read_overlay
 from krmfn.kustomize.renaming import Names
-from krmfn.objects import stream
-from krmfn.stores.store import Surroundings
-from krmfn.objects import ciphertext
+from krmfn.objects import ciphertext, stream
 from krmfn.objects.kinds import each
+from krmfn.stores.store import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
