@@ -29,6 +29,7 @@ from krmfn.importer import document
 from krmfn.importer.entry import PLACEHOLDERS, Imported, Options
 from krmfn.importer.source import Source, sources
 from krmfn.kustomize.kustomization import kustomization_in
+from krmfn.sealing.pipeline import stores_under_policy
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import check, parse
 from krmfn.spec.transformer import SealedSecretTransformer, TransformerSpec
@@ -216,10 +217,11 @@ def _write_values(
 
     if name not in stores:
         raise SpecError("usage", f"{options.config} defines no store {name}", key="--store")
-    spec = check(TransformerSpec, {"stores": {name: stores[name]}}, name="--store").stores[name]
+    said = check(TransformerSpec, {"stores": {name: stores[name]}}, name="--store").stores
     around = Surroundings(
         os.environ, Deadline.from_environment(options.start), base, find_root(base, os.environ)
     )
+    spec = stores_under_policy(said, around)[name]
     secrets = by_path(imported.values)
     written = write_values(
         name, spec, secrets, around, lambda write: write_files(output, first=write)
