@@ -88,7 +88,7 @@ def _examined(options: argparse.Namespace) -> list[Diagnosis]:
     deadline = Deadline.from_environment(options.start)
     around = Surroundings(os.environ, deadline, directory, root, opener=pool.open)
     try:
-        command = tuple(find_kustomize(os.environ))
+        command = find_kustomize(os.environ, root)
     except Failure as failure:
         return list(failed("kustomize", failure, "kustomize"))
     patient = Patient(directory, options.directory, around, command, datetime.now(UTC))

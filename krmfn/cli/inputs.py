@@ -121,7 +121,7 @@ def read_source(options: argparse.Namespace) -> Source:
         return _stream(items, specs, base, str(path))
     root = find_root(path, os.environ)
     around = Surroundings(os.environ, Deadline.from_environment(options.start), path, root)
-    seen = look_at(path, tuple(find_kustomize(os.environ)), around)
+    seen = look_at(path, find_kustomize(os.environ, root), around)
     items = stream.stream(seen.output, str(kustomization))
     inside = path.resolve()
     file = (inside / kustomization.name).relative_to(root).as_posix()

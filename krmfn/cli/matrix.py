@@ -108,7 +108,6 @@ def run(options: argparse.Namespace) -> int:
 def _table(options: argparse.Namespace) -> Table:
     """Every overlay looked at, and compared."""
     directories = _directories(options.directories)
-    command = tuple(find_kustomize(os.environ))
     deadline = Deadline.from_environment(options.start)
     pool = StorePool()
     columns: list[Column] = []
@@ -118,6 +117,7 @@ def _table(options: argparse.Namespace) -> Table:
         with progress("building", len(directories)) as step:
             for directory, name in directories.items():
                 root = find_root(directory, os.environ)
+                command = find_kustomize(os.environ, root)
                 around = Surroundings(os.environ, deadline, directory, root, opener=pool.open)
                 try:
                     seen = look_at(directory, command, around)
