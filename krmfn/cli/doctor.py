@@ -82,7 +82,7 @@ def _examined(options: argparse.Namespace) -> list[Diagnosis]:
         raise SpecError("file", f"{options.directory} holds no kustomization")
     root = find_root(directory, os.environ)
     try:
-        program = tuple(find_kustomize(os.environ))
+        program = find_kustomize(os.environ, root)
     except Failure as failure:
         return list(failed("kustomize", failure, "kustomize"))
     with command(options, "doctor") as run, run.at(directory, root) as around:

@@ -29,6 +29,7 @@ from krmfn.importer import document
 from krmfn.importer.entry import PLACEHOLDERS, Imported, Options
 from krmfn.importer.source import Source, sources
 from krmfn.kustomize.kustomization import kustomization_in
+from krmfn.sealing.pipeline import stores_under_policy
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import check, parse
 from krmfn.spec.transformer import SealedSecretTransformer, TransformerSpec
@@ -214,9 +215,10 @@ def _write_values(
 
     if name not in stores:
         raise SpecError("usage", f"{options.config} defines no store {name}", key="--store")
-    spec = check(TransformerSpec, {"stores": {name: stores[name]}}, name="--store").stores[name]
+    said = check(TransformerSpec, {"stores": {name: stores[name]}}, name="--store").stores
     secrets = by_path(imported.values)
     with command(options, "import") as run, run.at(base, find_root(base, os.environ)) as around:
+        spec = stores_under_policy(said, around)[name]
         written = write_values(
             name, spec, secrets, around, lambda write: write_files(output, first=write)
         )

@@ -115,7 +115,8 @@ def run(options: argparse.Namespace) -> int:
     """Look, show, ask, write."""
     settings = _settings(options)
     assumed = _assumed(options.assume)
-    command = tuple(find_kustomize(os.environ))
+    roots = [find_root(Path(top), os.environ) for top in options.directories]
+    command = find_kustomize(os.environ, *roots)
     every = [kustomizations(Path(top)) for top in options.directories]
     known = [one for found in every for one in overlays(found)]
     if not known:

@@ -123,7 +123,7 @@ def read_source(options: argparse.Namespace, run: Run) -> Source:
         return _stream(items, specs, base, str(path))
     root = find_root(path, os.environ)
     with run.at(path, root) as around:
-        seen = look_at(path, tuple(find_kustomize(os.environ)), around)
+        seen = look_at(path, find_kustomize(os.environ, root), around)
     items = stream.stream(seen.output, str(kustomization))
     inside = path.resolve()
     file = (inside / kustomization.name).relative_to(root).as_posix()

@@ -112,14 +112,13 @@ def _shown(found: Table, options: argparse.Namespace, run: Run) -> int:
 def _table(options: argparse.Namespace, run: Run) -> Table:
     """Every overlay looked at, and compared."""
     directories = _directories(options.directories)
-    program = tuple(find_kustomize(os.environ))
     columns: list[Column] = []
     values: list[tuple[Value, Plaintext]] = []
     with progress("building", len(directories)) as step:
         for directory, name in directories.items():
             root = find_root(directory, os.environ)
             with run.at(directory, root, where=str(directory)) as around:
-                seen = look_at(directory, program, around)
+                seen = look_at(directory, find_kustomize(os.environ, root), around)
                 columns.append(_column(seen, name, around))
                 if options.equal_values:
                     values += _values(seen, columns[-1])

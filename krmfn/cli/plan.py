@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _overlay(directory: Path, around: Surroundings, offline: bool) -> list[Outlook]:
-    command = tuple(find_kustomize(around.environ))
+    command = find_kustomize(around.environ, around.root)
     planned = plans(directory, command, (), around)
     now = datetime.now(UTC)
     found = [o for plan, inside in planned for o in look(plan, inside, now=now, offline=True)]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from krmfn.build.sandbox import Sandbox
-from krmfn.deadline import Deadline
+from krmfn.build import messages
 
 WARNING = "# Warning: 'patchesStrategicMerge' is deprecated. Please use 'patches' instead.\n"
 
@@ -24,8 +21,8 @@ WARNING = "# Warning: 'patchesStrategicMerge' is deprecated. Please use 'patches
 )
 def test_its_error(errors: str) -> None:
     """The error, not a warning before it, as each version writes it; with the repository's own paths."""
-    sandbox = Sandbox(("kustomize",), Path("/h"), Deadline(1), {"/h/tree": "/r"})
-    error = sandbox._failure(errors)
+    names = {"/h/tree": "/r"}
+    error = messages.failure(errors, names)
     assert error.line() == "kustomize fails: no such file /r/base [kustomize]"
 
 
@@ -89,8 +86,8 @@ def test_its_error(errors: str) -> None:
 )
 def test_what_it_quotes(errors: str, told: str) -> None:
     """A message is cut where it begins to quote a file, as any of its versions may."""
-    sandbox = Sandbox(("kustomize",), Path("/h"), Deadline(1), {"/h/tree": "/r"})
-    line = sandbox._failure(errors).line()
+    names = {"/h/tree": "/r"}
+    line = messages.failure(errors, names).line()
     assert line == (
         f"kustomize fails: {told}: …; what it quotes of a file is not shown; run kustomize itself to "
         "see it [kustomize]"
@@ -114,21 +111,10 @@ def test_what_it_quotes(errors: str, told: str) -> None:
 )
 def test_what_quotes_nothing(errors: str) -> None:
     """A message that names files, kinds and fields is told whole."""
-    sandbox = Sandbox(("kustomize",), Path("/h"), Deadline(1), {})
-    line = sandbox._failure(f"Error: {errors}\n").line()
+    line = messages.failure(f"Error: {errors}\n", {}).line()
     assert line == f"kustomize fails: {errors} [kustomize]"
-
-
-def test_our_own_error() -> None:
-    """What one of krmfn's functions says comes through with its id."""
-    sandbox = Sandbox(("kustomize",), Path("/h"), Deadline(1), {})
-    error = sandbox._failure(
-        f"{WARNING}[error] SecretClaim/x: spec.store: required [spec]\nError: y\n"
-    )
-    assert error.line() == "SecretClaim/x: spec.store: required [spec]"
 
 
 def test_silence() -> None:
     """It may say nothing at all."""
-    sandbox = Sandbox(("kustomize",), Path("/h"), Deadline(1), {})
-    assert sandbox._failure(WARNING).line() == "kustomize fails: it says nothing [kustomize]"
+    assert messages.failure(WARNING, {}).line() == "kustomize fails: it says nothing [kustomize]"
