@@ -137,6 +137,11 @@ def _within(namespace: str | None, made: Iterable[Production]) -> list[Productio
     return here or [one for one in made if one.namespace == ""]
 
 
+def _former(made: Production, companions: tuple[str, ...]) -> tuple[str, ...]:
+    """The former names by which kustomize still knows it: of a SealedSecret, its companion's."""
+    return companions if made.how == "sealed" else (*made.former, *companions)
+
+
 def audit(
     items: Sequence[Item],
     catalogues: Iterable[SecretCatalogue],
@@ -164,7 +169,7 @@ def audit(
     made = [p for each in own.values() for p in each]
     if in_build:
         known = companions(items)
-        made = [replace(p, former=(*p.former, *known.get(p.secret, ()))) for p in made]
+        made = [replace(p, former=_former(p, known.get(p.secret, ()))) for p in made]
     made += assumed(assume)
     index = Index(made)
     found = [r for o in objects for r in references(o, entries, {p.secret for p in own[o]})]

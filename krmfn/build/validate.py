@@ -130,9 +130,10 @@ def _not_run(kind: str, name: str) -> Finding:
 
 def _sealed_secret(value: dict[str, Any], name: str, verdict: Verdict) -> None:
     own = annotations_of(value)
-    if SEALED_FOR not in own:
-        return
     scope = scope_of(own)
+    if SEALED_FOR not in own:
+        _moved(value, scope, verdict)
+        return
     final = sealed_for(scope, place_of(value).namespace, name)
     sealed = str(own[SEALED_FOR])
     if sealed != final:
@@ -161,6 +162,24 @@ def _sealed_secret(value: dict[str, Any], name: str, verdict: Verdict) -> None:
                     remedy="do not patch them; set scope and build again",
                 )
             )
+
+
+def _moved(value: Object, scope: str, verdict: Verdict) -> None:
+    """Warn of a SealedSecret that kubeseal made for another place than it has now.
+
+    kubeseal writes into the template what it sealed for. The controller ignores that, so that
+    somebody may have written it by hand: no error.
+    """
+    template = mapping(mapping(value.get("spec")).get("template"))
+    now, then = place_of(value), place_of(template, KIND)
+    if not then.name or not (then.namespace or scope == "cluster-wide"):
+        return
+    final, sealed = sealed_for(scope, *now), sealed_for(scope, *then)
+    if now.namespace and sealed != final:
+        verdict.warnings.append(
+            f"{KIND}/{now.name}: kubeseal sealed it for {sealed}, and it is {final} now, so that the "
+            "controller cannot open it; seal it for that place, or declare a claim"
+        )
 
 
 def _plain_secret(value: dict[str, Any], name: str, policy: str, verdict: Verdict) -> None:

@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from krmfn.init.proposal import Settings
-from krmfn.init.survey import GENERATOR, SOPS
+from krmfn.init.survey import ENCRYPTED, GENERATOR, SOPS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 NAMED = 3  # in a list of what is alike
 _HOW = {
     "sealedsecret": "sealed by hand",
-    "secret": "in clear",
-    GENERATOR: "in clear, by a secretGenerator",
+    "secret": "unencrypted",
+    GENERATOR: "unencrypted, by a secretGenerator",
     SOPS: "encrypted by sops",
+    ENCRYPTED: "encrypted, or placeholders, in the files of a secretGenerator",
 }
 
 
@@ -33,6 +34,9 @@ def by_hand(origin: Origin, listing: Path, namespace: str) -> str:
     """
     titles = ", ".join(sorted(made.by for made in origin.made))
     stands = f"{_HOW[origin.source]}: {titles}; to claim instead, "
+    if origin.source == ENCRYPTED and origin.directory is not None:
+        shown_directory = shlex.quote(os.path.relpath(origin.directory))
+        return f"{stands}decrypt the files, then run `krmfn import kustomization {shown_directory}`"
     if origin.directory is None:
         return f"{stands}`krmfn import {origin.source}`"
     here = listing.resolve()

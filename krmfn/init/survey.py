@@ -7,6 +7,7 @@ one, and so make nothing for each other.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from dataclasses import dataclass, field
@@ -26,7 +27,8 @@ from krmfn.init.destinations import Destination, destinations
 from krmfn.kustomize.checkout import Checkout
 from krmfn.kustomize.kustomization import Overlay, read_overlay
 from krmfn.kustomize.renaming import Names
-from krmfn.objects import stream
+from krmfn.objects import ciphertext, stream
+from krmfn.objects.kinds import each
 from krmfn.stores.store import Surroundings
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
 # Kind to what `krmfn import` calls it.
 SOURCES = {"SealedSecret": "sealedsecret", "Secret": "secret"}
-GENERATOR, SOPS = "kustomization", "sops"
+GENERATOR, SOPS, ENCRYPTED = "kustomization", "sops", "encrypted"
 
 
 @dataclass
@@ -72,7 +74,8 @@ class Origin:
     """Secrets that stand in git and that one kustomization lists, or generates.
 
     Attributes:
-        source: what `krmfn import` calls it; or sops, whose files are decrypted first, one by one.
+        source: what `krmfn import` calls it; or sops, whose files are decrypted first, one by one;
+            or encrypted, for a ``secretGenerator`` over files of which some are.
         directory: of that kustomization; None where it was not found.
         paths: the files, or the directory of a ``secretGenerator``.
         namespaced: all of them name a namespace themselves.
@@ -217,7 +220,8 @@ class Survey:
             here = one.directory
             for value in map(mapping, sequence(one.value.get("secretGenerator"))):
                 namespace = value.get("namespace") or one.value.get("namespace")
-                yield _Place(GENERATOR, here, here, ("Secret", value.get("name")), namespace)
+                source = ENCRYPTED if _is_encrypted(value, here) else GENERATOR
+                yield _Place(source, here, here, ("Secret", value.get("name")), namespace)
             for file in one.included():
                 for value in _secrets(file) if file.is_file() else ():
                     source = SOPS if SOPS in value else SOURCES[value["kind"]]
@@ -238,13 +242,29 @@ def _meets(made: Production, seen: Seen, sought: set[tuple[str, str]]) -> set[tu
     return {(made.namespace or seen.namespace, made.secret)}
 
 
+def _is_encrypted(generator: dict[str, Any], directory: Path) -> bool:
+    """Whether any value of a ``secretGenerator`` is ciphertext, or stands for a value."""
+    files = [
+        *sequence(generator.get("envs")),
+        generator.get("env"),
+        *sequence(generator.get("files")),
+    ]
+    values = [str(one).partition("=")[2].encode() for one in sequence(generator.get("literals"))]
+    for name in files:
+        if isinstance(name, str):
+            file = directory / name.rpartition("=")[2]
+            with contextlib.suppress(KrmfnError):
+                values.append(read_file(file, name=name, key=""))
+    return any(ciphertext.kind_of(value) for value in values)
+
+
 def _secrets(file: Path) -> Iterator[dict[str, Any]]:
     """Each Secret and SealedSecret in a file; none where it cannot be read."""
     try:
         content = read_file(file, name=str(file), key="")
         for document in strict.documents(content, str(file)):
-            value = mapping(document.value())
-            if value.get("kind") in SOURCES:
-                yield value
+            for _, value in each(document.value()):
+                if value.get("kind") in SOURCES:
+                    yield value
     except KrmfnError:
         return

@@ -158,16 +158,31 @@ def ungoverned(plan: Plan) -> Plan:
         "spec.sealing.certificate": isinstance(plan.sealing.certificate, PlatformCertificate),
         "spec.sealing.derivationKey": isinstance(plan.sealing.derivation_key, PlatformKey),
     }
-    named |= {f"stores.{n}": isinstance(s, PlatformStore) for n, s in plan.stores.items()}
     for place, is_platforms in named.items():
         if is_platforms:
-            raise SpecError(
-                "spec",
-                "it is the platform's to define, and there is no policy",
-                key=place,
-                remedy="name a PlatformConfig in KRMFN_CONFIG",
-            )
+            raise _platforms(place)
+    refuse_platforms(plan.stores)
     return plan
+
+
+def refuse_platforms(stores: Mapping[str, object]) -> None:
+    """Refuse stores that only a platform defines, where there is no policy.
+
+    Raises:
+        SpecError: there is one.
+    """
+    for name, store in stores.items():
+        if isinstance(store, PlatformStore):
+            raise _platforms(f"stores.{name}")
+
+
+def _platforms(place: str) -> SpecError:
+    return SpecError(
+        "spec",
+        "it is the platform's to define, and there is no policy",
+        key=place,
+        remedy="name a PlatformConfig in KRMFN_CONFIG",
+    )
 
 
 def make_plan(config: SealedSecretGenerator, *, namespace: str, overlay: Overlay) -> Plan:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from krmfn.errors import SealingError, SpecError
-from krmfn.plan.template_functions import FUNCTIONS, MAX_BYTES, FunctionError
+from krmfn.plan.template_functions import FUNCTIONS, MAX_BYTES, REFUSED, FunctionError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -203,7 +203,8 @@ class _Parser:
         if word in _REFUSED_WORDS:
             self.refuse(f"{word} is not part of the language", at=start)
         if word not in FUNCTIONS:
-            self.refuse(f"there is no function {word}", at=start)
+            why = f": {REFUSED[word]}" if word in REFUSED else ""
+            self.refuse(f"there is no function {word}{why}", at=start)
         operands: list[Node] = []
         while not _NO_OPERAND.match(self.text, self.position):
             operands.append(self.operand())

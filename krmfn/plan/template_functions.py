@@ -170,6 +170,7 @@ FUNCTIONS: dict[str, Function] = {
     "quote": Function("s", _on_text(_quote)),
     "squote": Function("s", lambda v: b"'" + v + b"'"),
     "toJson": Function("s", _on_text(_to_json)),
+    "default": Function("ss", lambda d, v: v or d),
     "toString": Function("s", lambda v: v),
     "trim": Function("s", _on_text(lambda t: t.strip(_WHITE))),
     "trimAll": Function("ss", lambda c, v: _text(v).strip(_text(c)).encode()),
@@ -184,4 +185,28 @@ FUNCTIONS: dict[str, Function] = {
     "sha256sum": Function("s", lambda v: hashlib.sha256(v).hexdigest().encode()),
     "printf": Function("ss*", _printf),
     "print": Function("s*", lambda *v: b"".join(v)),
+}
+
+_MAPS = "there are no lists and no objects: store the value whole and read it with as: json"
+_CHOICE = "a template makes no choice: declare a claim for each environment"
+_RANDOM = "two builds would differ: generate the value once, into the store"
+# What people know of sprig, Go and External Secrets, and why it is not here. The page lists them.
+REFUSED: dict[str, str] = {
+    **dict.fromkeys(("dict", "list", "get", "set", "merge", "first", "last", "join"), _MAPS),
+    **dict.fromkeys(("splitList", "split", "len", "keys", "fromJson", "fromYaml", "toYaml"), _MAPS),
+    **dict.fromkeys(("ternary", "eq", "ne", "and", "or", "not", "empty", "coalesce"), _CHOICE),
+    **dict.fromkeys(("contains", "hasPrefix", "hasSuffix", "fail", "required"), _CHOICE),
+    **dict.fromkeys(("randAlphaNum", "randAlpha", "randAscii", "uuidv4", "now", "date"), _RANDOM),
+    **dict.fromkeys(("genPrivateKey", "genSelfSignedCert", "bcrypt", "htpasswd"), _RANDOM),
+    **dict.fromkeys(
+        ("env", "expandenv", "lookup", "getHostByName"), "a template sees values alone"
+    ),
+    **dict.fromkeys(("tpl", "include"), "a template holds no other one: write it out"),
+    **dict.fromkeys(("regexReplaceAll", "regexFind"), "use trimPrefix, trimSuffix or replace"),
+    **dict.fromkeys(("toUpper", "toLower"), "write upper or lower"),
+    **dict.fromkeys(("base64encode", "base64decode"), "write b64enc or b64dec"),
+    **dict.fromkeys(("pkcs12key", "pkcs12cert", "pemToPkcs12"), "store the file as it is needed"),
+    **dict.fromkeys(
+        ("println", "html", "js", "substr", "trunc", "repeat"), "store the text it makes"
+    ),
 }

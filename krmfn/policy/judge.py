@@ -27,7 +27,7 @@ from krmfn.spec.store_path import canonical_path
 from krmfn.spec.stores import Age, AgeStore, PlatformStore, VaultStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from krmfn.plan.make import Plan, Read, SealTarget
     from krmfn.policy.application import Application
@@ -144,8 +144,7 @@ def governed(plan: Plan, spec: PlatformSpec) -> tuple[Plan, str]:
         PolicyError: ``policy-override``, the configuration defines what is the platform's;
             ``policy-denied``, it names what the platform does not have.
     """
-    stores: dict[str, Store | AnyPlatformStore]
-    stores = {name: _store(name, own, spec) for name, own in plan.stores.items()}
+    stores = governed_stores(plan.stores, spec)
     key, name = _key(plan.sealing.derivation_key, spec)
     if key is not None:
         store = key.transit.store if isinstance(key, TransitKey) else key.store
@@ -154,6 +153,17 @@ def governed(plan: Plan, spec: PlatformSpec) -> tuple[Plan, str]:
         update={"derivation_key": key, "certificate": _certificate(plan, spec)}
     )
     return replace(plan, sealing=sealing, stores=stores), name
+
+
+def governed_stores(
+    stores: Mapping[str, Store | AnyPlatformStore], spec: PlatformSpec
+) -> dict[str, Store | AnyPlatformStore]:
+    """The platform's stores for those that a configuration names.
+
+    Raises:
+        PolicyError: as `governed`.
+    """
+    return {name: _store(name, own, spec) for name, own in stores.items()}
 
 
 def verdicts(

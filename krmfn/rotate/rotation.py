@@ -18,6 +18,7 @@ from krmfn.errors import KrmfnError, SealingError, SpecError
 from krmfn.files.diff import unified
 from krmfn.files.read import read_repository_file
 from krmfn.names import CLAIM, GENERATOR, TRANSFORMER, VALIDATOR
+from krmfn.sealing.pipeline import stores_under_policy
 from krmfn.sealing.read import Stores, at_once
 from krmfn.spec.parse import parse
 from krmfn.stores.store import Surroundings
@@ -207,7 +208,7 @@ def versions(
 
     def newest(pin: Pin) -> tuple[Location, int]:
         try:
-            store = _stores(overlay, pin.holder, around).get(pin.store)
+            store = _stores(overlay, pin, around).get(pin.store)
             location = store.locate(pin.key)
             return location, store.newest(location)
         except KrmfnError as error:
@@ -300,8 +301,9 @@ def _store(config: Config, name: str) -> Any:
     return mapping(config.get("spec", "stores")).get(name)
 
 
-def _stores(overlay: Overlay, holder: Config, around: Surroundings) -> Stores:
-    """The stores that an object defines."""
+def _stores(overlay: Overlay, pin: Pin, around: Surroundings) -> Stores:
+    """The store that a pin's object defines."""
+    holder = pin.holder
     found: Any = parse(holder.value, where=holder.where())
     inside = Surroundings(
         around.environ,
@@ -311,7 +313,8 @@ def _stores(overlay: Overlay, holder: Config, around: Surroundings) -> Stores:
         around.warnings,
         opener=around.opener,
     )
-    return Stores(dict(found.spec.stores), inside)
+    own = {pin.store: found.spec.stores[pin.store]}
+    return Stores(stores_under_policy(own, inside), inside)
 
 
 def _is(pem: bytes, wanted: SealingCertificate, now: datetime) -> bool:

@@ -14,7 +14,7 @@ from krmfn.crypto.seal import RANDOM_BYTES, hybrid_encrypt
 from krmfn.errors import Failure, KrmfnError, raise_all
 from krmfn.objects.sealed_secret import sealed_secret
 from krmfn.plan.annotations import check_size
-from krmfn.plan.make import ungoverned
+from krmfn.plan.make import refuse_platforms, ungoverned
 from krmfn.policy.file import platform_of
 from krmfn.sealing import digest
 from krmfn.sealing.read import Derivation, Stores, derivation, locate, read_all, refuse_key
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from krmfn.objects.sealed_secret import Object
     from krmfn.plan.make import Plan, Read, SealTarget
     from krmfn.policy.file import Platform
+    from krmfn.spec.platform import AnyPlatformStore
+    from krmfn.spec.stores import Store
     from krmfn.stores.store import Json, Location, Surroundings
 
 
@@ -133,6 +135,24 @@ def under(platform: Platform | None, plan: Plan) -> tuple[Plan, str]:
     from krmfn.policy.judge import governed  # lazy: only those who have a policy pay for it
 
     return governed(plan, platform.spec)
+
+
+def stores_under_policy(
+    stores: Mapping[str, Store | AnyPlatformStore], around: Surroundings
+) -> dict[str, Store | AnyPlatformStore]:
+    """What stores are in full, for who opens them without a plan.
+
+    Raises:
+        PolicyError: the platform's policy does not have one, or defines it otherwise.
+        SpecError: one is the platform's to define, and there is no policy.
+    """
+    platform = platform_of(around)
+    if platform is None:
+        refuse_platforms(stores)
+        return dict(stores)
+    from krmfn.policy.judge import governed_stores
+
+    return governed_stores(stores, platform.spec)
 
 
 def _pass(platform: Platform | None, plan: Plan, key_name: str, recipient: str) -> None:

@@ -18,6 +18,7 @@ from tests.support import imports
 from tests.support import repository as repo
 from tests.support.command import krmfn
 from tests.support.imports import AVP, CANARY, EXTERNAL
+from tests.support.platform import write_platform
 
 if TYPE_CHECKING:
     import subprocess
@@ -250,6 +251,17 @@ def test_values_into_an_age_store(tmp_path: Path) -> None:
     done = imported("secret", "-", *arguments, cwd=tmp_path, stdin=other, code=3)
     assert "[error] krmfn import: local:production/db: something else is stored" in done.stderr
     assert (tmp_path / "s.age").read_bytes() == before
+
+
+def test_values_into_the_platforms_store(tmp_path: Path, vault: OpenBao) -> None:
+    """The policy says which store it is; without one it is refused, and nothing is sent."""
+    config = imports.config(tmp_path / "c.yaml", main={"platform": True})
+    arguments = ("secret", "-", "--write-values", "--config", config)
+    done = imported(*arguments, cwd=tmp_path, stdin=SECRET, code=2, **vault.environ)
+    assert "stores.main: it is the platform's to define, and there is no policy" in done.stderr
+    environ = write_platform(tmp_path / "p/p.yaml") | vault.environ
+    done = imported(*arguments, cwd=tmp_path, stdin=SECRET, **environ)
+    assert "main:production/db: written\n" in done.stderr
 
 
 def kustomization(directory: Path) -> Path:

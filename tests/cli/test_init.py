@@ -165,7 +165,7 @@ def test_what_stands_in_git_already(checkout: Path) -> None:
         f"sealed by hand: SealedSecret/settings; to claim instead, run `{sealed}`, {then}"
         in done.stdout
     )
-    assert f"in clear: Secret/db; to claim instead, run `{clear}`, {then}" in done.stdout
+    assert f"unencrypted: Secret/db; to claim instead, run `{clear}`, {then}" in done.stdout
     assert "+  plainSecrets: warn" in done.stdout
 
 

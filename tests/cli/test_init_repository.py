@@ -274,8 +274,8 @@ def test_one_secret_for_several_overlays(top: Path) -> None:
     ("stands", "how"),
     [
         (SEALED, "sealed by hand: SealedSecret/db"),
-        (PLAIN, "in clear: Secret/db"),
-        ("secretGenerator:\n- {name: db, literals: [password=swordfish]}\n", "in clear, by a secretG"),
+        (PLAIN, "unencrypted: Secret/db"),
+        ("secretGenerator:\n- {name: db, literals: [password=swordfish]}\n", "unencrypted, by a secretG"),
     ],
 )  # fmt: skip
 def test_secrets_that_stand_in_git(top: Path, openbao: OpenBao, stands: str, how: str) -> None:
@@ -338,13 +338,36 @@ def test_what_is_encrypted_is_not_in_clear(top: Path) -> None:
     """sops is told, and a token that the cluster writes is no one's business."""
     write(top, shop=f"namespace: production\n===\n{SOPS}", token=f"namespace: x\n===\n{TOKEN}")
     text = init(top, "--dry-run")
-    assert "in clear" not in text
+    assert "unencrypted" not in text
     assert "token/kustomization.yaml: every Secret that it refers to is there\n" in text
     assert (
         "encrypted by sops: Secret/db; to claim instead, run `sops --decrypt shop/all.yaml | "
         "krmfn import secret - --output shop/claims-db.yaml --path-template 'production/{name}' "
         "--write-values`, list claims-db.yaml in their place" in text
     )
+
+
+ENC = "ENC[AES256_GCM,data:QUJD,iv:QUJD,tag:QUJD,type:str]"
+
+
+@pytest.mark.parametrize(
+    ("entry", "content"),
+    [
+        ("envs: [values]", f"A={ENC}\nsops_mac={ENC}\n"),
+        ("files: [a=values]", f"a: {ENC}\nsops: {{mac: '{ENC}'}}\n"),
+        ("files: [values]", "-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n"),
+        ("literals: [a=ref+vault://secret/app#/a]", ""),
+    ],
+)
+def test_a_generator_over_encrypted_files(top: Path, entry: str, content: str) -> None:
+    """It is said to be what it is, and what comes first."""
+    generator = f"secretGenerator:\n- {{name: db, {entry}}}\n"
+    write(top, shop=f"namespace: production\n{generator}===\n{APP}")
+    (top / "shop/values").write_text(content)
+    text = init(top, "--dry-run")
+    assert "unencrypted" not in text
+    assert "then: encrypted, or placeholders, in the files of a secretGenerator: Secret/db" in text
+    assert "decrypt the files, then run `krmfn import kustomization shop`" in text
 
 
 def test_many_overlays_with_nothing_to_say(top: Path) -> None:

@@ -14,6 +14,7 @@ import yaml
 
 from tests.support import repository as repo
 from tests.support.command import krmfn
+from tests.support.platform import write_platform
 
 if TYPE_CHECKING:
     from tests.support.openbao import OpenBao
@@ -418,6 +419,25 @@ def test_versions_of_claims(claims: Path, openbao: OpenBao) -> None:
     assert (done.returncode, done.stderr) == (0, "1 file changed\n")
     expected = CLAIM.replace("version: 1", f"version: {newest}")
     assert (claims.parent / "base/claims.yaml").read_text() == expected
+
+
+def test_versions_of_the_platforms_store(overlay: Path, openbao: OpenBao, tmp_path: Path) -> None:
+    """The policy says which store it is; without one, or without that store, it is refused."""
+    db = write(openbao, "build/db", 3)
+    write(openbao, "build/all", 2)
+    own = CONFIG.replace("{vault: {path: secret, id: platform}}", "{platform: true}")
+    (overlay / "krmfn.yaml").write_text(own)
+    done = rotate("versions", overlay, **openbao.environ)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "stores.main: it is the platform's to define, and there is no policy" in done.stderr
+    environ = write_platform(tmp_path / "p/p.yaml") | openbao.environ
+    done = rotate("versions", overlay, **environ)
+    assert (done.returncode, done.stderr) == (0, "1 file changed\n")
+    assert f"version: {db}}}   # reviewed" in (overlay / "krmfn.yaml").read_text()
+    (overlay / "krmfn.yaml").write_text(own.replace("main", "other"))
+    done = rotate("versions", overlay, **environ)
+    assert (done.returncode, done.stdout) == (6, "")
+    assert "the platform has no store other" in done.stderr
 
 
 def test_one_pin_for_two_vaults(claims: Path, openbao: OpenBao) -> None:

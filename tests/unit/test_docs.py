@@ -12,7 +12,7 @@ import pytest
 
 from krmfn.cli.schema import ALL_KINDS, schema_text
 from krmfn.errors import BUG_EXIT_CODE, CATALOGUE
-from krmfn.plan.template_functions import FUNCTIONS
+from krmfn.plan.template_functions import FUNCTIONS, REFUSED
 
 ROOT = Path(__file__).resolve().parents[2]
 UPDATE = bool(os.environ.get("KRMFN_UPDATE"))
@@ -76,9 +76,23 @@ def test_schema(kind: str) -> None:
 def test_template_functions() -> None:
     """docs/templates.md names every function of the language, and no other."""
     page = (ROOT / "docs/templates.md").read_text()
-    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    known, _, rest = page.partition("<!-- refused: begin -->\n")
+    rows = [line for line in known.splitlines() if line.startswith("| `")]
     cells = [cell for row in rows for cell in re.findall(r"`([^`]*)`", row.split("|")[1])]
     assert {cell.split()[0] for cell in cells} == set(FUNCTIONS)
+    _, _, behind = rest.partition("<!-- refused: end -->\n")
+    begin, end = "<!-- refused: begin -->\n", "<!-- refused: end -->\n"
+    hold(ROOT / "docs/templates.md", f"{known}{begin}{refused_functions()}{end}{behind}")
+    assert not REFUSED.keys() & FUNCTIONS.keys()
+
+
+def refused_functions() -> str:
+    """What the language has not, by reason."""
+    by_reason: dict[str, list[str]] = {}
+    for name, why in REFUSED.items():
+        by_reason.setdefault(why, []).append(f"`{name}`")
+    rows = (f"| {', '.join(names)} | {why} |\n" for why, names in by_reason.items())
+    return "| not here | why, or what instead |\n|---|---|\n" + "".join(rows)
 
 
 def test_readme_example(tmp_path: Path) -> None:

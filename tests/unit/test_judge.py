@@ -193,3 +193,6 @@ def test_a_companion_tells_former_names() -> None:
     assert verdict(sealed, companion, pod(), in_build=True) == ("sealed", ())
     assert verdict(sealed, companion, pod()) == ("unmet", ())
     assert verdict(companion, pod(), in_build=True) == ("unmet", ())
+    # kustomize renames no reference to a SealedSecret that has none.
+    alone = {**sealed, "metadata": {**sealed["metadata"], "annotations": {PREVIOUS_NAMES: "s"}}}
+    assert verdict(alone, pod(), in_build=True) == ("unmet", ())

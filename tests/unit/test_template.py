@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from krmfn.errors import SealingError, SpecError
+from krmfn.plan import template_functions
 from krmfn.plan.template import Template
 
 # Templates that Go's text/template with sprig was run on, over these values, and what it printed.
@@ -24,6 +25,11 @@ VALUES: dict[str, str] = {
 GO: dict[str, bytes] = {
     "{{ .a -}} \u00a0 b{{ .a }}": b"x y\xc2\xa0 bx y",
     "{{ .a }}": b"x y",
+    '{{ .e | default "d" }}': b"d",
+    '{{ default "d" .a }}': b"x y",
+    "{{ .e | default .a | upper }}": b"X Y",
+    '{{ "--x" | trimPrefix "--" | default "d" }}': b"x",
+    '{{ trimSuffix "y" .a | replace " " "" }}': b"x",
     "{{.a}}": b"x y",
     "a{{- .a -}} b": b"ax yb",
     "a\xa0{{- .a -}}\xa0b": b"a\xc2\xa0x y\xc2\xa0b",
@@ -162,9 +168,9 @@ REFUSED: dict[str, str] = {
     '{{ template "x" }}': "1:4: template is not part of the language",
     "{{ $x := .a }}": "1:4: a .key, a string or a function is expected",
     "{{ $ }}": "1:4: a .key, a string or a function is expected",
-    "{{ .a | env }}": "1:9: there is no function env",
-    '{{ env "HOME" }}': "1:4: there is no function env",
-    "{{ len .a }}": "1:4: there is no function len",
+    "{{ .a | env }}": "1:9: there is no function env: a template sees values alone",
+    '{{ env "HOME" }}': "1:4: there is no function env: a template sees values alone",
+    "{{ len .a }}": f"1:4: there is no function len: {template_functions.REFUSED['len']}",
     "{{ .a, .b }}": '1:4: only .key is understood; any other name is written index . "name"',
     '{{ printf "%%s" }}': "1:4: printf takes 2 operands, not 1",
     '{{ printf "%d" 3 }}': "1:4: printf takes no number here",
@@ -341,3 +347,12 @@ def test_a_large_template_is_read_in_one_pass() -> None:
 def test_formats(call: str, reason: str) -> None:
     """A format is checked against its operands before a value is seen."""
     assert refusal("{{ " + call + " }}").message == f"template 1:4: {reason}"
+
+
+@pytest.mark.parametrize("name", sorted(template_functions.REFUSED))
+def test_functions_that_people_know_from_elsewhere(name: str) -> None:
+    """They are refused with the reason, or with what to write instead."""
+    with pytest.raises(SpecError) as error:
+        Template(f"{{{{ .a | {name} }}}}")
+    assert f"there is no function {name}: {template_functions.REFUSED[name]}" in error.value.line()
+    assert "1:9" in error.value.line()

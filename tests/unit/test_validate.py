@@ -263,3 +263,42 @@ def test_a_name_that_is_no_text(kind: str, name: Any) -> None:
     for value in (one, listed(one)):
         with pytest.raises(SpecError, match=r"metadata\.name: it is no text, found .*\[object\]"):
             check(value)
+
+
+@pytest.mark.parametrize(
+    ("place", "then", "scope", "moved"),
+    [
+        (("prod", "db"), {"name": "db", "namespace": "prod"}, "", ""),
+        (("prod", "db"), {"name": "db", "namespace": "dev"}, "", "dev/db, and it is prod/db now"),
+        (("prod", "p-db"), {"name": "db", "namespace": "prod"}, "", "prod/db, and it is prod/p-db"),
+        (("prod", "p-db"), {"name": "db", "namespace": "prod"}, "namespace-wide", ""),
+        (
+            ("prod", "db"),
+            {"name": "db", "namespace": "dev"},
+            "namespace-wide",
+            "dev/*, and it is prod/*",
+        ),
+        (("prod", "db"), {"name": "x", "namespace": "dev"}, "cluster-wide", ""),
+        # Nothing is known of these.
+        (("prod", "db"), {"name": "x"}, "", ""),
+        (("prod", "db"), {}, "", ""),
+        (("", "db"), {"name": "db", "namespace": "dev"}, "", ""),
+    ],
+)
+def test_what_kubeseal_sealed_for_another_place(
+    place: tuple[str, str], then: dict[str, str], scope: str, moved: str
+) -> None:
+    """A warning, with both places; krmfn's own annotations are held against what is there anyway."""
+    metadata: dict[str, Any] = {"name": place[1]} | ({"namespace": place[0]} if place[0] else {})
+    if scope:
+        metadata["annotations"] = {f"sealedsecrets.bitnami.com/{scope}": "true"}
+    one = {
+        "apiVersion": "bitnami.com/v1alpha1",
+        "kind": "SealedSecret",
+        "metadata": metadata,
+        "spec": {"encryptedData": {"k": "AgB"}, "template": {"metadata": then}},
+    }
+    verdict = check(one)
+    assert lines(verdict) == []
+    assert len(verdict.warnings) == bool(moved)
+    assert all(f"kubeseal sealed it for {moved}" in warning for warning in verdict.warnings)

@@ -1,0 +1,71 @@
+"""Every overlay of examples/ that krmfn seals for, and those that need no krmfn."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
+FUNCTION = "    config.kubernetes.io/function: |\n      exec: {path: krmfn}\n"
+
+
+@dataclass(frozen=True)
+class ExampleTree:
+    """An example's overlay.
+
+    Attributes:
+        overlay: as exec functions.
+        legacy: as legacy plugins; empty where the example has no such overlay, and the annotations
+            are taken out.
+        annotated: whether the example has annotations; else they are put in for exec.
+    """
+
+    overlay: str
+    legacy: str = ""
+    annotated: bool = True
+    refused: str = ""
+    since: str = "5.0.3"
+
+    @property
+    def id(self) -> str:
+        """Of the test."""
+        return "example-" + self.overlay.replace("/", "-").replace("-overlays", "")
+
+    def write(self, root: Path, store: Mapping[str, bytes], *, exec_: bool) -> Path:
+        """Copy the whole example below ``root`` and return the overlay."""
+        example = self.overlay.partition("/")[0]
+        shutil.copytree(EXAMPLES / example, root / example, symlinks=True)
+        (root / ".git").mkdir()
+        if not exec_ and self.legacy:
+            return root / self.legacy
+        for file in (root / example).rglob("*.yaml"):
+            text = file.read_text()
+            if not exec_:
+                text = text.replace("  annotations:\n" + FUNCTION, "")
+            elif not self.annotated and re.search("(?m)^kind: SealedSecret(Gen|Val|Tra)", text):
+                text = text.replace("metadata:\n", f"metadata:\n  annotations:\n{FUNCTION}", 1)
+            file.write_text(text)
+        return root / self.overlay
+
+
+TREES = [
+    ExampleTree("logto/overlays/prod", "logto/overlays/prod-legacy"),
+    ExampleTree("logto/overlays/dev"),
+    ExampleTree("age", annotated=False),
+    ExampleTree("shop/overlays/transformer/staging"),
+    ExampleTree("shop/overlays/transformer/production"),
+    ExampleTree("shop/overlays/generator/staging"),
+    ExampleTree("shop/overlays/generator/production"),
+    ExampleTree("shop/overlays/seal/staging"),
+    ExampleTree("shop/overlays/seal/production"),
+    *(
+        ExampleTree(f"estate/overlays/{name}", f"estate/overlays/{name}-legacy")
+        for name in ("dev", "prod", "prod-barman-plugin")
+    ),
+]
