@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import json
-import random
 import re
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 if TYPE_CHECKING:
+    import random
     from pathlib import Path
 
 DEPLOYMENT = """\
