@@ -240,7 +240,7 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
         CheckError,
         "annotations contradict the scope, on the object or its template",
     ),
-    "plain-secret": (CheckError, "a Secret stands in clear in the output"),
+    "plain-secret": (CheckError, "a Secret is unencrypted in the output"),
     "certificate-differs": (CheckError, "a certificate is not the one that was expected"),
     # 1: the reference audit
     "unmet-reference": (CheckError, "a field refers to a Secret that nobody produces"),
