@@ -132,7 +132,8 @@ def _sealed_secret(value: dict[str, Any], name: str, verdict: Report) -> None:
     own = annotations_of(value)
     scope = scope_of(own)
     if SEALED_FOR not in own:
-        _moved(value, scope, verdict)
+        if wrong := moved(value):
+            verdict.warnings.append(f"{KIND}/{name}: {wrong}")
         return
     final = sealed_for(scope, place_of(value).namespace, name)
     sealed = str(own[SEALED_FOR])
@@ -164,22 +165,28 @@ def _sealed_secret(value: dict[str, Any], name: str, verdict: Report) -> None:
             )
 
 
-def _moved(value: Object, scope: str, verdict: Report) -> None:
-    """Warn of a SealedSecret that kubeseal made for another place than it has now.
+def kubesealed_for(value: Object) -> str:
+    """Return what kubeseal sealed a SealedSecret for, as its template says; empty when nobody knows.
 
-    kubeseal writes into the template what it sealed for. The controller ignores that, so that
-    somebody may have written it by hand: no error.
+    The controller ignores that, so that somebody may have written it by hand.
     """
+    scope = scope_of(annotations_of(value))
     template = mapping(mapping(value.get("spec")).get("template"))
-    now, then = place_of(value), place_of(template, KIND)
-    if not then.name or not (then.namespace or scope == "cluster-wide"):
-        return
-    final, sealed = sealed_for(scope, *now), sealed_for(scope, *then)
-    if now.namespace and sealed != final:
-        verdict.warnings.append(
-            f"{KIND}/{now.name}: kubeseal sealed it for {sealed}, and it is {final} now, so that the "
-            "controller cannot open it; seal it for that place, or declare a claim"
-        )
+    then = place_of(template, KIND)
+    known = then.name and (then.namespace or scope == "cluster-wide")
+    return sealed_for(scope, *then) if known and place_of(value).namespace else ""
+
+
+def moved(value: Object) -> str:
+    """Return what is wrong with a SealedSecret that kubeseal made for another place; else nothing."""
+    sealed = kubesealed_for(value)
+    final = sealed_for(scope_of(annotations_of(value)), *place_of(value))
+    if not sealed or sealed == final:
+        return ""
+    return (
+        f"kubeseal sealed it for {sealed}, and it is {final} now, so that the controller cannot open "
+        "it; seal it for that place, or declare a claim"
+    )
 
 
 def _plain_secret(value: dict[str, Any], name: str, policy: str, verdict: Report) -> None:

@@ -18,11 +18,12 @@ from krmfn.audit.enforce import audit_stream
 from krmfn.audit.findings import Finding, place_of
 from krmfn.audit.inventory import inventory
 from krmfn.audit.rules import RULES, check
-from krmfn.build.validate import validate
+from krmfn.build.validate import moved, validate
 from krmfn.cli.console import say, say_json, say_lines
 from krmfn.cli.frame import command
 from krmfn.cli.inputs import add_source, read_source
 from krmfn.errors import SpecError
+from krmfn.objects.sealed_secret import KIND, SEALED_FOR
 from krmfn.text import counted
 
 if TYPE_CHECKING:
@@ -83,7 +84,12 @@ def _inconsistent(items: Sequence[Item], found: Audit) -> list[Finding]:
     """What the validator would say of the SealedSecrets themselves."""
     objects = {one.title: one for one in found.resources}
     errors = validate(items, plain_secrets="allow").findings
-    return [
+    foreign = [
+        Finding("sealed-for", "warning", wrong, resource=one)
+        for one in found.resources
+        if one.kind == KIND and SEALED_FOR not in one.annotations and (wrong := moved(one.value))
+    ]
+    return foreign + [
         Finding(
             error.id,
             "error",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from krmfn.build.validate import FUNCTIONS, Report, validate
+from krmfn.doctor.overlay import mismatch
 from krmfn.errors import SpecError
 from krmfn.objects.sealed_secret import name_companion, sealed_secret, skip_marker
 from krmfn.objects.stream import stream
@@ -302,3 +303,4 @@ def test_what_kubeseal_sealed_for_another_place(
     assert lines(verdict) == []
     assert len(verdict.warnings) == bool(moved)
     assert all(f"kubeseal sealed it for {moved}" in warning for warning in verdict.warnings)
+    assert (mismatch(one) is not None) == bool(moved)
