@@ -254,6 +254,10 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
     "type-keys": (Finding, "a Secret lacks keys that its type demands"),
     "missing-label": (Finding, "a Secret lacks a label that its consumer looks for"),
     "owns-input": (Finding, "a consumer claims a Secret that the SealedSecret owns"),
+    "kubesealed-elsewhere": (
+        Finding,
+        "a SealedSecret says that it was sealed for another name or namespace",
+    ),
     "unused-assumption": (Finding, "an assumption is not needed"),
     "unknown-kind": (Finding, "the catalogue does not know a kind that may refer to Secrets"),
 }

@@ -184,6 +184,15 @@ def audit(
     return Audit(objects, tuple(judged), tuple(made), entries, dict(sorted(unknown.items())))
 
 
+def _followed(made: Production, known: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The former names under which kustomize will find a Secret that it has renamed.
+
+    Of a Secret it follows the names itself, of a SealedSecret or claim only a companion's.
+    """
+    companion = known.get(made.secret, ())
+    return (*made.former, *companion) if made.how == "plain" else companion
+
+
 def _objects(items: Sequence[Item], entries: Entries) -> tuple[Resource, ...]:
     """The objects, after the entries that CRDs among them bring; what has no namespace loses it."""
     objects = tuple(resources(items))

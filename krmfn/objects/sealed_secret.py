@@ -56,6 +56,30 @@ def scope_of(annotations: dict[str, Any]) -> str:
     return "strict"
 
 
+def said_and_final(sealed: Object) -> tuple[str, str] | None:
+    """What a SealedSecret that krmfn did not make was sealed for by its own word, and what it is.
+
+    kubeseal writes name and namespace into the template, where kustomize does not change them. Where
+    the template or the object says no name or no namespace, the other's counts.
+
+    Returns:
+        Two texts as of `sealed_for` that differ; None where they agree, krmfn made it, or nothing is
+        said.
+    """
+    metadata = _mapping(sealed.get("metadata"))
+    annotations = _mapping(metadata.get("annotations"))
+    if SEALED_FOR in annotations:
+        return None
+    spec = _mapping(sealed.get("spec"))
+    said = _mapping(_mapping(spec.get("template")).get("metadata"))
+    fields = ("namespace", "name")
+    was = [str(said.get(field) or metadata.get(field) or "") for field in fields]
+    now = [str(metadata.get(field) or said.get(field) or "") for field in fields]
+    scope = scope_of(annotations)
+    before, final = sealed_for(scope, *was), sealed_for(scope, *now)
+    return None if before == final else (before, final)
+
+
 def sealed_secret(
     *,
     name: str,
@@ -99,6 +123,10 @@ def sealed_secret(
         "metadata": _metadata(place, labels, own),
         "spec": {"encryptedData": encrypted, "template": dict(sorted(template.items()))},
     }
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def name_companion(sealed: Object) -> Object:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from krmfn.errors import OutputError, SpecError
 from krmfn.objects.sealed_secret import BEHAVIOR
+from krmfn.warned import Warned
 
 if TYPE_CHECKING:
     from krmfn.objects.sealed_secret import Object
@@ -55,11 +56,11 @@ def check_annotations(secret: SecretShape) -> None:
         )
 
 
-def check_size(sealed: Object) -> str:
+def check_size(sealed: Object) -> Warned | None:
     """Refuse an object that the API server does not take.
 
     Returns:
-        A warning when client-side apply will not take it, or nothing.
+        A warning when client-side apply will not take it, or None.
 
     Raises:
         OutputError: it is too large for the API server.
@@ -76,10 +77,9 @@ def check_size(sealed: Object) -> str:
             remedy="split the secret",
         )
     if size > MAX_APPLY_BYTES:
-        return (
-            f"{name}: at {size} bytes it is too large for client-side apply; use server-side apply"
-        )
-    return ""
+        text = f"at {size} bytes it is too large for client-side apply"
+        return Warned("large-secret", name, text, "use server-side apply", secret=name)
+    return None
 
 
 def _error(place: str, name: str, message: str, remedy: str = "drop it") -> SpecError:
