@@ -59,8 +59,8 @@ def scope_of(annotations: dict[str, Any]) -> str:
 def said_and_final(sealed: Object) -> tuple[str, str] | None:
     """What a SealedSecret that krmfn did not make was sealed for by its own word, and what it is.
 
-    kubeseal writes name and namespace into the template, where kustomize does not change them. Where
-    the template or the object says no name or no namespace, the other's counts.
+    kubeseal writes name and namespace into the template, where kustomize does not change them. A
+    template without both, or an object without a namespace as yet, says too little.
 
     Returns:
         Two texts as of `sealed_for` that differ; None where they agree, krmfn made it, or nothing is
@@ -72,9 +72,11 @@ def said_and_final(sealed: Object) -> tuple[str, str] | None:
         return None
     spec = _mapping(sealed.get("spec"))
     said = _mapping(_mapping(spec.get("template")).get("metadata"))
-    fields = ("namespace", "name")
-    was = [str(said.get(field) or metadata.get(field) or "") for field in fields]
-    now = [str(metadata.get(field) or said.get(field) or "") for field in fields]
+    was, now = (
+        [str(one.get(field) or "") for field in ("namespace", "name")] for one in (said, metadata)
+    )
+    if not all((*was, *now)):
+        return None
     scope = scope_of(annotations)
     before, final = sealed_for(scope, *was), sealed_for(scope, *now)
     return None if before == final else (before, final)

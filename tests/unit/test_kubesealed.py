@@ -44,14 +44,6 @@ MOVED = {
     "a prefix": (sealed(("dev", "p-legacy"), DEV), ("dev/legacy", "dev/p-legacy")),
     "a namespace": (sealed(("prod", "legacy"), DEV), ("dev/legacy", "prod/legacy")),
     "both": (sealed(("prod", "p-legacy"), DEV), ("dev/legacy", "prod/p-legacy")),
-    "no namespace in the template": (
-        sealed(("prod", "p-legacy"), {"name": "legacy"}),
-        ("prod/legacy", "prod/p-legacy"),
-    ),
-    "no name in the template": (
-        sealed(("prod", "legacy"), {"namespace": "dev"}),
-        ("dev/legacy", "prod/legacy"),
-    ),
     "namespace-wide": (
         sealed(("prod", "p-legacy"), DEV, **{WIDE: "true"}),
         ("dev/*", "prod/*"),
@@ -60,6 +52,8 @@ MOVED = {
 OPENS = {
     "as it was": sealed(("dev", "legacy"), DEV),
     "no template": sealed(("prod", "p-legacy"), None),
+    "no namespace in the template": sealed(("prod", "p-legacy"), {"name": "legacy"}),
+    "no name in the template": sealed(("prod", "legacy"), {"namespace": "dev"}),
     "nothing said": sealed(("prod", "p-legacy"), {}),
     "no namespace yet": sealed(("", "legacy"), DEV),
     "renamed, namespace-wide": sealed(("dev", "p-legacy"), DEV, **{WIDE: "true"}),

@@ -304,4 +304,4 @@ def test_what_kubeseal_sealed_for_another_place(
     verdict = check(one)
     assert lines(verdict) == []
     assert len(verdict.warnings) == bool(moved)
-    assert all(f"kubeseal sealed it for {moved}" in warning for warning in verdict.warnings)
+    assert all(f"kubeseal sealed it for {moved}" in str(warning) for warning in verdict.warnings)
