@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from krmfn.audit.judge import Audit
-    from krmfn.cli.inputs import Source
+    from krmfn.cli.inputs import StreamSource
     from krmfn.objects.stream import Item
 
 _WORDS = {
@@ -93,7 +93,7 @@ def _lines(findings: Sequence[Finding], verbose: bool) -> Iterator[str]:
             yield f"[warning] {line}"
 
 
-def _silenced(finding: Finding, source: Source) -> bool:
+def _silenced(finding: Finding, source: StreamSource) -> bool:
     """Whether a validator does not want a warning."""
     silence = [text for spec in source.specs for text in spec.silence]
     return finding.severity != "error" and is_silenced(finding.warned(), silence)

@@ -6,14 +6,14 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, StringConstraints
 
-from krmfn.errors import CATALOGUE, Finding
+from krmfn.errors import CATALOGUE, CheckError
 from krmfn.spec.base import AS_LIST, spec_error
 from krmfn.warned import WARNINGS
 
 
 def _known(text: str) -> str:
     id_ = text.partition("/")[0]
-    if id_ not in WARNINGS and CATALOGUE.get(id_, (None,))[0] is not Finding:
+    if id_ not in WARNINGS and CATALOGUE.get(id_, (None,))[0] is not CheckError:
         raise spec_error(f"{id_} is no warning")
     return text
 
