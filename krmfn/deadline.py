@@ -7,9 +7,14 @@ import re
 import sys
 import threading
 import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from krmfn.errors import DeadlineError, SpecError
 from krmfn.process import interrupt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DEFAULT_SECONDS = 45.0
 VARIABLE = "KRMFN_DEADLINE"
@@ -24,6 +29,7 @@ class Deadline:
     def __init__(self, seconds: float, *, start: float | None = None) -> None:
         self.seconds = seconds
         self.end = (time.monotonic() if start is None else start) + seconds
+        self._waiting: dict[object, str] = {}
 
     @classmethod
     def from_environment(cls, start: float | None = None) -> Deadline:
@@ -56,6 +62,24 @@ class Deadline:
             raise self.error()
         return left
 
+    def is_over(self) -> bool:
+        """Whether nothing is left."""
+        return time.monotonic() >= self.end
+
+    @contextmanager
+    def waiting(self, what: str) -> Iterator[None]:
+        """While the block runs, an error of this deadline says that ``what`` was waited for.
+
+        Args:
+            what: to follow "still waiting for": ``kustomize build``.
+        """
+        mark = object()
+        self._waiting[mark] = what
+        try:
+            yield
+        finally:
+            del self._waiting[mark]
+
     def watch(self, where: str) -> threading.Timer:
         """End the process when it has outlived the deadline, wherever it may hang.
 
@@ -73,10 +97,18 @@ class Deadline:
         timer.start()
         return timer
 
-    def error(self) -> DeadlineError:
-        """What to raise when the time is up."""
+    def error(self, cause: str = "") -> DeadlineError:
+        """What to raise when the time is up.
+
+        Args:
+            cause: why it is; else the first of what is waited for.
+        """
+        waiting = list(self._waiting.values())
+        if not cause and waiting:
+            more = f" and {len(waiting) - 1} more" if len(waiting) > 1 else ""
+            cause = f"still waiting for {waiting[0]}{more}"
         return DeadlineError(
             "deadline",
-            f"not finished after {self.seconds:g} s",
+            f"not finished after {self.seconds:g} s" + (f": {cause}" if cause else ""),
             remedy=f"look at the store's health, or raise {VARIABLE}",
         )

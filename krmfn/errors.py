@@ -173,6 +173,7 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
     "derivation-key-read": (SpecError, "a secret would contain the derivation key"),
     "environment": (SpecError, "memory, file descriptors or the working directory are not there"),
     "kustomize": (SpecError, "kustomize is not there, or cannot build the directory"),
+    "build-limit": (SpecError, "a build needs more memory, time or output than krmfn allows"),
     "foreign": (SpecError, "a build would run, fetch or inflate what is not krmfn's"),
     "in-place": (SpecError, "a value cannot be changed where it stands in a file"),
     "ciphertext": (SpecError, "a value is encrypted already, or a placeholder of another tool"),
@@ -225,6 +226,7 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
     "policy-limit": (PolicyError, "a build asks for more than the platform's limits"),
     "cannot-rehearse": (PolicyError, "only a read tells what a build would do"),
     "differs-from-judged": (PolicyError, "a build does something else than its rehearsal did"),
+    "sandbox": (PolicyError, "kustomize cannot be confined here, and the platform requires it"),
     # 124: deadline
     "deadline": (DeadlineError, "the time was up before everything was read"),
     # 1: findings

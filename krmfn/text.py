@@ -8,9 +8,19 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def printable(text: str) -> str:
+def printable(text: str, keep: str = "") -> str:
     """``text`` on one line, each character that does not print as a question mark.
 
     A name is anybody's: it must neither write a line of its own nor paint the terminal.
+
+    Args:
+        keep: characters that are left alone.
     """
-    return "".join(char if char.isprintable() else "?" for char in text)
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in keep else "?" for char in text)
+
+
+def printable_lines(text: str) -> str:
+    """``text``, each line as `printable` makes it, with its tabs."""
+    return "\n".join(printable(line, keep="\t") for line in text.split("\n"))

@@ -53,7 +53,6 @@ def build_all(
     Raises:
         Failure: any; nothing is returned then.
     """
-    command = tuple(find_kustomize(os.environ))
     pool = StorePool()
     built: dict[Path, Built] = {}
     warnings: list[str] = []
@@ -61,6 +60,7 @@ def build_all(
     try:
         for directory in directories:
             top = root or find_root(directory, os.environ)
+            command = find_kustomize(os.environ, top)
             around = Surroundings(os.environ, deadline, directory, top, opener=pool.open)
             if not directory.is_dir():
                 raise SpecError("file", f"{directory} is not a directory")

@@ -8,7 +8,6 @@ passed its checks.
 
 from __future__ import annotations
 
-import socket
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -221,14 +220,12 @@ def _run(sandbox: Sandbox, place: Path, flags: Sequence[str], server: Server) ->
     Raises:
         Failure: of a call, else of kustomize.
     """
-    here, there = socket.socketpair()
-    with here, there:
-        try:
-            output = sandbox.run(place, flags, channel=there, serve=lambda: server.serve(here))
-        except Failure:
-            if server.failure is not None:
-                raise server.failure from None
-            raise
+    try:
+        output = sandbox.run(place, flags, answer=server.serve)
+    except Failure:
+        if server.failure is not None:
+            raise server.failure from None
+        raise
     if server.failure is not None:
         raise server.failure
     return output
@@ -302,7 +299,8 @@ def _pass(
     directory = directory.resolve()
     with private_folder() as home:
         names = {str(home / "tree" / around.root.name): str(around.root)}
-        sandbox = Sandbox(command, home, around.deadline, names)
+        required = platform is not None and platform.spec.sandbox == "required"
+        sandbox = Sandbox(command, home, around.deadline, names, required=required)
         sandbox.prepare()
 
         def load(place: Path) -> tuple[Item, ...]:

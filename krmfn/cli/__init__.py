@@ -11,10 +11,13 @@ import importlib
 import os
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from krmfn import __version__
+from krmfn.cli.console import say
 from krmfn.errors import Failure
+from krmfn.process import streams
+from krmfn.text import printable
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -46,16 +49,23 @@ environment:
 
 @dataclass(frozen=True)
 class Command:
-    """One command: where it lives and what it does, in a few words."""
+    """One command: where it lives and what it does, in a few words.
+
+    Attributes:
+        data: standard output is for a program, and a part of it is a failure.
+    """
 
     module: str
     summary: str
+    data: bool = False
 
 
 COMMANDS = {
     "init": Command("krmfn.cli.init", "look at a repository, and propose what krmfn needs in it"),
-    "build": Command("krmfn.cli.build", "build overlays, run nothing of theirs, seal the claims"),
-    "seal": Command("krmfn.cli.seal", "seal the claims of a finished stream"),
+    "build": Command(
+        "krmfn.cli.build", "build overlays, run nothing of theirs, seal the claims", data=True
+    ),
+    "seal": Command("krmfn.cli.seal", "seal the claims of a finished stream", data=True),
     "diff": Command("krmfn.cli.diff", "say what SealedSecrets differ between two places"),
     "drift": Command("krmfn.cli.drift", "say whether the vault still holds what was deployed"),
     "rotate": Command(
@@ -64,23 +74,38 @@ COMMANDS = {
     "plan": Command(
         "krmfn.cli.plan", "show what a build would read and seal, and the policy's word"
     ),
-    "unseal": Command("krmfn.cli.unseal", "open SealedSecrets with the controller's private key"),
+    "unseal": Command(
+        "krmfn.cli.unseal", "open SealedSecrets with the controller's private key", data=True
+    ),
     "audit": Command("krmfn.cli.audit", "prove that every Secret a build refers to will exist"),
     "graph": Command("krmfn.cli.graph", "show who makes and who uses each Secret of a build"),
     "matrix": Command("krmfn.cli.matrix", "which environment has which Secret, and by whom"),
     "doctor": Command("krmfn.cli.doctor", "look for what explains a failure, and what mends it"),
-    "cert": Command("krmfn.cli.cert", "fetch the controller's certificate, or check one"),
+    "cert": Command(
+        "krmfn.cli.cert", "fetch the controller's certificate, or check one", data=True
+    ),
     "schema": Command("krmfn.cli.schema", "print the JSON Schema of a kind, or check files"),
-    "age": Command("krmfn.cli.age", "keep values in an age-encrypted file in the repository"),
-    "import": Command("krmfn.cli.import_", "make krmfn's files out of what is there"),
+    "age": Command(
+        "krmfn.cli.age", "keep values in an age-encrypted file in the repository", data=True
+    ),
+    "import": Command("krmfn.cli.import_", "make krmfn's files out of what is there", data=True),
     "completion": Command("krmfn.cli.completion", "print what makes a shell complete commands"),
-    "install": Command("krmfn.cli.install", "install as kustomize's legacy plugin, or for Argo CD"),
+    "install": Command(
+        "krmfn.cli.install", "install as kustomize's legacy plugin, or for Argo CD", data=True
+    ),
     "argocd": Command("krmfn.cli.argocd", "answer Argo CD, as its config management plugin"),
 }
 
 
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, as everything else does."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Help and version, of which a reader may want the beginning alone."""
+        if file is sys.stdout:
+            streams.report()
+            file = sys.stdout
+        super()._print_message(message, file)
 
     def error(self, message: str) -> NoReturn:
         """One line with the id, and exit code 2.
@@ -91,7 +116,8 @@ class Parser(argparse.ArgumentParser):
         if excess:
             known = (w.partition("=")[0] if w.startswith("-") else "…" for w in words.split())
             message = f"{told}{excess}{' '.join(dict.fromkeys(known))}"
-        self.exit(2, f"[error] {self.prog}: {message}; see {self.prog} --help [usage]\n")
+        line = printable(f"[error] {self.prog}: {message}; see {self.prog} --help [usage]")
+        self.exit(2, f"{line}\n")
 
 
 def main(arguments: list[str], start: float) -> int:
@@ -134,11 +160,13 @@ def _run(name: str, module: ModuleType, arguments: list[str], start: float) -> i
     module.register(parser)
     options = parser.parse_args(arguments)
     options.start = start
+    if not COMMANDS[name].data:
+        streams.report()
     try:
         code: int = module.run(options)
     except Failure as failure:
         for error in failure.errors:
-            print(f"[error] krmfn {name}: {error.line()}", file=sys.stderr)
+            say(f"[error] krmfn {name}: {error.line()}", stderr=True)
         return failure.errors[0].exit_code
     return code
 

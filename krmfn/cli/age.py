@@ -26,12 +26,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from krmfn.cli.console import give, say, say_lines
 from krmfn.crypto import derive
 from krmfn.crypto.certificate import choose
 from krmfn.deadline import Deadline
 from krmfn.documents import strict, strict_json
 from krmfn.errors import OutputError, ProviderError, SpecError
-from krmfn.files.read import read_file
+from krmfn.files.read import read_file, read_standard_input
 from krmfn.files.write import File, replace_file, write_files
 from krmfn.sealing.values import canonical_json
 from krmfn.spec.parse import check
@@ -144,7 +145,7 @@ def _init(arguments: argparse.Namespace) -> int:
     if made is not None:
         _warn_of_identity(Path(arguments.identity))
     pin = derive.key_id(derive.first_step(key, derive.key_id_digest()))
-    sys.stdout.write(SNIPPET.format(file=json.dumps(arguments.file), id=pin))
+    say_lines(SNIPPET.format(file=json.dumps(arguments.file), id=pin))
     return 0
 
 
@@ -185,9 +186,9 @@ def _identity_file(path: Path, identity: Identity) -> File:
 
 
 def _warn_of_identity(path: Path) -> None:
-    print(f"{path}: a new identity; whoever has it reads the store", file=sys.stderr)
+    say(f"{path}: a new identity; whoever has it reads the store", stderr=True)
     if any((parent / ".git").exists() for parent in path.resolve().parents):
-        print(f"warning: {path} is inside a git repository: never commit it", file=sys.stderr)
+        say(f"warning: {path} is inside a git repository: never commit it", stderr=True)
 
 
 def _set(arguments: argparse.Namespace) -> int:
@@ -196,7 +197,7 @@ def _set(arguments: argparse.Namespace) -> int:
     path = canonical_path(arguments.path, key="PATH")
     new: dict[str, Json] = {}
     if arguments.json:
-        new = _parse_object(_standard_input())
+        new = _parse_object(_standard_input("a JSON object"))
     else:
         new[arguments.property] = _value(arguments)
     with alone(Path(arguments.file)):
@@ -237,29 +238,32 @@ def rewrite(
     if open_file(content, identities, name=str(path)) != changed:
         raise OutputError("output", f"{path} would not read back as written")
     replace_file(path, content)
-    print(f"{path}: encrypted to {', '.join(file.frame.encrypted_to)}", file=sys.stderr)
+    say(f"{path}: encrypted to {', '.join(file.frame.encrypted_to)}", stderr=True)
 
 
 def _value(arguments: argparse.Namespace) -> str:
     """One value: standard input as it is, or a prompt, twice."""
     if sys.stdin.isatty():
-        value = getpass.getpass("value: ")
-        if value != getpass.getpass("again: "):
+        try:
+            value, again = getpass.getpass("value: "), getpass.getpass("again: ")
+        except EOFError:
+            raise SpecError("usage", "no value was given") from None
+        if value != again:
             raise SpecError("usage", "the two values differ")
     else:
-        value = _standard_input()
+        value = _standard_input("a value")
         if arguments.trim:
             value = value[:-1].removesuffix("\r") if value.endswith("\n") else value
         elif value.endswith("\n"):
-            print("note: the value ends with a newline, which is kept; see --trim", file=sys.stderr)
+            say("note: the value ends with a newline, which is kept; see --trim", stderr=True)
     if not value:
         raise SpecError("usage", "the value is empty", remedy="an empty string: use --json")
     return value
 
 
-def _standard_input() -> str:
+def _standard_input(what: str) -> str:
     try:
-        return sys.stdin.buffer.read().decode()
+        return read_standard_input(what).decode()
     except UnicodeDecodeError:
         raise SpecError(
             "usage", "standard input is not UTF-8", remedy="encode it: base64"
@@ -286,8 +290,8 @@ def _parse_object(text: str) -> dict[str, Json]:
 def _get(arguments: argparse.Namespace) -> int:
     _, file = _opened(arguments)
     if arguments.path is None:
-        lines = [f"{path}: {', '.join(fields)}" for path, fields in file.secrets.items()]
-        text = "".join(f"{line}\n" for line in lines)
+        for path, names in file.secrets.items():
+            say(f"{path}: {', '.join(names)}")
     else:
         fields = file.secrets.get(canonical_path(arguments.path, key="PATH"))
         if fields is None:
@@ -295,11 +299,10 @@ def _get(arguments: argparse.Namespace) -> int:
                 "not-found", "nothing is stored there", source=f"{arguments.file}:{arguments.path}"
             )
         if arguments.property is None:
-            text = "".join(f"{name}\n" for name in fields)
+            for name in fields:
+                say(name)
         else:
-            text = _text(fields, arguments)
-    sys.stdout.buffer.write(text.encode())
-    sys.stdout.flush()
+            give(_text(fields, arguments))
     return 0
 
 

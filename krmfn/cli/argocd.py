@@ -10,11 +10,11 @@ empty answer for "not mine". Why something was passed over is told on standard e
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from krmfn.cli.console import say, say_json
 
 if TYPE_CHECKING:
     import argparse
@@ -43,9 +43,9 @@ def _discover(directory: Path) -> int:
     search = Search(find_root(directory, os.environ))
     found = search.first_use(directory)
     for note in search.notes:
-        print(f"[note] krmfn argocd discover: {note}", file=sys.stderr)
+        say(f"[note] krmfn argocd discover: {note}", stderr=True)
     if found:
-        print(found)
+        say(found)
     return 0
 
 
@@ -54,4 +54,4 @@ def _parameters() -> None:
     from krmfn.files.read import find_root
 
     here = Path()
-    print(json.dumps(announcement(here, find_root(here, os.environ))))
+    say_json(announcement(here, find_root(here, os.environ)), indent=None)

@@ -12,8 +12,6 @@ Exit code 1: there are errors.
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import TYPE_CHECKING
 
 from krmfn.audit.enforce import audit_stream
@@ -21,6 +19,8 @@ from krmfn.audit.findings import Finding, place_of
 from krmfn.audit.inventory import inventory
 from krmfn.audit.rules import RULES, check
 from krmfn.build.validate import validate
+from krmfn.cli.console import say, say_json, say_lines
+from krmfn.cli.frame import command
 from krmfn.cli.inputs import add_source, read_source
 from krmfn.errors import SpecError
 from krmfn.text import counted
@@ -61,20 +61,21 @@ def run(options: argparse.Namespace) -> int:
     """Audit, print, and say by the exit code whether there are errors."""
     if options.explain:
         return _explain(options.explain)
-    source = read_source(options)
+    with command(options, "audit") as run:
+        source = read_source(options, run)
     found = audit_stream(source.items, source.specs, base=source.base, root=source.root)
     findings = sorted([*check(found), *_inconsistent(source.items, found)], key=place_of)
     if options.sarif:
         from krmfn.audit.sarif import sarif
 
-        print(json.dumps(sarif(findings, source.file, lines=source.lines), indent=2))
+        say_json(sarif(findings, source.file, lines=source.lines))
     elif options.json:
-        print(json.dumps(inventory(found, findings), indent=2))
+        say_json(inventory(found, findings))
     else:
         for finding in findings:
             if options.verbose or finding.severity != "info":
-                print(f"[{finding.severity}] {finding.line()}")
-        print(_summary(found, findings))
+                say(f"[{finding.severity}] {finding.line()}")
+        say(_summary(found, findings))
     return int(any(finding.severity == "error" for finding in findings))
 
 
@@ -109,5 +110,5 @@ def _explain(name: str) -> int:
     if name not in RULES:
         raise SpecError("usage", f"no rule {name}", expected=", ".join(RULES))
     rule = RULES[name]
-    sys.stdout.write(f"{rule.id} ({rule.severity}): {rule.title}\n\n{rule.explanation}\n")
+    say_lines(f"{rule.id} ({rule.severity}): {rule.title}\n\n{rule.explanation}\n")
     return 0

@@ -15,7 +15,6 @@ standard error says what was done, and an Application may set two parameters (do
 from __future__ import annotations
 
 import os
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +22,8 @@ from typing import TYPE_CHECKING
 from krmfn.argocd import parameters
 from krmfn.build.many import build_all
 from krmfn.build.sandbox import check_flags
-from krmfn.deadline import Deadline
+from krmfn.cli.console import give
+from krmfn.cli.frame import command
 from krmfn.errors import SpecError
 from krmfn.files.write import File, write_files
 from krmfn.text import counted
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import argparse
 
     from krmfn.build.one import Built
+    from krmfn.cli.frame import Run
 
 HEADER = "# Written by krmfn build from "
 ARGOCD = "ARGOCD_APP_NAME"
@@ -63,20 +64,17 @@ def run(options: argparse.Namespace) -> int:
     directories, flags = _split(options)
     asked, warnings = parameters.flags(os.environ)
     flags = list(check_flags([*asked, *flags]))
-    deadline = Deadline.from_environment(options.start)
-    watch = deadline.watch("krmfn build")
-    try:
-        done = build_all(directories, flags, deadline, claims_only=options.claims_only)
-    finally:
-        watch.cancel()
-    for warning in [*warnings, *done.warnings]:
-        print(f"[warning] krmfn build: {warning}", file=sys.stderr)
-    if options.output:
-        _write(Path(options.output), done.built, prune=options.prune)
-    else:
-        sys.stdout.buffer.write(next(iter(done.built.values())).text.encode())
-    if os.environ.get(ARGOCD):
-        print(_summary(done.sealed, done.reads, time.monotonic() - options.start), file=sys.stderr)
+    with command(options, "build") as run:
+        run.warn(*warnings)
+        with run.timed():
+            done = build_all(directories, flags, run.deadline, claims_only=options.claims_only)
+        run.warn(*done.warnings)
+        if options.output:
+            _write(Path(options.output), done.built, run, prune=options.prune)
+        else:
+            give(next(iter(done.built.values())).text)
+        if os.environ.get(ARGOCD):
+            run.note(_summary(done.sealed, done.reads, time.monotonic() - options.start))
     return 0
 
 
@@ -113,7 +111,7 @@ def _split(options: argparse.Namespace) -> tuple[list[Path], list[str]]:
     return [Path(name) for name in names or ["."]], flags
 
 
-def _write(output: Path, built: dict[Path, Built], *, prune: bool) -> None:
+def _write(output: Path, built: dict[Path, Built], run: Run, *, prune: bool) -> None:
     """All files, or none; what an earlier run left is reported, or removed with them."""
     files = []
     for place, one in built.items():
@@ -127,7 +125,7 @@ def _write(output: Path, built: dict[Path, Built], *, prune: bool) -> None:
     write_files([*files, *(File(file, None) for file in stale if prune)])
     for file in stale:
         word = "removed" if prune else "stale: --prune removes it"
-        print(f"[warning] krmfn build: {file}: {word}", file=sys.stderr)
+        run.warn(f"{file}: {word}")
 
 
 def _is_ours(file: Path) -> bool:

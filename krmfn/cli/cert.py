@@ -11,11 +11,11 @@ the old ones go on working. Fetch it on purpose, review the diff, commit it.
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from krmfn.cli.console import give, say
 from krmfn.cluster.api import NAMESPACE, SERVICE_NAMES, fetch_certificate
 from krmfn.crypto.certificate import choose
 from krmfn.deadline import Deadline
@@ -65,15 +65,15 @@ def _fetch(options: argparse.Namespace) -> int:
     if options.output:
         write_files([File(Path(options.output), certificate.pem, parents=0o777)])
     else:
-        sys.stdout.write(certificate.pem.decode())
-    print(f"{source}: {_describe(certificate)}", file=sys.stderr)
+        give(certificate.pem)
+    say(f"{source}: {_describe(certificate)}", stderr=True)
     return 0
 
 
 def _check(options: argparse.Namespace) -> int:
     pem = read_file(Path(options.file), name=options.file, key="")
     certificate = _choose(pem, options.file, options.sha256)
-    print(f"{options.file}: {_describe(certificate)}")
+    say(f"{options.file}: {_describe(certificate)}")
     if options.cluster or options.url:
         pem, source = _get(options)
         theirs = _choose(pem, source, None)
@@ -86,7 +86,7 @@ def _check(options: argparse.Namespace) -> int:
                 found=certificate.fingerprint,
                 remedy="krmfn cert fetch; the old one keeps working until its key is deleted",
             )
-        print(f"{source}: the same")
+        say(f"{source}: the same")
     return 0
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from krmfn import __version__
 from krmfn.cli import COMMANDS, Parser
+from krmfn.cli.console import give
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
 
     parser = whole_parser()
     _complete_files(parser, {"DIR": shtab.DIRECTORY} | dict.fromkeys(FILES, shtab.FILE))
-    print(shtab.complete(parser, options.shell))
+    give(f"{shtab.complete(parser, options.shell)}\n")
     return 0
 
 

@@ -2,27 +2,59 @@
 
 Rules enforced here: colour and movement only on a terminal that is not ``TERM=dumb``, no colour with
 ``NO_COLOR``; text that goes anywhere else is as wide as `WIDE` on every machine; brackets in a text
-are brackets and no markup. A name from elsewhere goes through `krmfn.text.printable` first.
+are brackets and no markup. Everything goes through `krmfn.text.printable`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 import threading
 from typing import TYPE_CHECKING, TextIO
 
-from krmfn.text import printable
+from krmfn.text import printable, printable_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from rich.console import Console
     from rich.progress import Progress
+    from rich.text import Text
 
 WIDE = 160  # columns, where nobody is looking
 PATIENCE = 1.0  # seconds without a word
+
+
+def say(text: str = "", *, stderr: bool = False) -> None:
+    """Print one line, which nothing in ``text`` can break or colour."""
+    stream = sys.stderr if stderr else sys.stdout
+    stream.write(f"{printable(text)}\n")
+
+
+def say_lines(text: str) -> None:
+    """Print lines on standard output, none of which can colour the terminal."""
+    sys.stdout.write(printable_lines(text))
+
+
+def say_json(value: object, *, indent: int | None = 2) -> None:
+    """Print a value as JSON on standard output, in ASCII, so that every character is text."""
+    sys.stdout.write(f"{json.dumps(value, indent=indent)}\n")
+
+
+def give(data: str | bytes) -> None:
+    """Write a result that is no text for people to standard output, to the byte."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data.encode() if isinstance(data, str) else data)
+    sys.stdout.buffer.flush()
+
+
+def words(text: str, style: str = "") -> Text:
+    """A text for `console`, without markup and control sequences."""
+    from rich.text import Text
+
+    return Text(printable(text), style=style)
 
 
 def console(*, stderr: bool = False) -> Console:

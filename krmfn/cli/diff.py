@@ -18,14 +18,13 @@ it says why. Exit code 0: the same; 1: not.
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import TYPE_CHECKING
 
+from krmfn.cli.console import say_json, say_lines
+from krmfn.cli.frame import command
 from krmfn.compare.compare import compare, together
 from krmfn.compare.show import text
 from krmfn.compare.sides import CLUSTER, Side, deployed, load
-from krmfn.deadline import Deadline
 from krmfn.errors import SpecError
 
 if TYPE_CHECKING:
@@ -49,19 +48,19 @@ def run(options: argparse.Namespace) -> int:
     for only in (CLUSTER, "-"):
         if names == (only, only):
             raise SpecError("usage", f"{only} can be one of the two sides only")
-    deadline = Deadline.from_environment(options.start)
-    sides = {name: load(name, deadline) for name in names if name != CLUSTER}
-    if CLUSTER in names:
-        (other,) = sides.values()
-        sides[CLUSTER] = Side(CLUSTER, {"": deployed(other.sealed, options.context)})
-    for side in sides.values():
-        for warning in side.warnings:
-            print(f"[warning] krmfn diff: {warning}", file=sys.stderr)
-    found = together(_compared(sides[options.before], sides[options.after]))
+    with command(options, "diff") as run:
+        sides = {name: load(name, run.deadline) for name in names if name != CLUSTER}
+        if CLUSTER in names:
+            (other,) = sides.values()
+            sides[CLUSTER] = Side(CLUSTER, {"": deployed(other.sealed, options.context)})
+        for side in sides.values():
+            run.warn(*side.warnings)
+        found = together(_compared(sides[options.before], sides[options.after]))
     if options.json:
-        print(json.dumps({"from": options.before, "to": options.after, **found.as_json()}))
+        value = {"from": options.before, "to": options.after, **found.as_json()}
+        say_json(value, indent=None)
     else:
-        sys.stdout.write(text(found))
+        say_lines(text(found))
     return 1 if found.differs else 0
 
 

@@ -11,7 +11,6 @@ lists the checks. Exit code 1: there are errors.
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from dataclasses import asdict
@@ -20,17 +19,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krmfn.build.sandbox import find_kustomize
-from krmfn.cli.console import console
+from krmfn.cli.console import console, say_json
+from krmfn.cli.frame import command
 from krmfn.cli.install import plugin_home
 from krmfn.cluster.api import NAMESPACE, SERVICE_NAMES
-from krmfn.deadline import Deadline
 from krmfn.doctor import overlay, tools, vault
 from krmfn.doctor.diagnosis import AREAS, Diagnosis, Patient, failed
 from krmfn.errors import Failure, SpecError
 from krmfn.files.read import find_root
 from krmfn.kustomize.kustomization import kustomization_in
-from krmfn.stores.pool import StorePool
-from krmfn.stores.store import Surroundings
 from krmfn.text import counted, printable
 
 if TYPE_CHECKING:
@@ -73,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         checks = [{"area": one.area, **asdict(one)} for one in found]
         value = {"directory": options.directory, "checks": checks, "counts": counts}
-        print(json.dumps(value, indent=2, ensure_ascii=False))
+        say_json(value)
     else:
         _print(found, counts)
     return int(counts["error"] > 0)
@@ -84,22 +81,17 @@ def _examined(options: argparse.Namespace) -> list[Diagnosis]:
     if not directory.is_dir() or kustomization_in(directory) is None:
         raise SpecError("file", f"{options.directory} holds no kustomization")
     root = find_root(directory, os.environ)
-    pool = StorePool()
-    deadline = Deadline.from_environment(options.start)
-    around = Surroundings(os.environ, deadline, directory, root, opener=pool.open)
     try:
-        command = tuple(find_kustomize(os.environ))
+        program = find_kustomize(os.environ, root)
     except Failure as failure:
         return list(failed("kustomize", failure, "kustomize"))
-    patient = Patient(directory, options.directory, around, command, datetime.now(UTC))
-    try:
-        found = [tools.kustomize(command), *tools.functions(patient, plugin_home())]
+    with command(options, "doctor") as run, run.at(directory, root) as around:
+        patient = Patient(directory, options.directory, around, program, datetime.now(UTC))
+        found = [tools.kustomize(program), *tools.functions(patient, plugin_home())]
         examined = overlay.examine(patient)
         found += [*examined.diagnoses, *vault.examine(examined)]
         if options.cluster:
             found += _cluster(options, patient, examined)
-    finally:
-        pool.close()
     return sorted(dict.fromkeys(found), key=lambda one: AREAS.index(one.area))
 
 

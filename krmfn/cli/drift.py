@@ -16,16 +16,15 @@ here makes are not looked at. Exit code 0: no drift; 1: drift.
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krmfn.build.many import build_all
+from krmfn.cli.console import say_json, say_lines
+from krmfn.cli.frame import command
 from krmfn.compare.compare import compare, together
 from krmfn.compare.show import text
 from krmfn.compare.sides import CLUSTER, deployed, rendered, sealed_of
-from krmfn.deadline import Deadline
 
 if TYPE_CHECKING:
     import argparse
@@ -49,14 +48,15 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Build, compare and print; nothing is printed when anything fails."""
-    deadline = Deadline.from_environment(options.start)
     directories = [Path(name) for name in options.directories]
-    done = build_all(directories, [], deadline)
-    now = {place: sealed_of(one.text, str(place)) for place, one in done.built.items()}
-    if options.against == CLUSTER:
-        then = _deployed(now, options.context)
-    else:
-        then = {place: rendered(options.against, place, deadline) for place in now}
+    with command(options, "drift") as run:
+        done = build_all(directories, [], run.deadline)
+        run.warn(*done.warnings)
+        now = {place: sealed_of(one.text, str(place)) for place, one in done.built.items()}
+        if options.against == CLUSTER:
+            then = _deployed(now, options.context)
+        else:
+            then = {place: rendered(options.against, place, run.deadline) for place in now}
     found = together(
         compare(
             then[place],
@@ -67,19 +67,17 @@ def run(options: argparse.Namespace) -> int:
         )
         for place, sealed in now.items()
     )
-    for warning in done.warnings:
-        print(f"[warning] krmfn drift: {warning}", file=sys.stderr)
     _print(found, options)
     return 1 if found.differs else 0
 
 
 def _print(found: Comparison, options: argparse.Namespace) -> None:
     if not options.json:
-        sys.stdout.write(text(found))
+        say_lines(text(found))
         return
     differences = [{"overlay": one.pop("file"), **one} for one in found.as_json()["differences"]]
-    result = {"against": options.against, **found.as_json(), "differences": differences}
-    print(json.dumps(result))
+    value = {"against": options.against, **found.as_json(), "differences": differences}
+    say_json(value, indent=None)
 
 
 def _deployed(now: Mapping[Path, list[Sealed]], context: str | None) -> dict[Path, list[Sealed]]:

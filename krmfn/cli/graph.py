@@ -9,14 +9,14 @@ Builds without a credential, as `krmfn audit` does.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from krmfn.audit.enforce import audit_stream
 from krmfn.audit.inventory import inventory
-from krmfn.cli.console import console
+from krmfn.cli.console import console, say_json, say_lines
+from krmfn.cli.frame import command
 from krmfn.cli.inputs import add_source, read_source
 from krmfn.text import printable
 
@@ -38,13 +38,14 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the graph."""
-    source = read_source(options)
+    with command(options, "graph") as run:
+        source = read_source(options, run)
     found = audit_stream(source.items, source.specs, base=source.base, root=source.root)
     value = inventory(found, [])
     if options.json:
-        print(json.dumps({k: value[k] for k in value if k != "findings"}, indent=2))
+        say_json({k: value[k] for k in value if k != "findings"})
     elif options.mermaid:
-        print(mermaid(value))
+        say_lines(f"{mermaid(value)}\n")
     else:
         _tree(value)
     return 0

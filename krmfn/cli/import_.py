@@ -15,12 +15,12 @@ stay where they are. docs/import.md goes through it for each source.
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from krmfn.cli.console import give, say
+from krmfn.cli.frame import command
 from krmfn.cli.inputs import read_input
-from krmfn.deadline import Deadline
 from krmfn.documents import strict
 from krmfn.errors import SpecError, raise_all
 from krmfn.files.read import find_root, read_repository_file
@@ -33,8 +33,6 @@ from krmfn.sealing.pipeline import stores_under_policy
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import check, parse
 from krmfn.spec.transformer import SealedSecretTransformer, TransformerSpec
-from krmfn.stores.store import Surroundings
-from krmfn.text import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -130,9 +128,9 @@ def run(options: argparse.Namespace) -> int:
             imported.note(f"the values are in no store yet: --write-values writes them to {name}")
         write_files(output)
     for note in imported.notes:
-        print(f"note: {printable(note)}", file=sys.stderr)
+        say(f"note: {note}", stderr=True)
     if not output:
-        sys.stdout.buffer.write(text.encode())
+        give(text)
     return 0
 
 
@@ -218,19 +216,15 @@ def _write_values(
     if name not in stores:
         raise SpecError("usage", f"{options.config} defines no store {name}", key="--store")
     said = check(TransformerSpec, {"stores": {name: stores[name]}}, name="--store").stores
-    around = Surroundings(
-        os.environ, Deadline.from_environment(options.start), base, find_root(base, os.environ)
-    )
-    spec = stores_under_policy(said, around)[name]
     secrets = by_path(imported.values)
-    written = write_values(
-        name, spec, secrets, around, lambda write: write_files(output, first=write)
-    )
-    for warning in around.warnings:
-        print(f"[warning] krmfn import: {printable(warning)}", file=sys.stderr)
+    with command(options, "import") as run, run.at(base, find_root(base, os.environ)) as around:
+        spec = stores_under_policy(said, around)[name]
+        written = write_values(
+            name, spec, secrets, around, lambda write: write_files(output, first=write)
+        )
     for path in secrets:
         state = "written" if path in written else "there already, with the same values"
-        print(f"{name}:{printable(path)}: {state}", file=sys.stderr)
+        say(f"{name}:{path}: {state}", stderr=True)
 
 
 def _called(file: str) -> str:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krmfn.build.sandbox import find_kustomize
-from krmfn.cli.console import progress
+from krmfn.cli.console import progress, say, say_lines
 from krmfn.documents.append import with_entries
 from krmfn.errors import Failure, SpecError
 from krmfn.files.diff import unified
@@ -35,7 +35,7 @@ from krmfn.init.proposal import Proposal
 from krmfn.init.survey import Survey, in_git
 from krmfn.kustomize.checkout import Kustomization, kustomizations, overlays
 from krmfn.kustomize.kustomization import NAMESPACE
-from krmfn.text import counted, printable
+from krmfn.text import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -115,7 +115,8 @@ def run(options: argparse.Namespace) -> int:
     """Look, show, ask, write."""
     settings = _settings(options)
     assumed = _assumed(options.assume)
-    command = tuple(find_kustomize(os.environ))
+    roots = [find_root(Path(top), os.environ) for top in options.directories]
+    command = find_kustomize(os.environ, *roots)
     every = [kustomizations(Path(top)) for top in options.directories]
     known = [one for found in every for one in overlays(found)]
     if not known:
@@ -134,17 +135,20 @@ def run(options: argparse.Namespace) -> int:
     _show(founds, len(options.directories))
     used = {one.name for found in founds for one, _ in found.proposal.elsewhere}
     for name in sorted(assumed.keys() - used):
-        print(f"\n{printable(name)}: nothing asks for a Secret of that name (--assume)")
+        say()
+        say(f"{name}: nothing asks for a Secret of that name (--assume)")
     _show_taken(one for found in every for one in found if one not in known)
     changes = [found for found in founds if found.files]
     if not changes:
-        print("\nNothing to propose.")
+        say()
+        say("Nothing to propose.")
         return 0
     if options.dry_run:
-        print("\nNothing was written.")
+        say()
+        say("Nothing was written.")
         return 0
     if not options.yes and not _consent():
-        print("Nothing was written.")
+        say("Nothing was written.")
         return 0
     _write(changes)
     _next(changes, settings)
@@ -287,20 +291,22 @@ def _show(founds: Sequence[Found], named: int) -> None:
             _show_one(found)
     if quiet:
         files = some([found.kustomization.file for found in quiet])
-        print(f"\n{files}: every Secret that they refer to is there")
+        say()
+        say(f"{files}: every Secret that they refer to is there")
 
 
 def _show_one(found: Found) -> None:
     """The overlay in a line, then what would change, as a diff."""
     file, mine = found.kustomization.file, found.proposal
-    print(f"\n{file}: " + (printable(found.note) or _count(found)))
+    say()
+    say(f"{file}: {found.note or _count(found)}")
     for one in mine.wanted:
         keys = ", ".join(one.keys) or "any key"
-        print(f"  {one.name} ({one.type}: {keys}), for {', '.join(one.users)}")
+        say(f"  {one.name} ({one.type}: {keys}), for {', '.join(one.users)}")
     for one, why in mine.elsewhere:
-        print(f"  {one.name} is no claim: {printable(why)}")
+        say(f"  {one.name} is no claim: {why}")
     for advice in found.advice:
-        print(f"  then: {printable(advice)}")
+        say(f"  then: {advice}")
     if not found.files:
         return
     _diff(file, found.kustomization.text, found.edited)
@@ -312,17 +318,18 @@ def _show_taken(others: Iterable[Kustomization]) -> None:
     """What could be an overlay and was not looked at."""
     taken = [one.file for one in others if one.value.get("namespace")]
     if taken:
-        print(f"\n{some(taken)}: another kustomization takes it in; name it where it is an overlay")
+        say()
+        say(f"{some(taken)}: another kustomization takes it in; name it where it is an overlay")
 
 
 def _count(found: Found) -> str:
     number = len(found.proposal.wanted)
     text = f"{counted(number, 'Secret')} to claim" if number else "claims that nothing seals yet"
-    return f"{text}; {printable(found.where)}" if found.where else text
+    return f"{text}; {found.where}" if found.where else text
 
 
 def _diff(path: Path, before: str, after: str) -> None:
-    sys.stdout.write(unified(before, after, str(path) if before else "/dev/null", str(path)))
+    say_lines(unified(before, after, str(path) if before else "/dev/null", str(path)))
 
 
 def _consent() -> bool:
@@ -349,18 +356,19 @@ def _write(changes: Sequence[Found]) -> None:
 
 def _next(changes: Sequence[Found], settings: proposal.Settings) -> None:
     where = changes[0].directory
-    print(f"\nWritten. Next, for {some([found.directory for found in changes])}:")
+    say()
+    say(f"Written. Next, for {some([found.directory for found in changes])}:")
     for advice in (a for found in changes for a in found.advice if a.startswith("krmfn cert")):
-        print(f"  {advice}")
+        say(f"  {advice}")
     if settings.store == "age":
-        print("  krmfn age init secrets.age …       # then `krmfn age set` for each value")
+        say("  krmfn age init secrets.age …       # then `krmfn age set` for each value")
     else:
-        print("  openssl rand -hex 32 | vault kv put secret/krmfn/derivation key=-      # once")
+        say("  openssl rand -hex 32 | vault kv put secret/krmfn/derivation key=-      # once")
         claims = [(f.proposal.place(one), one) for f in changes for one in f.proposal.wanted]
         for line in dict.fromkeys(put(one, settings.key(at, one.name)) for at, one in claims):
-            print(f"  {line}")
+            say(f"  {line}")
         if claims:
-            print("  or, what is in the cluster already:")
-            print(f"  {copied(*claims[0], settings)}")
-    print(f"  krmfn plan {where}      # what will be read and sealed")
-    print(f"  krmfn build {where}")
+            say("  or, what is in the cluster already:")
+            say(f"  {copied(*claims[0], settings)}")
+    say(f"  krmfn plan {where}      # what will be read and sealed")
+    say(f"  krmfn build {where}")

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from krmfn.build.one import look_at
 from krmfn.build.sandbox import find_kustomize
-from krmfn.deadline import Deadline
 from krmfn.documents import strict
 from krmfn.errors import SpecError
-from krmfn.files.read import find_root, read_file
+from krmfn.files.read import find_root, read_file, read_standard_input
 from krmfn.kustomize.kustomization import kustomization_in
 from krmfn.objects import stream
 from krmfn.spec.base import Model
 from krmfn.spec.parse import parse
 from krmfn.spec.validator import SealedSecretValidator
-from krmfn.stores.store import Surroundings
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from krmfn.cli.frame import Run
     from krmfn.objects.stream import Item
     from krmfn.spec.validator import ValidatorSpec
 
@@ -32,15 +30,19 @@ M = TypeVar("M", bound=Model)
 STREAMS = (".yaml", ".yml", ".json")
 
 
-def read_input(file: str) -> bytes:
+def read_input(file: str, what: str = "resources", *, key: str = "") -> bytes:
     """A file's content, or standard input for ``-``.
+
+    Args:
+        what: what is expected, for whoever has to type it.
+        key: the option that names the file, for errors.
 
     Raises:
         SpecError: it cannot be read.
     """
     if file == "-":
-        return sys.stdin.buffer.read()
-    return read_file(Path(file), name=file, key="")
+        return read_standard_input(what)
+    return read_file(Path(file), name=file, key=key)
 
 
 def read_config(file: Path, kind: type[M]) -> M:
@@ -96,7 +98,7 @@ def add_source(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_source(options: argparse.Namespace) -> Source:
+def read_source(options: argparse.Namespace, run: Run) -> Source:
     """The stream that the arguments name, and the validators that speak of it.
 
     Raises:
@@ -120,8 +122,8 @@ def read_source(options: argparse.Namespace) -> Source:
         )
         return _stream(items, specs, base, str(path))
     root = find_root(path, os.environ)
-    around = Surroundings(os.environ, Deadline.from_environment(options.start), path, root)
-    seen = look_at(path, tuple(find_kustomize(os.environ)), around)
+    with run.at(path, root) as around:
+        seen = look_at(path, find_kustomize(os.environ, root), around)
     items = stream.stream(seen.output, str(kustomization))
     inside = path.resolve()
     file = (inside / kustomization.name).relative_to(root).as_posix()

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import krmfn
+from krmfn.cli.console import give, say
 from krmfn.errors import OutputError
 from krmfn.files.write import File, write_files
 from krmfn.names import API_VERSION
@@ -49,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     for kind in KINDS:
         link = home / API_VERSION / kind.lower() / kind
         _link(link, program)
-        print(link)
+        say(str(link))
     return 0
 
 
@@ -58,7 +59,7 @@ def _argocd(output: Path | None) -> int:
     files = sorted((Path(krmfn.__file__).parent / "argocd/install").glob("*.yaml"))
     if output is None:
         for file in files:
-            print(f"--- # {file.name}\n{file.read_text()}", end="")
+            give(f"--- # {file.name}\n{file.read_text()}")
         return 0
     try:
         for file in files:
@@ -69,7 +70,7 @@ def _argocd(output: Path | None) -> int:
         raise OutputError("output", f"{output}: {(error.strerror or 'failed').lower()}") from None
     write_files([File(output / file.name, file.read_bytes(), parents=0o777) for file in files])
     for file in files:
-        print(output / file.name)
+        say(str(output / file.name))
     return 0
 
 

@@ -11,7 +11,6 @@ values that environments share, and shows them as letters; no value, digest or l
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections import defaultdict
@@ -21,9 +20,9 @@ from typing import TYPE_CHECKING
 from krmfn.audit.enforce import audit_stream
 from krmfn.build.one import look_at, values_of
 from krmfn.build.sandbox import find_kustomize
-from krmfn.cli.console import console, progress
-from krmfn.deadline import Deadline
-from krmfn.errors import Failure, SpecError
+from krmfn.cli.console import console, progress, say_json, words
+from krmfn.cli.frame import command
+from krmfn.errors import SpecError
 from krmfn.files.read import find_root
 from krmfn.files.write import replace_file
 from krmfn.matrix.equal import KEY_LENGTH, equal, plain_values, sealed_values
@@ -38,7 +37,6 @@ from krmfn.matrix.table import (
     table,
 )
 from krmfn.objects import stream
-from krmfn.stores.pool import StorePool
 from krmfn.stores.store import Surroundings
 from krmfn.text import counted, printable
 
@@ -49,9 +47,11 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from krmfn.build.one import Look
+    from krmfn.cli.frame import Run
     from krmfn.matrix.equal import Value
     from krmfn.matrix.table import Cell, Place, Row, Shared, Table
     from krmfn.plaintext import Plaintext
+    from krmfn.stores.store import Surroundings
 
 _STYLES = {
     "missing": "bold red",
@@ -90,50 +90,39 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Build every overlay, then print or write the table; nothing when anything fails."""
-    found = _table(options)
+    with command(options, "matrix") as run:
+        return _shown(_table(options, run), options, run)
+
+
+def _shown(found: Table, options: argparse.Namespace, run: Run) -> int:
     for one in found.shared or ():
         if one.across:
-            print(f"[warning] krmfn matrix: {printable(_warning(one))}", file=sys.stderr)
+            run.warn(_warning(one))
     if options.html:
         from krmfn.matrix.page import page
 
         replace_file(Path(options.html), page(found).encode())
     elif options.json:
-        print(json.dumps(shown(found), indent=2))
+        say_json(shown(found))
     else:
         _print(found)
     return 0
 
 
-def _table(options: argparse.Namespace) -> Table:
+def _table(options: argparse.Namespace, run: Run) -> Table:
     """Every overlay looked at, and compared."""
     directories = _directories(options.directories)
-    command = tuple(find_kustomize(os.environ))
-    deadline = Deadline.from_environment(options.start)
-    pool = StorePool()
     columns: list[Column] = []
     values: list[tuple[Value, Plaintext]] = []
-    warnings: list[str] = []
-    try:
-        with progress("building", len(directories)) as step:
-            for directory, name in directories.items():
-                root = find_root(directory, os.environ)
-                around = Surroundings(os.environ, deadline, directory, root, opener=pool.open)
-                try:
-                    seen = look_at(directory, command, around)
-                    columns.append(_column(seen, name, around))
-                    if options.equal_values:
-                        values += _values(seen, columns[-1])
-                except Failure as failure:
-                    for error in failure.errors:
-                        error.at(where=str(directory))
-                    raise
-                warnings += [f"{directory}: {warning}" for warning in around.warnings]
-                step()
-    finally:
-        pool.close()
-    for warning in warnings:
-        print(f"[warning] krmfn matrix: {printable(warning)}", file=sys.stderr)
+    with progress("building", len(directories)) as step:
+        for directory, name in directories.items():
+            root = find_root(directory, os.environ)
+            with run.at(directory, root, where=str(directory)) as around:
+                seen = look_at(directory, find_kustomize(os.environ, root), around)
+                columns.append(_column(seen, name, around))
+                if options.equal_values:
+                    values += _values(seen, columns[-1])
+            step()
     found = table(columns, everything=options.all)
     if options.equal_values:
         share(found, equal(values, os.urandom(KEY_LENGTH)))
@@ -193,10 +182,11 @@ def _print(found: Table) -> None:
             screen.print(grid)
         # Without the empty first line, and without what pads the last column.
         _, *lines = (line.rstrip() for line in drawn.get().splitlines())
-        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        for line in lines:
+            sys.stdout.write(f"{line}\n")
     for line in [line for row in found.rows for line in notes(row, found)]:
-        screen.print(Text(printable(line)), soft_wrap=True)
-    screen.print(Text(_summary(found)), soft_wrap=True)
+        screen.print(words(line), soft_wrap=True)
+    screen.print(words(_summary(found)), soft_wrap=True)
 
 
 def _words(row: Row, cell: Cell) -> Text:

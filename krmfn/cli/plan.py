@@ -12,7 +12,6 @@ missing. The policy is the PlatformConfig in KRMFN_CONFIG; docs/plan.md tells th
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from datetime import UTC, datetime
@@ -21,22 +20,23 @@ from typing import TYPE_CHECKING, Any
 
 from krmfn.build.one import plans
 from krmfn.build.sandbox import find_kustomize
-from krmfn.deadline import Deadline
-from krmfn.errors import Failure, PolicyError, ProviderError, SpecError
+from krmfn.cli.console import say_json, words
+from krmfn.cli.frame import command
+from krmfn.errors import PolicyError, ProviderError, SpecError
 from krmfn.files.read import find_root
 from krmfn.policy.file import platform_of
 from krmfn.sealing.dry_run import look
-from krmfn.stores.pool import StorePool
 from krmfn.stores.store import Surroundings
-from krmfn.text import printable
 
 if TYPE_CHECKING:
     import argparse
 
     from rich.tree import Tree
 
+    from krmfn.cli.frame import Run
     from krmfn.errors import KrmfnError
     from krmfn.sealing.dry_run import Outlook, Reference
+    from krmfn.stores.store import Surroundings
 
 WIDE = 240  # of what is no terminal
 FACTS = {
@@ -61,37 +61,26 @@ def run(options: argparse.Namespace) -> int:
     """Look at everything, then print it; what is wrong is told on standard error."""
     told = {FACTS[name]: value for name in FACTS if (value := getattr(options, name)) is not None}
     environ = {**os.environ, **told}
-    deadline = Deadline.from_environment(options.start)
-    pool = StorePool()
     overlays: list[tuple[str, bool, list[Outlook]]] = []
-    try:
+    with command(options, "plan") as run:
         for name in options.directories:
             directory = Path(name)
             if not directory.is_dir():
                 raise SpecError("file", f"{directory} is not a directory")
             root = find_root(directory, environ)
-            around = Surroundings(environ, deadline, directory, root, opener=pool.open)
-            try:
+            with run.at(directory, root, where=name, environ=environ) as around:
                 governed = platform_of(around) is not None
                 overlays.append((name, governed, _overlay(directory, around, options.offline)))
-            except Failure as failure:
-                for error in failure.errors:
-                    error.at(where=name)
-                raise
-            for warning in around.warnings:
-                print(f"[warning] krmfn plan: {name}: {warning}", file=sys.stderr)
-    finally:
-        pool.close()
-    if options.json:
-        value = [_json(name, governed, found) for name, governed, found in overlays]
-        print(json.dumps({"overlays": value}, indent=2, ensure_ascii=False))
-    else:
-        _print(overlays, explain=options.explain)
-    return _verdict(overlays)
+        if options.json:
+            value = [_json(name, governed, found) for name, governed, found in overlays]
+            say_json({"overlays": value})
+        else:
+            _print(overlays, explain=options.explain)
+        return _verdict(overlays, run)
 
 
 def _overlay(directory: Path, around: Surroundings, offline: bool) -> list[Outlook]:
-    command = tuple(find_kustomize(around.environ))
+    command = find_kustomize(around.environ, around.root)
     planned = plans(directory, command, (), around)
     now = datetime.now(UTC)
     found = [o for plan, inside in planned for o in look(plan, inside, now=now, offline=True)]
@@ -101,7 +90,7 @@ def _overlay(directory: Path, around: Surroundings, offline: bool) -> list[Outlo
     return [o for plan, inside in planned for o in look(plan, inside, now=now, offline=False)]
 
 
-def _verdict(overlays: list[tuple[str, bool, list[Outlook]]]) -> int:
+def _verdict(overlays: list[tuple[str, bool, list[Outlook]]], run: Run) -> int:
     """Tell every denial and everything missing; denials decide, then what is missing."""
     errors: list[KrmfnError] = []
     for name, _, outlooks in overlays:
@@ -109,7 +98,7 @@ def _verdict(overlays: list[tuple[str, bool, list[Outlook]]]) -> int:
             denied = [v.error() for v in outlook.verdicts() if not v.allowed]
             errors += [error.at(where=name) for error in (*denied, *outlook.problems())]
     for line in dict.fromkeys(error.line() for error in errors):
-        print(f"[error] krmfn plan: {line}", file=sys.stderr)
+        run.error(line)
     codes = [error.exit_code for error in errors]
     for first in (PolicyError.exit_code, ProviderError.exit_code):
         if first in codes:
@@ -174,15 +163,15 @@ def _print(overlays: list[tuple[str, bool, list[Outlook]]], *, explain: bool) ->
     terminal = sys.stdout.isatty()
     console = Console(width=None if terminal else WIDE, highlight=False, emoji=False)
     for name, governed, outlooks in overlays:
-        tree = Tree(_plain(name if outlooks else f"{name}: nothing to seal"))
+        tree = Tree(words(name if outlooks else f"{name}: nothing to seal"))
         for outlook in outlooks:
-            branch = tree.add(_plain(_headline(outlook)))
+            branch = tree.add(words(_headline(outlook)))
             if outlook.problem is not None:
-                branch.add(_plain(f"cannot be sealed: {outlook.problem.message}", "red"))
+                branch.add(words(f"cannot be sealed: {outlook.problem.message}", "red"))
             if explain:
                 _explain(branch, outlook.verdict, governed=governed or bool(outlook.references))
             for reference in outlook.references:
-                leaf = branch.add(_plain(*_line(reference)))
+                leaf = branch.add(words(*_line(reference)))
                 if explain:
                     _explain(leaf, reference.verdict, governed=governed)
         console.print(tree, soft_wrap=not terminal)
@@ -217,15 +206,8 @@ def _line(reference: Reference) -> tuple[str, str]:
 def _explain(branch: Tree, verdict: Any, *, governed: bool) -> None:
     if verdict is None:
         if not governed:
-            branch.add(_plain("no policy: KRMFN_CONFIG is not set"))
+            branch.add(words("no policy: KRMFN_CONFIG is not set"))
     elif verdict.allowed:
-        branch.add(_plain(f"allowed by rule {verdict.decision.rule}", "green"))
+        branch.add(words(f"allowed by rule {verdict.decision.rule}", "green"))
     else:
-        branch.add(_plain(f"denied: {verdict.reason()}", "red"))
-
-
-def _plain(text: str, style: str = "") -> Any:
-    """Text without markup, and without a terminal's control sequences."""
-    from rich.text import Text
-
-    return Text(printable(text), style=style)
+        branch.add(words(f"denied: {verdict.reason()}", "red"))

@@ -17,25 +17,24 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from krmfn.cli.console import say, say_lines
+from krmfn.cli.frame import command
+from krmfn.cli.inputs import read_input
 from krmfn.crypto.certificate import choose
-from krmfn.deadline import Deadline
 from krmfn.errors import SealingError, SpecError
-from krmfn.files.read import read_file
 from krmfn.files.write import File, write_files
 from krmfn.kustomize.configs import find
 from krmfn.rotate import rotation
-from krmfn.stores.pool import StorePool
-from krmfn.stores.store import Surroundings
 from krmfn.text import counted
 
 if TYPE_CHECKING:
     import argparse
 
+    from krmfn.cli.frame import Run
     from krmfn.crypto.certificate import SealingCertificate
     from krmfn.kustomize.configs import Overlay
 
@@ -66,7 +65,21 @@ def run(options: argparse.Namespace) -> int:
     """Collect all changes, print them, then make them; nothing is made when anything fails."""
     overlays = [find(Path(name), os.environ) for name in options.directories]
     changes = rotation.Rotation()
-    warnings: list[str] = []
+    with command(options, "rotate") as run:
+        _collect(options, overlays, changes, run)
+    changed = changes.result()
+    if not options.dry_run:
+        write_files([File(file, after) for file, (_, _, after) in changed.items()])
+    say_lines(rotation.shown(changed))
+    count = counted(len(changed), "file")
+    verb = "would change" if options.dry_run else "changed"
+    say(f"{count} {verb}" if changed else "nothing to change", stderr=True)
+    return 0
+
+
+def _collect(
+    options: argparse.Namespace, overlays: list[Overlay], changes: rotation.Rotation, run: Run
+) -> None:
     if options.action == "cert":
         now = datetime.now(UTC)
         new = _certificate(options.to, now)
@@ -78,37 +91,14 @@ def run(options: argparse.Namespace) -> int:
         for overlay in overlays:
             rotation.epoch(changes, overlay, options.to)
     else:
-        _versions(changes, overlays, Deadline.from_environment(options.start), warnings)
-    changed = changes.result()
-    for warning in sorted(warnings):
-        print(f"[warning] krmfn rotate: {warning}", file=sys.stderr)
-    if not options.dry_run:
-        write_files([File(file, after) for file, (_, _, after) in changed.items()])
-    sys.stdout.write(rotation.shown(changed))
-    count = counted(len(changed), "file")
-    verb = "would change" if options.dry_run else "changed"
-    print(f"{count} {verb}" if changed else "nothing to change", file=sys.stderr)
-    return 0
+        for overlay in overlays:
+            with run.at(overlay.directory, overlay.root) as around:
+                rotation.versions(changes, overlay, rotation.pins(overlay), around)
 
 
 def _certificate(file: str, now: datetime) -> SealingCertificate:
-    stdin = file == "-"
-    pem = sys.stdin.buffer.read() if stdin else read_file(Path(file), name=file, key="--to")
+    pem = read_input(file, "the certificate", key="--to")
     try:
         return choose(pem, now)
     except SealingError as error:
         raise error.at(source=file) from None
-
-
-def _versions(
-    changes: rotation.Rotation, overlays: list[Overlay], deadline: Deadline, warnings: list[str]
-) -> None:
-    pool = StorePool()
-    try:
-        for overlay in overlays:
-            around = Surroundings(
-                os.environ, deadline, overlay.directory, overlay.root, warnings, opener=pool.open
-            )
-            rotation.versions(changes, overlay, rotation.pins(overlay), around)
-    finally:
-        pool.close()

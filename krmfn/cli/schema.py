@@ -12,7 +12,6 @@ from __future__ import annotations
 import ast
 import inspect
 import json
-import sys
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +21,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.json_schema import GenerateJsonSchema
 
 from krmfn import spec
+from krmfn.cli.console import give, say, say_lines
 from krmfn.documents import strict
 from krmfn.errors import Failure, SpecError, raise_all
 from krmfn.files.read import read_file
@@ -55,11 +55,11 @@ def run(options: argparse.Namespace) -> int:
     if options.check:
         return _check(options.check)
     if options.kind is None:
-        print("\n".join(ALL_KINDS))
+        say_lines("".join(f"{kind}\n" for kind in ALL_KINDS))
         return 0
     if options.kind not in ALL_KINDS:
         raise SpecError("usage", f"no kind {options.kind}", expected=" or ".join(ALL_KINDS))
-    print(schema_text(options.kind))
+    give(f"{schema_text(options.kind)}\n")
     return 0
 
 
@@ -141,5 +141,5 @@ def _check(files: list[str]) -> int:
     raise_all(errors)
     if not checked:
         raise SpecError("input", f"no {API_VERSION} configuration in {', '.join(files)}")
-    print(f"{checked} checked, no mistake", file=sys.stderr)
+    say(f"{checked} checked, no mistake", stderr=True)
     return 0

@@ -12,7 +12,6 @@ failed half-way nothing but an empty stream can be told apart.
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +20,9 @@ from krmfn.build.answer import seal
 from krmfn.build.restart import pod_specs, references
 from krmfn.build.transform import transform
 from krmfn.build.validate import validate
+from krmfn.cli.console import give
+from krmfn.cli.frame import command
 from krmfn.cli.inputs import read_config, read_input
-from krmfn.deadline import Deadline
 from krmfn.errors import SpecError, raise_all
 from krmfn.files.read import find_root
 from krmfn.kustomize.kustomization import Overlay
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from krmfn.objects.sealed_secret import Object
     from krmfn.objects.stream import Item
+    from krmfn.stores.store import Surroundings
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -65,9 +66,12 @@ def run(options: argparse.Namespace) -> int:
     """Seal and check everything, then print; nothing is printed when anything fails."""
     config_file = Path(options.config)
     base = config_file.resolve().parent
-    around = Surroundings(
-        os.environ, Deadline.from_environment(options.start), base, find_root(base, os.environ)
-    )
+    with command(options, "seal") as run, run.at(base, find_root(base, os.environ)) as around:
+        give(_sealed(config_file, options, around))
+    return 0
+
+
+def _sealed(config_file: Path, options: argparse.Namespace, around: Surroundings) -> str:
     platform_of(around)
     config = read_config(config_file, SealedSecretTransformer)
     items = stream.stream(read_input(options.file), options.file)
@@ -88,11 +92,10 @@ def run(options: argparse.Namespace) -> int:
             finding.remedy = "claim it, or say --plain-secrets warn or allow where it is no secret"
     raise_all(verdict.findings)
     spec = ValidatorSpec(audit=options.audit)
-    enforce(made, spec, around.warn, base=base, root=around.root)
-    for warning in [*around.warnings, *verdict.warnings]:
-        print(f"[warning] krmfn seal: {warning}", file=sys.stderr)
-    sys.stdout.buffer.write(output.encode())
-    return 0
+    enforce(made, spec, around.warn, base=around.base, root=around.root)
+    for warning in verdict.warnings:
+        around.warn(warning)
+    return output
 
 
 def _left_behind(kept: Sequence[Item], sealed: Sequence[Object]) -> list[SpecError]:

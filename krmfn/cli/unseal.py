@@ -10,16 +10,16 @@ its own name, namespace and scope; the exit code is 1 when one does not.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
+from krmfn.cli.console import say, say_json
 from krmfn.cli.inputs import read_input
 from krmfn.crypto.unseal import load_private_keys, unseal
 from krmfn.errors import SpecError
 from krmfn.objects import stream
 from krmfn.objects.kinds import each, place_of
 from krmfn.objects.sealed_secret import API_VERSION, KIND
-from krmfn.text import counted, printable
+from krmfn.text import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -49,7 +49,8 @@ def run(options: argparse.Namespace) -> int:
         return _check(sealed, keys)
     secrets = [unseal(one, keys) for one in sealed]
     for secret in secrets:
-        print("---\n" + json.dumps(secret, ensure_ascii=False, indent=2))
+        say("---")
+        say_json(secret)
     return 0
 
 
@@ -58,18 +59,18 @@ def _check(sealed: list[dict[str, Any]], keys: list[Any]) -> int:
 
     code = 0
     for one in sealed:
-        place = printable("/".join(part for part in place_of(one) if part))
+        place = "/".join(part for part in place_of(one) if part)
         try:
             found = unseal(one, keys)
         except SealingError as error:
-            print(f"no   {place}: {error.line()}")
+            say(f"no   {place}: {error.line()}")
             code = 1
         else:
             if not found["data"]:
-                print(f"no   {place}: there is nothing in it")
+                say(f"no   {place}: there is nothing in it")
                 code = 1
                 continue
-            print(f"yes  {place}: {counted(len(found['data']), 'key')}")
+            say(f"yes  {place}: {counted(len(found['data']), 'key')}")
     return code
 
 

@@ -8,7 +8,6 @@ given, and never the private folder that it was read into.
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from krmfn.build.many import build_all
 from krmfn.compare.compare import sealed_secrets
 from krmfn.compare.git import revision
 from krmfn.errors import Failure, SpecError
-from krmfn.files.read import exists, read_file
+from krmfn.files.read import exists, read_file, read_standard_input
 from krmfn.kustomize.kustomization import FILE_NAMES
 from krmfn.objects import stream
 from krmfn.objects.kinds import may_be_list
@@ -69,7 +68,7 @@ def load(name: str, deadline: Deadline) -> Side:
         Failure: it cannot be read or built, or holds no resource.
     """
     if name == "-":
-        return Side(name, {"": sealed_of(sys.stdin.buffer.read(), "<stdin>")})
+        return Side(name, {"": sealed_of(read_standard_input("SealedSecrets"), "<stdin>")})
     path = Path(name)
     if exists(path):
         if path.is_dir():

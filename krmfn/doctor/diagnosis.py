@@ -38,6 +38,7 @@ CHECKS: dict[str, tuple[str, str]] = {
     "vault-clock": ("vault", "this machine's clock and the vault's agree to 60 seconds"),
     "vault-login": ("vault", "the vault takes the credential"),
     "vault-token": ("vault", "the token outlives a build: five minutes or more are left"),
+    "vault-revoke": ("vault", "the token of a login can be revoked when the build ends"),
     "vault-access": ("vault", "the token may read exactly what the build reads"),
     "vault-value": ("vault", "every value and the derivation key are there, and can be used"),
     "controller": ("cluster", "the controller answers, under either of its usual names"),

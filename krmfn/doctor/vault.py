@@ -106,6 +106,8 @@ def _server(name: str, health: Health) -> Iterator[Diagnosis]:
         return
     yield Diagnosis("vault-login", "ok", name, "the vault takes the credential")
     yield judge_token(name, left)
+    if (may := health.may_revoke()) is not None:
+        yield judge_revocation(name, may=may)
 
 
 def judge_state(name: str, state: State, now: datetime) -> Iterator[Diagnosis]:
@@ -142,6 +144,16 @@ def judge_token(name: str, left: int | None) -> Diagnosis:
         fix = "vault login, or vault token renew; in CI write auth: into the store"
         return Diagnosis("vault-token", "warning", name, cause, "lookup-self says so", fix)
     return Diagnosis("vault-token", "ok", name, f"the token lives for {left} seconds more")
+
+
+def judge_revocation(name: str, *, may: bool) -> Diagnosis:
+    """Whether the login's token can be given back in the end. Pure."""
+    if may:
+        return Diagnosis("vault-revoke", "ok", name, "the login's token can be revoked")
+    cause = "the login's token may not be revoked by itself, and outlives every build"
+    evidence = "capabilities-self says nothing of update on auth/token/revoke-self"
+    fix = 'add to its policy: path "auth/token/revoke-self" { capabilities = ["update"] }'
+    return Diagnosis("vault-revoke", "warning", name, cause, evidence, fix)
 
 
 def _access(name: str, store: Store, health: Health, asked: Asked) -> Iterator[Diagnosis]:

@@ -24,22 +24,33 @@ def loads(text: str | bytes, number: Callable[[str], Any] | None = None) -> Any:
     """
     try:
         return json.loads(
-            text,
+            text.decode() if isinstance(text, bytes) else text,
             parse_int=number,
             parse_float=number,
             parse_constant=_constant,
             object_pairs_hook=_object,
         )
-    except (ValueError, RecursionError):
-        raise ValueError("not JSON as RFC 8259 has it") from None
+    except _Refused as refused:
+        reason = str(refused)
+    except UnicodeDecodeError:
+        reason = "it is not UTF-8"
+    except ValueError:
+        reason = ""
+    except RecursionError:
+        reason = "it is nested too deeply"
+    raise ValueError("not JSON as RFC 8259 has it" + (f": {reason}" if reason else ""))
+
+
+class _Refused(ValueError):
+    """What Python's parser takes, and RFC 8259 does not."""
 
 
 def _constant(_: str) -> NoReturn:
-    raise ValueError("NaN and Infinity are no JSON")
+    raise _Refused("NaN and Infinity are no JSON")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a field stands twice")
+        raise _Refused("a field is repeated")
     return found

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import stat
+import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from krmfn.errors import SpecError
 
@@ -12,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 MAX_FILE = 16 * 1024 * 1024
+MAX_INPUT = 256 * 1024 * 1024
+_LIMITS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 ROOT_VARIABLE = "KRMFN_ROOT"
 ARGOCD_FOLDER = (
     "_cmp_server"  # a plugin's copies of repositories, which may come without their .git
@@ -27,7 +32,7 @@ def find_root(base: Path, environ: Mapping[str, str]) -> Path:
         return Path(named).resolve()
     base = base.resolve()
     places = (base, *base.parents)
-    if found := next((p for p in places if (p / ".git").exists()), None):
+    if found := next((p for p in places if exists(p / ".git")), None):
         return found
     return next((p for p in places if p.parent.name == ARGOCD_FOLDER), base)
 
@@ -55,13 +60,32 @@ def read_repository_file(name: str, *, base: Path, root: Path, key: str) -> byte
     return read_file((base / name), root=root, name=name, key=key)
 
 
+def read_standard_input(what: str) -> bytes:
+    """All of standard input; on a terminal it says first what it waits for.
+
+    Raises:
+        SpecError: over 256 MiB.
+    """
+    if sys.stdin.isatty():
+        sys.stderr.write(f"krmfn: waiting for {what}; end the input with ctrl-D\n")
+    content = sys.stdin.buffer.read(MAX_INPUT + 1)
+    if len(content) > MAX_INPUT:
+        raise SpecError("input", "standard input is over 256 MiB")
+    return content
+
+
 def read_file(path: Path, *, name: str, key: str, root: Path | None = None) -> bytes:
     """The content of ``path``; with ``root``, only if it is below it once links are followed.
+
+    Without ``root`` it may be a pipe, such as a shell's ``<(…)``.
 
     Raises:
         SpecError: as `read_repository_file`.
     """
     try:
+        if root is None and _is_pipe(path):
+            with path.open("rb") as file:
+                return _whole(file, name, key)
         resolved = path.resolve(strict=True)
         if root is not None and not resolved.is_relative_to(root):
             raise SpecError(
@@ -75,14 +99,26 @@ def read_file(path: Path, *, name: str, key: str, root: Path | None = None) -> b
         if _kept is not None and resolved in _kept:
             return _kept[resolved]
         with resolved.open("rb") as file:
-            content = file.read(MAX_FILE + 1)
+            content = _whole(file, name, key)
     except (OSError, RuntimeError, ValueError) as error:
+        if getattr(error, "errno", None) in _LIMITS:
+            raise  # it is not the file's fault
         reason = getattr(error, "strerror", None) or "not a usable path"
         raise SpecError("file", f"{name}: {reason.lower()}", key=key) from None
-    if len(content) > MAX_FILE:
-        raise SpecError("file", f"{name} is larger than 16 MiB", key=key)
     if _kept is not None:
         _kept[resolved] = content
+    return content
+
+
+def _is_pipe(path: Path) -> bool:
+    mode = path.stat().st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
+
+
+def _whole(file: BinaryIO, name: str, key: str) -> bytes:
+    content = file.read(MAX_FILE + 1)
+    if len(content) > MAX_FILE:
+        raise SpecError("file", f"{name} is larger than 16 MiB", key=key)
     return content
 
 

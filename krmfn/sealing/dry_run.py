@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from krmfn.errors import KrmfnError
+from krmfn.errors import KrmfnError, raise_all
 from krmfn.plan.make import read_of
 from krmfn.policy.file import platform_of
 from krmfn.sealing.pipeline import under
@@ -19,6 +19,7 @@ from krmfn.sealing.read import Stores, at_once, derivation
 from krmfn.sealing.recipient import load_certificate
 from krmfn.sealing.values import components, pick, to_bytes
 from krmfn.spec.generator import TransitKey, UrlCertificate
+from krmfn.spec.store_path import canonical_path
 from krmfn.spec.stores import StoreProperty
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def look(plan: Plan, around: Surroundings, *, now: datetime, offline: bool) -> l
     """
     platform = platform_of(around)
     plan, key_name = under(platform, plan)
+    if offline:
+        _check_configuration(plan, around)
     stores = Stores(plan.stores, around)
     try:
         remote = isinstance(plan.sealing.certificate, UrlCertificate | StoreProperty)
@@ -151,6 +154,31 @@ def _key_text(plan: Plan, key_name: str) -> str:
     return f"{key.store}:{key.key}"
 
 
+def _check_configuration(plan: Plan, around: Surroundings) -> None:
+    """Refuse what a build refuses of the configuration, before it asks anything.
+
+    Raises:
+        KrmfnError, ErrorList: all of that.
+    """
+    problems: list[KrmfnError | None] = []
+    used: dict[str, None] = {}
+    for target in plan.targets:
+        secret = target.name
+        for read, key in target.reads().items():
+            used[read.store] = None
+            path = partial(canonical_path, read.key, key="remoteRef.key")
+            problems.append(_try(path, secret=secret, key=key, source=read.store))
+        named = [(e.secret_key, e.remote_ref.property) for e in target.secret.data if e.remote_ref]
+        named += [("", source.extract.property) for source in target.secret.data_from]
+        problems += [_try(partial(components, p), secret=secret, key=key) for key, p in named]
+    own = plan.derivation_key if plan.deterministic else None
+    if own is not None:
+        used[own.transit.store if isinstance(own, TransitKey) else own.store] = None
+    stores = Stores(plan.stores, around)
+    problems += [_try(partial(stores.check, name)) for name in used]
+    raise_all([problem for problem in problems if problem is not None])
+
+
 def _checked(
     outlooks: list[Outlook], plan: Plan, stores: Stores, around: Surroundings
 ) -> list[Outlook]:
@@ -171,11 +199,11 @@ def _checked(
     ]
 
 
-def _try(task: Callable[[], None]) -> KrmfnError | None:
+def _try(task: Callable[[], object], **place: str) -> KrmfnError | None:
     try:
         task()
     except KrmfnError as error:
-        return error
+        return error.at(**place)
     return None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import threading
+import time
 from collections import deque
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,7 +18,7 @@ from krmfn.crypto import derive
 from krmfn.errors import Failure, KrmfnError, SealingError, SpecError, raise_all
 from krmfn.sealing.values import components, pick, to_bytes
 from krmfn.spec.generator import StoredKey, TransitKey
-from krmfn.stores import open_store
+from krmfn.stores import check_store, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MAX_CONCURRENT = 16
+REPORT_SECONDS = 0.25  # for whoever waited until the end to say for what
 KEY_FIELD = "spec.sealing.derivationKey"
 
 
@@ -62,8 +64,9 @@ def at_once(tasks: Sequence[Callable[[], T]], deadline: Deadline) -> list[T]:
     threads = [threading.Thread(target=work, daemon=True) for _ in range(count)]
     for thread in threads:
         thread.start()
+    end = deadline.end + REPORT_SECONDS
     for thread in threads:
-        thread.join(deadline.left())
+        thread.join(max(0.0, end - time.monotonic()))
         if thread.is_alive():
             raise deadline.error()
     _raise_failures([errors[number] for number in sorted(errors)])
@@ -94,11 +97,18 @@ class Stores:
         """The store of that name."""
         with self._lock:
             if name not in self._open:
-                if name not in self._specs:
-                    raise SpecError("spec", f"the store {name} is not defined under stores")
                 opener = self._around.opener or open_store
-                self._open[name] = opener(name, self._specs[name], self._around)
+                self._open[name] = opener(name, self._spec(name), self._around)
             return self._open[name]
+
+    def check(self, name: str) -> None:
+        """Refuse a store's configuration as `get` would; ask no server, need no credential."""
+        check_store(name, self._spec(name), self._around)
+
+    def _spec(self, name: str) -> Any:
+        if name not in self._specs:
+            raise SpecError("spec", f"the store {name} is not defined under stores")
+        return self._specs[name]
 
     def close(self) -> None:
         """Close what was opened; never raises."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krmfn.crypto.certificate import SealingCertificate, choose, parse, pem_blocks
-from krmfn.errors import KrmfnError, ProviderError, SealingError, SpecError
+from krmfn.deadline import Deadline
+from krmfn.errors import DeadlineError, KrmfnError, ProviderError, SealingError, SpecError
 from krmfn.files.read import read_file, read_repository_file
 from krmfn.spec.generator import FileCertificate, PemCertificate, UrlCertificate
 from krmfn.spec.stores import StoreProperty
@@ -14,7 +16,6 @@ from krmfn.spec.stores import StoreProperty
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from krmfn.deadline import Deadline
     from krmfn.sealing.read import Stores
     from krmfn.spec.generator import Certificate, PlatformCertificate
     from krmfn.spec.platform import Recipient
@@ -97,42 +98,33 @@ def fetch_url(url: str, deadline: Deadline) -> bytes:
         SpecError: not https.
         ProviderError: anything but a small 200; body and status are never quoted.
     """
-    if not url.startswith("https://") or "@" in url:
-        raise SpecError("spec", "the address is not plain https", key=f"{FIELD}.url")
+    import ssl  # lazy: only who names an address needs it
+
+    from krmfn.stores.connection import origin_of
+    from krmfn.stores.wire import Wire
+
+    field, shown = f"{FIELD}.url", url.partition("?")[0]
+    address = re.fullmatch(r"(https://[^/?#@\s]+)(/[!-~]*)?", url, re.ASCII)
+    origin = origin_of(address[1]) if address else None
+    if address is None or origin is None or "#" in url:
+        raise SpecError("spec", "the address is not plain https", key=field)
+    limited = Deadline(min(MAX_SECONDS, deadline.left()))
+    wire = Wire(origin, limited, source=shown, context=ssl.create_default_context())
     try:
-        import urllib3
-    except ModuleNotFoundError:
-        raise ProviderError(
-            "extra-missing",
-            "a certificate by url needs urllib3",
-            remedy="pip install 'krmfn[vault]'",
+        reply = wire.request("GET", address[2] or "/", headers={}, tries=3, limit=MAX_RESPONSE)
+    except DeadlineError:
+        raise _unavailable(
+            f"the server has not answered within {limited.seconds:g} s", url
         ) from None
-    seconds = min(MAX_SECONDS, deadline.left())
-    try:
-        with urllib3.PoolManager(timeout=urllib3.Timeout(total=seconds)) as pool:
-            response = pool.request(
-                "GET",
-                url,
-                redirect=False,
-                retries=urllib3.Retry(2, redirect=0, backoff_factor=0.2),
-                preload_content=False,
-            )
-            body = response.read(MAX_RESPONSE + 1, decode_content=False)
-            status = response.status
-    except urllib3.exceptions.SSLError:
-        raise _unavailable("tls", "the server's certificate is not trusted", url) from None
-    except urllib3.exceptions.MaxRetryError as error:
-        if isinstance(error.reason, urllib3.exceptions.SSLError):
-            raise _unavailable("tls", "the server's certificate is not trusted", url) from None
-        raise _unavailable("unavailable", "the server cannot be reached", url) from None
-    except (urllib3.exceptions.HTTPError, ValueError):
-        raise _unavailable("unavailable", "the server cannot be reached", url) from None
-    if 300 <= status < 400:  # noqa: PLR2004  # redirects
-        raise _unavailable("redirect", "the server answers with a redirect", url)
-    if status != 200 or len(body) > MAX_RESPONSE:  # noqa: PLR2004  # OK
-        raise _unavailable("unavailable", "the server does not answer with a certificate", url)
-    return body
+    except KrmfnError as error:
+        raise error.at(key=field) from None
+    finally:
+        wire.close()
+    if reply.status != 200:  # noqa: PLR2004  # OK
+        raise _unavailable("the server does not answer with a certificate", url)
+    return reply.content
 
 
-def _unavailable(id_: str, message: str, url: str) -> KrmfnError:
-    return ProviderError(id_, message, key=f"{FIELD}.url", source=url.partition("?")[0])
+def _unavailable(message: str, url: str) -> KrmfnError:
+    place = url.partition("?")[0]
+    return ProviderError("unavailable", message, key=f"{FIELD}.url", source=place)

@@ -67,12 +67,26 @@ def pick(secret: dict[str, Json], path: tuple[str, ...]) -> Json:
         elif isinstance(current, list) and _INDEX.fullmatch(step) and int(step) < len(current):
             current = current[int(step)]
         else:
+            hint = _dotted_field(current, path, depth)
             raise ProviderError(
                 "property-missing",
                 f"there is no property {'.'.join(path[: depth + 1])}",
-                remedy="correct remoteRef.property, or write the value",
+                remedy=hint or "correct remoteRef.property, or write the value",
             )
     return current
+
+
+def _dotted_field(current: Json, path: tuple[str, ...], depth: int) -> str:
+    """The remedy where components are meant that are one field with dots in its name."""
+    for end in range(len(path), depth + 1, -1):
+        name = ".".join(path[depth:end])
+        if isinstance(current, dict) and name in current:
+            steps = [*path[:depth], name, *path[end:]]
+            escaped = (step.replace("\\", "\\\\").replace(".", "\\.") for step in steps)
+            return (
+                f"{name} is one field, whose dots are escaped: write property: {'.'.join(escaped)}"
+            )
+    return ""
 
 
 def to_bytes(value: Json, *, as_json: bool = False) -> bytes:

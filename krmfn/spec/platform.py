@@ -169,6 +169,9 @@ class PlatformSpec(Model):
     derivation_keys: dict[StoreName, DefinedKey] = {}
     recipients: dict[StoreName, Recipient] = {}
     limits: Limits = Limits.model_construct()
+    sandbox: Literal["required", "best-effort"] = "required"
+    """`best-effort`: build also where kustomize cannot be kept from the network by the kernel, which
+    is everywhere but on Linux (x86-64, arm64)."""
     rules: Annotated[tuple[Rule, ...], AS_LIST] = ()
 
     @model_validator(mode="after")

@@ -41,12 +41,17 @@ class AppRole(Model):
     path: Text = "approle"
     role_id: Text | None = None
     role_ref: Credential | None = None
-    secret_ref: Credential
+    secret_ref: Credential | None = None
+    """The SecretID. Left out: the role wants none (`bind_secret_id=false`)."""
+    wrapped: bool = False
+    """`secretRef` holds a wrapping token, which is unwrapped once: it serves one run."""
 
     @model_validator(mode="after")
     def _one_role(self) -> AppRole:
         if (self.role_id is None) == (self.role_ref is None):
             raise spec_error("exactly one of roleId, roleRef: required")
+        if self.wrapped and self.secret_ref is None:
+            raise spec_error("secretRef: required, it is what is wrapped")
         return self
 
 
@@ -98,6 +103,19 @@ class TokenAuth(Model):
     """A token that somebody else obtained; it is used and not revoked."""
 
     token_ref: Credential
+    wrapped: bool = False
+    """`tokenRef` holds a wrapping token, which is unwrapped once; the token inside is revoked in the
+    end, since nobody else has it."""
+
+
+class Nothing(Model):
+    """No settings."""
+
+
+class NoneAuth(Model):
+    """No token is sent: an agent or a proxy on this machine adds its own."""
+
+    none: Nothing
 
 
 class AppRoleAuth(Model):
@@ -143,8 +161,9 @@ Auth: TypeAlias = Annotated[
     | Annotated[JwtAuth, Tag("<jwt>")]
     | Annotated[UserPassAuth, Tag("<userPass>")]
     | Annotated[LdapAuth, Tag("<ldap>")]
-    | Annotated[CertAuth, Tag("<cert>")],
-    one_of("tokenRef", "appRole", "kubernetes", "jwt", "userPass", "ldap", "cert"),
+    | Annotated[CertAuth, Tag("<cert>")]
+    | Annotated[NoneAuth, Tag("<none>")],
+    one_of("tokenRef", "appRole", "kubernetes", "jwt", "userPass", "ldap", "cert", "none"),
 ]
 
 
@@ -167,13 +186,16 @@ class Vault(Model):
     version: Literal["v1", "v2"] | None = None
     """Only for a mount that may not be asked."""
     namespace: Text | None = None
+    """The namespace that `path` begins in. Left out: `VAULT_NAMESPACE` or `BAO_NAMESPACE`."""
     id: StoreId | None = None
     """Names the vault in the derivation. Left out: its canonical origin."""
     ca_bundle: Text | None = None
     """PEM certificates, base64 once more, as in External Secrets."""
     ca_file: Text | None = None
-    """A file of PEM certificates."""
+    """A file of PEM certificates: absolute, or relative to the configuration and in the repository.
+    Left out, with `caBundle`: `VAULT_CACERT` or `VAULT_CAPATH`, else the system's."""
     tls: ClientTls | None = None
+    """Left out: `VAULT_CLIENT_CERT` and `VAULT_CLIENT_KEY`, if they are set."""
     auth: Auth | None = None
     """Left out: the token in `VAULT_TOKEN` or `BAO_TOKEN`."""
     auth_namespace: Text | None = None

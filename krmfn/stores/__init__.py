@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from krmfn.errors import ProviderError
 
@@ -18,6 +18,18 @@ PROVIDERS = {
 }
 
 
+def check_store(name: str, spec: Model, around: Surroundings) -> None:
+    """Refuse what `open_store` and the store would refuse of the configuration alone.
+
+    No server is asked, and no credential is needed.
+
+    Raises:
+        KrmfnError: as a build would.
+    """
+    kind, store_class = _class(name, spec)
+    store_class.check(name, getattr(spec, kind), around)
+
+
 def open_store(name: str, spec: Model, around: Surroundings) -> Store:
     """The store that ``spec`` (``{vault: …}``, ``{age: …}``) describes.
 
@@ -27,10 +39,17 @@ def open_store(name: str, spec: Model, around: Surroundings) -> Store:
         ProviderError: what it needs is not installed, or a credential is absent.
         PolicyError: a credential is not meant for that server.
     """
+    kind, store_class = _class(name, spec)
+    store: Store = store_class(name, getattr(spec, kind), around)
+    return store
+
+
+def _class(name: str, spec: Model) -> tuple[str, Any]:
+    """The field of ``spec`` that says what kind of store it is, and the class of that kind."""
     kind = next(iter(type(spec).model_fields))
     module, class_name, extra = PROVIDERS[kind]
     try:
-        store_class = getattr(importlib.import_module(module), class_name)
+        return kind, getattr(importlib.import_module(module), class_name)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "krmfn":
             raise
@@ -40,5 +59,3 @@ def open_store(name: str, spec: Model, around: Surroundings) -> Store:
             source=name,
             remedy=f"pip install 'krmfn[{extra}]'",
         ) from None
-    store: Store = store_class(name, getattr(spec, kind), around)
-    return store

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -83,6 +83,15 @@ class Store(ABC):
     Every method raises `ProviderError`, `PolicyError`, `SpecError` or `DeadlineError`, and nothing
     else; errors name the source, and leave secret and key to the caller.
     """
+
+    @classmethod
+    def check(cls, name: str, spec: Any, around: Surroundings) -> None:
+        """Refuse what the store would refuse of the configuration alone: see `check_store`.
+
+        Args:
+            name: the store's, for errors.
+            spec: its model, as its class takes it.
+        """
 
     @abstractmethod
     def locate(self, key: str) -> Location:

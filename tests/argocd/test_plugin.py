@@ -23,6 +23,7 @@ from tests.support.cmp_host import Application, Host, Reply, read_only, tarball
 from tests.support.command import MEASURED
 from tests.support.counting import counting
 from tests.support.platform import policy
+from tests.support.spy import spy
 
 if TYPE_CHECKING:
     from tests.support.openbao import OpenBao
@@ -73,14 +74,6 @@ def shop(tmp_path: Path) -> Path:
     """The repository; its overlay is at `OVERLAY`."""
     repo.repository(tmp_path / "shop")
     return tmp_path / "shop"
-
-
-def spy(tmp_path: Path, script: str) -> Path:
-    """A kubectl that does something else first."""
-    file = tmp_path / "kubectl-spy"
-    file.write_text(f"#!/bin/sh\n{script}\n")
-    file.chmod(0o755)
-    return file
 
 
 def test_discover_and_generate(sidecar: Sidecar, shop: Path) -> None:
@@ -275,7 +268,7 @@ def test_nothing_is_never_a_success(sidecar: Sidecar, shop: Path) -> None:
 def test_its_own_deadline_comes_first(sidecar: Sidecar, shop: Path, tmp_path: Path) -> None:
     """Who is slow is told by krmfn with an id, before the caller gives up without one."""
     sidecar.environ |= {
-        "KRMFN_KUSTOMIZE": str(spy(tmp_path, "exec /bin/sleep 600")),
+        **spy(tmp_path, "exec /bin/sleep 600"),
         "KRMFN_DEADLINE": "1",
     }
     reply = sidecar.ask("generate", shop)
@@ -305,10 +298,10 @@ def gone(file: Path) -> bool:
 def test_killed_by_the_caller_nothing_stays(sidecar: Sidecar, shop: Path, tmp_path: Path) -> None:
     """The kill hits krmfn alone: kustomize goes with it, and nobody holds standard output open."""
     started = tmp_path / "started"
-    sidecar.environ["KRMFN_KUSTOMIZE"] = str(
-        spy(tmp_path, f"trap '' TERM\necho $$ > {started}.new\n/bin/mv {started}.new {started}\n"
-            "exec /bin/sleep 600")
-    )  # fmt: skip
+    sidecar.environ |= spy(
+        tmp_path,
+        f"trap '' TERM\necho $$ > {started}.new\n/bin/mv {started}.new {started}\nexec /bin/sleep 600",
+    )
     packed = tarball(shop)
     application = Application(OVERLAY)
     host = Host(CONFIG, sidecar.environ, buffer=20)
@@ -325,7 +318,7 @@ def test_terminated_it_says_nothing(sidecar: Sidecar, shop: Path, tmp_path: Path
     started = tmp_path / "started"
     script = f"echo $$ > {started}.new\n/bin/mv {started}.new {started}\nexec /bin/sleep 600"
     environ = {**sidecar.environ, **Application(OVERLAY).environ()}
-    environ["KRMFN_KUSTOMIZE"] = str(spy(tmp_path, script))
+    environ |= spy(tmp_path, script)
     running = subprocess.Popen(
         [*sidecar.before, "krmfn", "build"],
         cwd=shop / OVERLAY,

@@ -21,6 +21,7 @@ from tests.support.cmp_host import Application, Host, Reply, tarball
 from tests.support.command import MEASURED
 from tests.support.function import DERIVATION_KEY
 from tests.support.platform import policy
+from tests.support.spy import spy
 
 if TYPE_CHECKING:
     from tests.support.openbao import OpenBao
@@ -139,16 +140,12 @@ def test_a_crash_leaves_no_memory(environ: dict[str, str], tmp_path: Path) -> No
     """Aborted while it works, krmfn writes no core dump, though the machine would: limit and flag."""
     overlay = repo.repository(tmp_path / "shop")
     started = tmp_path / "started"
-    spy = tmp_path / "kubectl-spy"
-    spy.write_text(
-        f"#!/bin/sh\necho $PPID > {started}.new\n/bin/mv {started}.new {started}\nexec /bin/sleep 600\n"
-    )
-    spy.chmod(0o755)
+    script = f"echo $PPID > {started}.new\n/bin/mv {started}.new {started}\nexec /bin/sleep 600"
 
     running = subprocess.Popen(
         ["sh", "-c", 'ulimit -S -c "$(ulimit -H -c)"; exec krmfn build'],
         cwd=overlay,
-        env={**environ, "KRMFN_KUSTOMIZE": str(spy)},
+        env={**environ, **spy(tmp_path, script)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

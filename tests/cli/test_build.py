@@ -16,6 +16,7 @@ import yaml
 from tests.support import repository as repo
 from tests.support.attacks import ATTACKS, WITHOUT_CHECKS, attack
 from tests.support.command import krmfn
+from tests.support.spy import spy
 
 if TYPE_CHECKING:
     from tests.support.openbao import OpenBao
@@ -496,16 +497,14 @@ def test_every_validator_of_the_overlay_is_asked(tmp_path: Path, vault: dict[str
 def test_terminated_it_leaves_nothing(tmp_path: Path) -> None:
     """A SIGTERM ends kustomize too, and takes the private folders away; exit code 143."""
     started = tmp_path / "started"
-    spy = tmp_path / "kubectl-spy"
-    spy.write_text(
-        f"#!/bin/sh\necho $$ > {started}.new\n/bin/mv {started}.new {started}\n/bin/sleep 600\n"
+    spying = spy(
+        tmp_path, f"echo $$ > {started}.new\n/bin/mv {started}.new {started}\n/bin/sleep 600"
     )
-    spy.chmod(0o755)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     running = subprocess.Popen(
         [sys.executable, "-m", "krmfn", "build", repo.repository(tmp_path / "r")],
-        env={"PYTHONPATH": str(ROOT), "KRMFN_KUSTOMIZE": str(spy), "TMPDIR": str(scratch)},
+        env={"TMPDIR": str(scratch), **spying},
         stdout=subprocess.PIPE,
     )
     while not started.exists():
@@ -523,11 +522,9 @@ def test_children_see_no_credential(
 ) -> None:
     """kustomize and the functions below it are given neither variables nor a way to programs."""
     seen = tmp_path / "environ"
-    spy = tmp_path / "kubectl-spy"
-    spy.write_text(f'#!/bin/sh\n/usr/bin/env >> {seen}\nexec {KUBECTL} "$@"\n')
-    spy.chmod(0o755)
+    spying = spy(tmp_path, f'/usr/bin/env >> {seen}\nexec {KUBECTL} "$@"')
     more = {"AWS_SECRET_ACCESS_KEY": "x", "KRMFN_AGE_IDENTITY": "y", "BAO_TOKEN": openbao.token}
-    done = build(repo.repository(tmp_path / "r"), KRMFN_KUSTOMIZE=str(spy), **vault, **more)
+    done = build(repo.repository(tmp_path / "r"), **spying, **vault, **more)
     assert (done.returncode, done.stderr) == (0, "")
     names = {line.partition("=")[0] for line in seen.read_text().splitlines()}
     assert names <= {
@@ -538,6 +535,10 @@ def test_children_see_no_credential(
         "TMPDIR",
         "LC_ALL",
         "KRMFN_CHANNEL",
+        "GOMAXPROCS",
+        "GOMEMLIMIT",
+        "GOTRACEBACK",
+        "TZ",
         "PWD",
         "OLDPWD",
         "SHLVL",
@@ -549,16 +550,12 @@ def test_children_see_no_credential(
 def test_no_plaintext_reaches_a_file(tmp_path: Path, vault: dict[str, str]) -> None:
     """Private folders are gone afterwards; while they were there they held no value."""
     seen = tmp_path / "files"
-    spy = tmp_path / "kubectl-spy"
-    spy.write_text(
-        f'#!/bin/sh\n/bin/cp -rL "$(/usr/bin/dirname "$HOME")" {seen}.$$\nexec {KUBECTL} "$@"\n'
-    )
-    spy.chmod(0o755)
+    script = f'/bin/cp -rL "$(/usr/bin/dirname "$HOME")" {seen}.$$\nexec {KUBECTL} "$@"'
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     done = build(
         repo.repository(tmp_path / "r"),
-        KRMFN_KUSTOMIZE=str(spy),
+        **spy(tmp_path, script),
         TMPDIR=str(scratch),
         **vault,
     )

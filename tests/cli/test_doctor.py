@@ -405,7 +405,10 @@ def test_no_vault(overlay: Path) -> None:
     address = f"http://127.0.0.1:{free_port()}"
     code, found = checks(overlay, VAULT_ADDR=address, VAULT_TOKEN="t")
     one = only("vault", found)
-    assert (code, one["cause"]) == (1, f"{address} cannot be reached")
+    assert (code, one["cause"]) == (
+        1,
+        f"{address} cannot be reached: nothing listens there, the connection is refused",
+    )
 
 
 @pytest.mark.parametrize(

@@ -55,9 +55,17 @@ class OpenBao:
         for fields in versions:
             self.write(mount, path, fields)
 
-    def mount(self, path: str, kind: str, **options: str) -> None:
+    def mount(self, path: str, kind: str, *, namespace: str = "", **options: str) -> None:
         """Mount a secrets engine."""
-        self.request("POST", f"sys/mounts/{path}", {"type": kind, "options": options})
+        start = f"{namespace}/" if namespace else ""
+        body = {"type": kind, "options": options}
+        self.request("POST", f"{start}sys/mounts/{path}", body)
+        if options.get("version") == "2":  # it is made ready in the background
+            for _ in range(600):
+                with contextlib.suppress(urllib.error.HTTPError):
+                    self.request("GET", f"{start}{path}/config")
+                    return
+                time.sleep(0.05)
 
     def token_for(self, policy: str, **fields: Any) -> str:
         """A token that has this policy (HCL) and no other."""

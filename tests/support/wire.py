@@ -46,6 +46,7 @@ class Wire:
     asked: list[tuple[str, str]] = field(default_factory=list)
     bodies: list[Any] = field(default_factory=list)
     tokens: list[str | None] = field(default_factory=list)
+    indexes: list[str | None] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -65,6 +66,7 @@ def serving(answer: Answer) -> Iterator[Wire]:
             wire.asked.append((self.command, path))
             wire.bodies.append(body)
             wire.tokens.append(self.headers.get("X-Vault-Token"))
+            wire.indexes.append(self.headers.get("X-Vault-Index"))
             status, content = wire.answer(self.command, path, body, before)
             if isinstance(content, Reset):
                 self.close_connection = True

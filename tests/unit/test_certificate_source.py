@@ -149,14 +149,19 @@ def test_an_address(
     )
     for path, words in [
         ("text", f"{FIELD}: {url}/text: there is no PEM certificate in it [certificate]"),
-        ("moved", f"{FIELD}.url: {url}/moved: the server answers with a redirect [redirect]"),
+        (
+            "moved",
+            f"{FIELD}.url: {url}/moved: {url} answers with a redirect; no redirect is followed: "
+            "name the server itself, with its right port and path [redirect]",
+        ),
         (
             "gone",
             f"{FIELD}.url: {url}/gone: the server does not answer with a certificate [unavailable]",
         ),
         (
             "large",
-            f"{FIELD}.url: {url}/large: the server does not answer with a certificate [unavailable]",
+            f"{FIELD}.url: {url}/large: the answer of {url} is over 64 KiB; check that it is the "
+            "right server [protocol]",
         ),
     ]:
         assert refused(tmp_path, url=f"{url}/{path}", sha256=FINGERPRINT) == words
@@ -169,7 +174,10 @@ def test_an_address_that_is_not_trusted(tmp_path: Path, server: tuple[str, Path]
         warnings.simplefilter("ignore", ResourceWarning)
         line = refused(tmp_path, url=f"{server[0]}/ok", sha256=FINGERPRINT)
         gc.collect()
-    assert line == f"{FIELD}.url: {server[0]}/ok: the server's certificate is not trusted [tls]"
+    assert line == (
+        f"{FIELD}.url: {server[0]}/ok: the certificate of {server[0]} is from an unknown CA "
+        "(self-signed certificate); let this machine trust the CA (SSL_CERT_FILE) [tls]"
+    )
 
 
 @pytest.mark.parametrize(
@@ -188,7 +196,9 @@ def test_nobody_is_there() -> None:
         fetch_url("https://127.0.0.1:1/x", Deadline(5))
     assert (
         caught.value.line()
-        == f"{FIELD}.url: https://127.0.0.1:1/x: the server cannot be reached [unavailable]"
+        == f"{FIELD}.url: https://127.0.0.1:1/x: https://127.0.0.1:1 cannot be reached: nothing "
+        "listens there, the connection is refused; check the address, and that the server runs "
+        "[unavailable]"
     )
 
 

@@ -14,9 +14,9 @@ import pytest
 from krmfn.deadline import Deadline
 from krmfn.errors import KrmfnError, PolicyError, ProviderError, SpecError
 from krmfn.spec.stores import Vault
+from krmfn.stores import wire as transport
+from krmfn.stores.connection import parse_origin
 from krmfn.stores.store import Surroundings
-from krmfn.stores.vault import http
-from krmfn.stores.vault.address import parse_origin
 from krmfn.stores.vault.store import VaultStore
 from tests.support.wire import (
     KV2,
@@ -81,7 +81,7 @@ def test_broken_connections_are_tried_again(fault: object) -> None:
         assert of.read(of.locate("a"), None) == {"x": "1"}
 
 
-@pytest.mark.parametrize("status", [400, 403, 404, 405])
+@pytest.mark.parametrize("status", [400, 404, 405])
 def test_other_answers_are_not_tried_again(status: int) -> None:
     """An answer that will not change is taken at its first word."""
     with serving(at_first(status, {"errors": [CANARY]}, times=99)) as wire:
@@ -107,17 +107,33 @@ def test_retry_after_is_honoured() -> None:
     assert seen[1] - seen[0] >= 1
 
 
-def test_a_wait_longer_than_the_deadline_is_not_begun() -> None:
-    """When the server asks for more time than there is, the time is up now."""
-    with serving(at_first(429, {}, times=99)) as wire:
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_wait_longer_than_the_deadline_is_not_begun(status: int) -> None:
+    """When the server asks for more time than there is, that is said at once, and not the deadline."""
+    with serving(at_first(status, {}, times=99)) as wire:
         wire.headers["Retry-After"] = "3600"
-        assert failure(store(wire, seconds=5)).id == "deadline"
+        error = failure(store(wire, seconds=50))
+    assert error.id == "unavailable"
+    assert "asks to wait 3600 s, longer than the " in error.message
+    assert "KRMFN_DEADLINE" not in error.remedy
     assert wire.asked.count(("GET", "secret/data/a")) == 1
+
+
+def test_a_quota_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """429 is a rate limit; the server's health is not the cause."""
+    monkeypatch.setattr(transport, "RETRIES", 1)
+    with serving(at_first(429, {"errors": [CANARY]}, times=99)) as wire:
+        error = failure(store(wire))
+    assert (error.id, error.message) == (
+        "unavailable",
+        f"{wire.address} keeps answering 429: a quota limits how often it may be asked",
+    )
+    assert error.remedy == "raise that rate limit, or build less at once"
 
 
 def test_a_server_that_keeps_failing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tries end; the error says what the server keeps answering."""
-    monkeypatch.setattr(http, "RETRIES", 2)
+    monkeypatch.setattr(transport, "RETRIES", 2)
     with serving(at_first(500, {"errors": [CANARY]}, times=99)) as wire:
         error = failure(store(wire))
     assert (error.id, error.message) == (
@@ -127,17 +143,65 @@ def test_a_server_that_keeps_failing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert wire.asked.count(("GET", "secret/data/a")) == 3
 
 
-def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A port where nobody listens is `unavailable`."""
-    monkeypatch.setattr(http, "RETRIES", 1)
+def nobody(address: str, seconds: float = 30) -> tuple[KrmfnError, float]:
+    """The error of a read where nobody answers, and the seconds until it came."""
+    begin = time.monotonic()
+    error = failure(store(Wire(lambda *_: (0, None), address), seconds))
+    return error, time.monotonic() - begin
+
+
+def test_nobody_there() -> None:
+    """A port where nobody listens is tried twice, and that is all."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        of = store(Wire(lambda *_: (0, None), f"http://127.0.0.1:{unused.getsockname()[1]}"))
-        error = failure(of)
+        address = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        error, seconds = nobody(address)
     assert (error.id, error.message) == (
         "unavailable",
-        f"{of._origin} cannot be reached",
+        f"{address} cannot be reached: nothing listens there, the connection is refused",
     )
+    assert error.remedy == "check VAULT_ADDR, and that the server runs"
+    assert seconds < transport.FIRST_PAUSE * 2**transport.RETRIES / 2  # nowhere near all tries
+
+
+def test_somebody_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that starts in the meantime is reached by the second try."""
+    with serving(at_first(0, None, 0)) as wire:
+        refused = [ConnectionRefusedError()]
+        connect = socket.create_connection
+
+        def at_first_nobody(*arguments: Any, **named: Any) -> socket.socket:
+            if refused:
+                raise refused.pop()
+            return connect(*arguments, **named)
+
+        monkeypatch.setattr(socket, "create_connection", at_first_nobody)
+        of = store(wire)
+        assert of.read(of.locate("a"), None) == {"x": "1"}
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        (socket.gaierror(-2, "x"), "the name 127.0.0.1 is not known"),
+        (TimeoutError(), "no connection within 5 s"),
+        (OSError(24, "x"), "too many open files"),
+        (OSError(113, "x"), "cannot be reached"),
+    ],
+)
+def test_why_nobody_is_there(monkeypatch: pytest.MonkeyPatch, cause: OSError, words: str) -> None:
+    """Each way of not being there has its own words, and is tried twice."""
+    tries: list[object] = []
+
+    def connect(*arguments: Any, **named: Any) -> socket.socket:
+        tries.append(arguments)
+        raise cause
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    error, _ = nobody("http://127.0.0.1:1")
+    assert error.id == "unavailable"
+    assert words in error.message
+    assert len(tries) == 2
 
 
 def test_a_sealed_vault_is_not_asked_again() -> None:
@@ -153,8 +217,23 @@ def test_no_redirect_is_followed(status: int) -> None:
     with serving(lambda *_: (200, SECRET)) as other:
         with serving(at_first(status, {}, times=99)) as wire:
             wire.headers["Location"] = f"{other.address}/v1/secret/data/a"
-            assert failure(store(wire)).id == "redirect"
+            error = failure(store(wire))
+        assert error.id == "redirect"
+        assert f"{wire.address} answers with a redirect to {other.address}" in error.message
+        assert "the active node" in error.line()
         assert other.asked == []
+
+
+@pytest.mark.parametrize(
+    "location", ["/v1/secret/data/b", "", "//x", "http://u:p@x/", "nonsense", "https://\x7f/"]
+)
+def test_a_redirect_to_nowhere(location: str) -> None:
+    """A redirect that names no other server is refused all the same, and not quoted."""
+    with serving(at_first(307, {}, times=99)) as wire:
+        wire.headers["Location"] = location
+        error = failure(store(wire))
+    assert error.id == "redirect"
+    assert "redirect to" not in error.message
 
 
 def test_no_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,11 +246,43 @@ def test_no_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         assert proxy.asked == []
 
 
-@pytest.mark.parametrize("content", [b"<html>", b"[1]", b"\xff", b'{"a":' * 100_000])
-def test_answers_that_are_none(content: bytes) -> None:
-    """What is not a JSON object is not a vault's answer."""
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"<html>", "not JSON"),
+        (b"[1]", "no JSON object"),
+        (b"\xff", "it is not UTF-8"),
+        ('{"data": {}}'.encode("utf-16"), "it is not UTF-8"),
+        (b"\xef\xbb\xbf{}", "not JSON"),
+        (b'{"a":' * 100_000, "it is nested too deeply"),
+        (b'{"data": {"data": {"x": NaN}}}', "NaN and Infinity are no JSON"),
+        (b'{"data": {"data": {"x": [Infinity]}}}', "NaN and Infinity are no JSON"),
+        (b'{"data": {"data": {"x": -Infinity}}}', "NaN and Infinity are no JSON"),
+        (b'{"data": {"data": {"x": "1", "x": "2"}}}', "a field is repeated"),
+        (b'{"data": {"data": {"x": {"y": 1, "\\u0079": 1}}}}', "a field is repeated"),
+        (b'{"data": {"data": {"x": "1"}}, "data": {}}', "a field is repeated"),
+        (b'{"data": {"data": {"x": 01}}}', "not JSON"),
+        (b"{'data': {}}", "not JSON"),
+        (b'{"data": {"data": {"x": "\t"}}}', "not JSON"),
+    ],
+)
+def test_answers_that_are_none(content: bytes, words: str) -> None:
+    """What is not a JSON object as RFC 8259 has it is not a vault's answer."""
     with serving(at_first(200, content, times=99)) as wire:
-        assert failure(store(wire)).id == "protocol"
+        error = failure(store(wire))
+    assert error.id == "protocol"
+    assert words in error.message
+
+
+@pytest.mark.parametrize(
+    "found", [{}, {"data": {}}, {"data": {"type": "kv"}}, {"data": {"path": "secret/"}}]
+)
+def test_an_answer_that_is_no_mounts(found: Any) -> None:
+    """Something that answers everything with 200 is not taken for a mount of a strange type."""
+    with serving(lambda *_: (200, found)) as wire:
+        error = failure(store(wire))
+    assert error.id == "protocol"
+    assert "not a mount's" in error.message
 
 
 @pytest.mark.parametrize(
@@ -185,7 +296,7 @@ def test_answers_without_a_secret(content: Any) -> None:
 
 def test_a_huge_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only so much of an answer is read."""
-    monkeypatch.setattr(http, "MAX_ANSWER", 1000)
+    monkeypatch.setattr(transport, "MAX_ANSWER", 1000)
     with serving(at_first(200, {"data": {"data": {"x": CANARY * 1000}}}, times=99)) as wire:
         assert failure(store(wire)).id == "protocol"
 
@@ -306,7 +417,47 @@ def test_a_token_that_cannot_be_revoked_is_told() -> None:
         of = store(wire, auth=auth)
         of.read(of.locate("a"), None)
         of.close()
-    assert of._around.warnings == ["main: the login's token could not be revoked"]
+    (warning,) = of._around.warnings
+    assert warning.startswith("main: the login's token could not be revoked; it lives")
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 500])
+def test_a_revocation_that_is_refused_is_told(status: int) -> None:
+    """A token that lives on is nobody's secret."""
+
+    def answer(method: str, path: str, body: Any, before: int) -> tuple[int, Any]:
+        if path == "auth/token/revoke-self":
+            return status, {"errors": [CANARY]}
+        if path.startswith("auth/"):
+            return 200, {"auth": {"client_token": "t"}}
+        return healthy(method, path)
+
+    with serving(answer) as wire:
+        auth = {"jwt": {"role": "r", "secretRef": {"env": "VAULT_TOKEN"}}}
+        of = store(wire, auth=auth)
+        of.read(of.locate("a"), None)
+        of.close()
+    (warning,) = of._around.warnings
+    assert "could not be revoked" in warning
+    assert 'path "auth/token/revoke-self"' in warning
+    assert CANARY not in warning
+
+
+def test_a_batch_token_is_not_revoked() -> None:
+    """It cannot be, and ends by itself."""
+
+    def answer(method: str, path: str, body: Any, before: int) -> tuple[int, Any]:
+        if path == "auth/jwt/login":
+            return 200, {"auth": {"client_token": "t", "token_type": "batch"}}
+        return healthy(method, path)
+
+    with serving(answer) as wire:
+        auth = {"jwt": {"role": "r", "secretRef": {"env": "VAULT_TOKEN"}}}
+        of = store(wire, auth=auth)
+        of.read(of.locate("a"), None)
+        of.close()
+    assert of._around.warnings == []
+    assert ("POST", "auth/token/revoke-self") not in wire.asked
 
 
 def test_the_token_is_revoked_past_the_deadline() -> None:
@@ -344,7 +495,9 @@ def test_a_drip_ends_with_the_run(drip: object) -> None:
     with serving(at_first(200, drip, times=99)) as wire:
         error = failure(store(wire, seconds=1))
     assert (error.id, error.source) == ("deadline", "main")
-    assert error.message == f"not finished after 1 s: {wire.address} cannot be reached"
+    assert error.message == (
+        f"not finished after 1 s: still waiting for {wire.address} to answer GET /v1/secret/data/a"
+    )
     assert wire.asked.count(("GET", "secret/data/a")) == 1
 
 
@@ -358,7 +511,7 @@ def test_a_deadline_names_what_it_waited_for() -> None:
 
 def test_a_failing_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
     """A load balancer's page is a failing server, not a server that is no vault."""
-    monkeypatch.setattr(http, "RETRIES", 1)
+    monkeypatch.setattr(transport, "RETRIES", 1)
     with serving(at_first(502, b"<html>", times=99)) as wire:
         assert failure(store(wire)).id == "unavailable"
 

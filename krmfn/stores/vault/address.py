@@ -1,77 +1,24 @@
 """Where a vault is, and where credentials may go.
 
-Rules enforced here: an address is scheme, host and port and nothing more; plain http is for
-loopback; credentials go to the address in ``VAULT_ADDR`` or ``BAO_ADDR`` and to no other, but for
-a store of the platform's, whose own credentials go to that store's own address.
+Rules enforced here: credentials go to the address in ``VAULT_ADDR`` or ``BAO_ADDR`` and to no other,
+but for a store of the platform's, whose own credentials go to that store's own address.
 """
 
 from __future__ import annotations
 
-import ipaddress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from urllib3.exceptions import LocationParseError
-from urllib3.util import parse_url
-
 from krmfn.errors import PolicyError, SpecError
+from krmfn.stores.connection import parse_origin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from krmfn.spec.stores import Vault
+    from krmfn.stores.connection import Origin
     from krmfn.stores.store import Surroundings
 
 ADDRESSES = ("VAULT_ADDR", "BAO_ADDR")
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Scheme, host and port of a server, in canonical form."""
-
-    scheme: str
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"{self.scheme}://{self.host}:{self.port}"
-
-
-def parse_origin(address: str, *, name: str) -> Origin:
-    """The origin of an address such as ``https://vault.example:8200``.
-
-    Args:
-        name: the field or variable that holds it, for errors.
-
-    Raises:
-        SpecError: not such an address, or plain http to another host than this one.
-    """
-    try:
-        url = parse_url(address)
-    except LocationParseError:
-        raise _bad_address(name) from None
-    if url.scheme not in ("http", "https") or not url.host or url.auth:
-        raise _bad_address(name)
-    if url.path not in (None, "", "/") or url.query or url.fragment:
-        raise _bad_address(name)
-    if url.scheme == "http" and not _is_loopback(url.host):
-        raise SpecError("spec", f"{name} is plain http to another machine", remedy="use https")
-    return Origin(url.scheme, url.host.lower(), url.port or (443 if url.scheme == "https" else 80))
-
-
-def _bad_address(name: str) -> SpecError:
-    return SpecError(
-        "spec", f"{name} is not an address", expected="https://host:port and nothing more"
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def choose_origin(spec: Vault, around: Surroundings, name: str) -> Origin:

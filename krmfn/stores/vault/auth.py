@@ -1,11 +1,15 @@
 """Logging in to a vault: hvac knows the endpoints, `vault_http` the policy.
 
 hvac is imported when a login method is used, and given an adapter that sends over our wire; so its
-own sessions, retries, redirects and implicit token files never come into play.
+own sessions, retries, redirects and implicit token files never come into play. A wrapped credential
+is unwrapped once and never again; what the server says of a refused login is recognised and told in
+our words, never quoted.
 """
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from krmfn.errors import ProviderError
@@ -17,18 +21,35 @@ from krmfn.spec.stores import (
     JwtAuth,
     KubernetesAuth,
     LdapAuth,
+    NoneAuth,
     TokenAuth,
     UserPassAuth,
 )
 from krmfn.stores.credential import read_credential
+from krmfn.stores.vault.login_causes import login_refused
 
 if TYPE_CHECKING:
     from krmfn.spec.stores import Auth
     from krmfn.stores.store import Surroundings
-    from krmfn.stores.vault.http import Answer, Wire
+    from krmfn.stores.vault.http import Answer, Api
 
-OK, DENIED = 200, frozenset({400, 401, 403})
+OK = 200
 TOKEN_VARIABLES = ("VAULT_TOKEN", "BAO_TOKEN")
+
+
+@dataclass(frozen=True)
+class Login:
+    """What a run has to show to the vault.
+
+    Attributes:
+        token: None where a proxy adds it.
+        revoke: the run is its only holder, and gives it back in the end.
+        made: when this run logged in, on the monotonic clock; None when it did not.
+    """
+
+    token: Plaintext | None
+    revoke: bool = False
+    made: float | None = None
 
 
 def ambient_token(around: Surroundings, source: str) -> Plaintext:
@@ -43,15 +64,16 @@ def ambient_token(around: Surroundings, source: str) -> Plaintext:
             "credential-missing",
             "VAULT_TOKEN and BAO_TOKEN differ" if found else "there is no token",
             source=source,
-            remedy="export VAULT_TOKEN, or write auth in the store",
+            remedy="export VAULT_TOKEN, or write auth in the store; where an agent or a proxy on this "
+            "machine adds the token, write auth: {none: {}}",
         )
     return Plaintext(found.pop().encode())
 
 
 def log_in(
-    auth: Auth | None, wire: Wire, around: Surroundings, *, source: str, namespace: str
-) -> tuple[Plaintext, bool]:
-    """A token, and whether it was made now and is to be revoked.
+    auth: Auth | None, api: Api, around: Surroundings, *, source: str, namespace: str
+) -> Login:
+    """A token as the configuration says.
 
     Args:
         namespace: to log in to.
@@ -59,12 +81,57 @@ def log_in(
     Raises:
         ProviderError: a credential is absent, or the vault refuses it.
     """
+    if isinstance(auth, NoneAuth):
+        return Login(None)
     if auth is None:
-        return _usable(ambient_token(around, source), source), False
+        return Login(_usable(ambient_token(around, source), source))
     if isinstance(auth, TokenAuth):
-        return _usable(read_credential(auth.token_ref, around, what="tokenRef"), source), False
-    token = _client_token(auth, wire, around, source, namespace)
-    return _usable(Plaintext(token.encode()), source), True
+        token = _usable(read_credential(auth.token_ref, around, what="tokenRef"), source)
+        if not auth.wrapped:
+            return Login(token)
+        inner = _unwrapped(token, api, source, namespace).body.get("auth")
+    else:
+        try:
+            inner = _call(auth, api, around, source, namespace).get("auth")
+        except ProviderError as error:
+            raise error.at(source=source) from None
+    made = time.monotonic()
+    found = inner.get("client_token") if isinstance(inner, dict) else None
+    if not isinstance(found, str) or not found:
+        raise ProviderError(
+            "login-failed",
+            "the login gave no token",
+            source=source,
+            remedy="check the auth mount; a second factor cannot be given",
+        )
+    # A batch token cannot be revoked: it is short-lived by design.
+    batch = isinstance(inner, dict) and inner.get("token_type") == "batch"
+    return Login(_usable(Plaintext(found.encode()), source), not batch, made)
+
+
+def _unwrapped(token: Plaintext, api: Api, source: str, namespace: str) -> Answer:
+    """What is inside a wrapping token, which is used up by asking.
+
+    Raises:
+        ProviderError: ``login-failed``, nothing is.
+    """
+    try:
+        answer = api.request(
+            "POST", "sys/wrapping/unwrap", token=token, namespace=namespace, body={}, tries=1
+        )
+    except ProviderError as error:
+        error.remedy += "; the wrapped credential may be used up now"
+        raise
+    if answer.status != OK:
+        raise ProviderError(
+            "login-failed",
+            "the vault does not unwrap the credential: it was unwrapped before, has expired, or is "
+            "not a wrapping token",
+            source=source,
+            remedy="make a new one for each run; if nobody of yours has unwrapped it, revoke what "
+            "it held",
+        )
+    return answer
 
 
 def _usable(token: Plaintext, source: str) -> Plaintext:
@@ -79,26 +146,11 @@ def _usable(token: Plaintext, source: str) -> Plaintext:
     return token
 
 
-def _client_token(auth: Auth, wire: Wire, around: Surroundings, source: str, namespace: str) -> str:
-    client = _client(wire, source, namespace)
-    try:
-        answer = _call(auth, client, around)
-    except ProviderError as error:
-        raise error.at(source=source) from None
-    found = answer.get("auth")
-    token = found.get("client_token") if isinstance(found, dict) else None
-    if not isinstance(token, str) or not token:
-        raise ProviderError(
-            "login-failed",
-            "the login gave no token",
-            source=source,
-            remedy="check the auth mount; a second factor cannot be given",
-        )
-    return token
-
-
-def _call(auth: Auth, client: Any, around: Surroundings) -> dict[str, Any]:  # a table
+def _call(
+    auth: Auth, api: Api, around: Surroundings, source: str, namespace: str
+) -> dict[str, Any]:  # a table
     """hvac's login for the method. Nothing of hvac's own gets out: the adapter raises ours."""
+    client = _client(api, source, namespace)
 
     def secret(ref: Any, what: str) -> str:
         return read_credential(ref, around, what=what).reveal().decode("utf-8", "replace")
@@ -107,9 +159,11 @@ def _call(auth: Auth, client: Any, around: Surroundings) -> dict[str, Any]:  # a
     match auth:
         case AppRoleAuth(app_role=a):
             role = a.role_id or (secret(a.role_ref, "roleRef") if a.role_ref else "")
-            answer = client.auth.approle.login(
-                role, secret(a.secret_ref, "secretRef"), use_token=False, mount_point=_mount(a.path)
-            )
+            secret_id = secret(a.secret_ref, "secretRef") if a.secret_ref else None
+            mount = _mount(a.path)
+            if a.wrapped and secret_id is not None:
+                secret_id = _secret_id(secret_id, api, source, namespace)
+            answer = client.auth.approle.login(role, secret_id, use_token=False, mount_point=mount)
         case KubernetesAuth(kubernetes=k):
             answer = client.auth.kubernetes.login(
                 k.role,
@@ -151,7 +205,37 @@ def _mount(path: str) -> str:
     return canonical_path(path, key="auth path")
 
 
-def _client(wire: Wire, source: str, namespace: str) -> Any:
+def auth_mount(auth: Auth | None) -> None:
+    """Refuse the path of an auth mount, or a user's name, that is not canonical.
+
+    Raises:
+        SpecError: ``path``, it is not.
+    """
+    match auth:
+        case AppRoleAuth(app_role=one) | JwtAuth(jwt=one) | CertAuth(cert=one):
+            _mount(one.path)
+        case KubernetesAuth(kubernetes=one):
+            _mount(one.mount_path)
+        case UserPassAuth(user_pass=one) | LdapAuth(ldap=one):
+            _mount(one.path)
+            canonical_path(one.username, key="username")
+
+
+def _secret_id(wrapped: str, api: Api, source: str, namespace: str) -> str:
+    """The SecretID inside a wrapping token."""
+    token = _usable(Plaintext(wrapped.encode()), source)
+    found = _unwrapped(token, api, source, namespace).data().get("secret_id")
+    if not isinstance(found, str) or not found:
+        raise ProviderError(
+            "login-failed",
+            "what was unwrapped is no SecretID",
+            source=source,
+            remedy="wrap the answer of auth/approle/role/NAME/secret-id",
+        )
+    return found
+
+
+def _client(api: Api, source: str, namespace: str) -> Any:
     """An hvac client whose every request goes over our wire."""
     try:
         import hvac.adapters  # lazy: 86 ms
@@ -171,22 +255,14 @@ def _client(wire: Wire, source: str, namespace: str) -> Any:
         ) -> dict[str, Any]:
             """Send what hvac has made; ignore its transport options."""
             del headers
-            answer = wire.request(
+            answer = api.request(
                 method.upper(),
                 url.removeprefix("/v1/"),
                 namespace=namespace,
                 body=options.get("json"),
             )
-            return _checked(answer, source)
+            if answer.status == OK:
+                return answer.body
+            raise login_refused(answer, source, namespace)
 
     return hvac.Client(url="http://localhost", token="", adapter=Adapter)
-
-
-def _checked(answer: Answer, source: str) -> dict[str, Any]:
-    if answer.status == OK:
-        return answer.body
-    if answer.status in DENIED:
-        message, remedy = "the vault refuses the credential", "check role, secret and auth mount"
-    else:
-        message, remedy = f"the login endpoint answers {answer.status}", "check the auth mount"
-    raise ProviderError("login-failed", message, source=source, remedy=remedy)

@@ -15,10 +15,12 @@ from krmfn.errors import ProviderError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from krmfn.stores.vault.http import Answer, Wire
+    from krmfn.stores.vault.http import Api
+    from krmfn.stores.vault.session import Session
 
 OK = 200
 SECONDS = 5.0
+REVOKE = "auth/token/revoke-self"
 # Asked so, the server answers 200 whatever its state, with the state in the body.
 STATE = "sys/health?" + "&".join(
     f"{name}=200" for name in ("standbycode", "sealedcode", "uninitcode", "drsecondarycode")
@@ -43,16 +45,16 @@ class Health:
     """The questions to one store's server.
 
     Args:
-        send: as the store's own, with its credential: method, path, namespace, body.
+        session: the store's own, with its credential.
         namespace: the store's.
         login_namespace: the token's.
     """
 
     def __init__(
-        self, wire: Wire, send: Any, namespace: str, login_namespace: str, source: str
+        self, api: Api, session: Session, namespace: str, login_namespace: str, source: str
     ) -> None:
-        self._wire = wire
-        self._send = send
+        self._api = api
+        self._session = session
         self._namespace = namespace
         self._login_namespace = login_namespace
         self._source = source
@@ -63,7 +65,7 @@ class Health:
         Raises:
             ProviderError: it cannot be reached, or is no vault.
         """
-        answer = self._wire.request("GET", STATE, once=SECONDS)
+        answer = self._api.request("GET", STATE, once=SECONDS)
         if answer.status != OK or "sealed" not in answer.body:
             message = f"the server answers {answer.status} to a question for its state"
             raise ProviderError("protocol", message, source=self._source)
@@ -79,17 +81,10 @@ class Health:
         Raises:
             ProviderError: no credential, or the vault refuses it.
         """
-        answer = self._send("GET", "auth/token/lookup-self", self._login_namespace)
-        if answer.status == OK:
-            return _whole(answer.data().get("ttl"))
-        if not answer.is_policy_denial():
-            raise ProviderError(
-                "login-failed",
-                "the vault does not accept the token",
-                source=self._source,
-                remedy="get a new one: it may be wrong, expired or of another namespace",
-            )
-        return None
+        answer = self._session.send(
+            "GET", "auth/token/lookup-self", self._login_namespace, optional=True
+        )
+        return _whole(answer.data().get("ttl")) if answer.status == OK else None
 
     def capabilities(
         self, paths: Sequence[str], namespace: str | None = None
@@ -101,11 +96,25 @@ class Health:
             namespace: None for the store's own.
         """
         where = self._namespace if namespace is None else namespace
-        answer: Answer = self._send("POST", "sys/capabilities-self", where, {"paths": list(paths)})
+        answer = self._session.send(
+            "POST", "sys/capabilities-self", where, {"paths": list(paths)}, optional=True
+        )
         if answer.status != OK:
             return None
         found = answer.data()
         return {p: frozenset(v) for p in paths if isinstance(v := found.get(p), list)}
+
+    def may_revoke(self) -> bool | None:
+        """Whether the token of a login may be revoked in the end; None when nobody can tell.
+
+        A token that somebody else made is not revoked.
+        """
+        if not self._session.revokes():
+            return None
+        held = self.capabilities([REVOKE], self._login_namespace)
+        if held is None or REVOKE not in held:
+            return None
+        return bool(held[REVOKE] & {"update", "root"}) and "deny" not in held[REVOKE]
 
 
 def _whole(value: Any) -> int | None:

@@ -1,0 +1,131 @@
+"""What every command shares: a clock, stores that are opened once, and warnings.
+
+Rules enforced here: warnings of commands are printed here and nowhere else, whether the command
+succeeds or fails, before its errors; stores are closed whatever happens; an error says the
+directory that it is about.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from krmfn.cli.console import say
+from krmfn.deadline import Deadline
+from krmfn.errors import Failure
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from krmfn.stores.pool import StorePool
+    from krmfn.stores.store import Surroundings
+
+
+class Run:
+    """One run of a command.
+
+    Attributes:
+        name: as messages begin, ``krmfn plan``.
+    """
+
+    def __init__(self, name: str, start: float) -> None:
+        self.name = name
+        self._start = start
+        self._warnings: dict[str, None] = {}
+        self._pool: StorePool | None = None
+
+    @cached_property
+    def deadline(self) -> Deadline:
+        """The clock, which has run since the process started.
+
+        Raises:
+            SpecError: ``KRMFN_DEADLINE`` is not a number of seconds.
+        """
+        return Deadline.from_environment(self._start)
+
+    @property
+    def pool(self) -> StorePool:
+        """The stores, which all configurations share."""
+        if self._pool is None:
+            from krmfn.stores.pool import StorePool  # lazy: not every command has stores
+
+            self._pool = StorePool()
+        return self._pool
+
+    def warn(self, *warnings: str, where: str = "") -> None:
+        """Print each warning once, when the command ends."""
+        for warning in warnings:
+            self._warnings[f"{where}: {warning}" if where else warning] = None
+
+    def note(self, text: str) -> None:
+        """Print a line on standard error, now."""
+        say(text, stderr=True)
+
+    def error(self, line: str) -> None:
+        """Print an error that does not end the command."""
+        say(f"[error] {self.name}: {line}", stderr=True)
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Let the block outlive the deadline by a few seconds only. Nothing is written in it."""
+        watch = self.deadline.watch(self.name)
+        try:
+            yield
+        finally:
+            watch.cancel()
+
+    @contextmanager
+    def at(
+        self,
+        directory: Path,
+        root: Path,
+        *,
+        where: str = "",
+        environ: Mapping[str, str] = os.environ,
+    ) -> Iterator[Surroundings]:
+        """What a configuration in ``directory`` may use.
+
+        Args:
+            root: the repository's root.
+            where: what errors and warnings say the directory is.
+        """
+        from krmfn.stores.store import Surroundings
+
+        around = Surroundings(environ, self.deadline, directory, root, opener=self.pool.open)
+        try:
+            yield around
+        except Failure as failure:
+            for error in failure.errors:
+                error.at(where=where)
+            raise
+        finally:
+            self.warn(*around.warnings, where=where)
+
+    def close(self) -> None:
+        """Close the stores, then print the warnings."""
+        if self._pool is not None:
+            self._pool.close()
+        _print(self.name, self._warnings)
+
+
+@contextmanager
+def command(options: argparse.Namespace, name: str) -> Iterator[Run]:
+    """Everything that a command is run in.
+
+    Args:
+        name: without ``krmfn``.
+    """
+    run = Run(f"krmfn {name}", options.start)
+    try:
+        yield run
+    finally:
+        run.close()
+
+
+def _print(name: str, warnings: Iterable[str]) -> None:
+    for warning in warnings:
+        say(f"[warning] {name}: {warning}", stderr=True)
