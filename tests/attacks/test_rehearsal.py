@@ -326,7 +326,6 @@ OTHER = {**RULE, "name": "other", "projects": ["other"], "namespaces": ["other"]
 DENIED = {
     "namespace": {"namespace": "other"},
     "path": {"claim": "other/db"},
-    "scope": {"spec": {"scope": "cluster-wide"}},
     "mode": {"spec": {"mode": "random"}},
     "label": {"spec": {"template": {"metadata": {"labels": {"argocd.argoproj.io/x": "y"}}}}},
 }
