@@ -26,7 +26,7 @@ from krmfn.kustomize.fields import KUSTOMIZATION, Use
 from krmfn.kustomize.functions import Function, functions
 from krmfn.kustomize.judge import judge
 from krmfn.kustomize.kustomization import FILE_NAMES
-from krmfn.kustomize.limits import Limits, check_size, count_nodes
+from krmfn.kustomize.limits import Limits, check_depth, check_nodes, check_size, count_nodes
 
 if TYPE_CHECKING:
     from krmfn.kustomize.judge import Mention
@@ -136,12 +136,13 @@ def visit(tree: Tree, directory: Path) -> None:
     Raises:
         SpecError: as `reach`.
     """
-    ahead = [directory]
+    ahead = [(directory, 1)]
     while ahead:
-        here = ahead.pop()
+        here, depth = ahead.pop()
         if here not in tree.kustomizations:
+            check_depth(depth, tree.limits)
             reached = tree.kustomizations[here] = _kustomization(tree, here)
-            ahead += [one for one, _ in reversed(reached.below)]
+            ahead += [(one, depth + 1) for one, _ in reached.below]
 
 
 def measure(tree: Tree, directory: Path) -> int:
@@ -163,7 +164,9 @@ def measure(tree: Tree, directory: Path) -> int:
             below = [sizes[one] for one, _ in reached.below]
             size, count, _ = map(sum, zip(own, *named, *below, strict=True))
             depth = 1 + max((one[2] for one in below), default=0)
-            _check(size, count, depth, tree.limits)
+            check_depth(depth, tree.limits)
+            check_nodes(count, tree.limits)
+            check_size(size, tree.limits)
             sizes[here] = size, count, depth
         elif here in opened:
             raise SpecError("path", f"{tree.short(here)} includes itself", where=where)
@@ -172,15 +175,6 @@ def measure(tree: Tree, directory: Path) -> int:
             ahead.append((here, where, True))
             ahead += [(one, at, False) for one, at in reached.below]
     return sizes[directory][0]
-
-
-def _check(size: int, count: int, depth: int, limits: Limits) -> None:
-    """Refuse what exceeds the limits."""
-    if depth > limits.depth:
-        raise SpecError("file", f"kustomizations include each other {limits.depth} deep or deeper")
-    if count > limits.nodes:
-        raise SpecError("yaml", f"the build reads more than {limits.nodes} YAML nodes")
-    check_size(size, limits)
 
 
 def take(tree: Tree, reached: Reached, mention: Mention) -> Path | None:
