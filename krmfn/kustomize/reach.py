@@ -10,11 +10,8 @@ Rules enforced here:
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -27,15 +24,13 @@ from krmfn.kustomize.functions import Function, functions
 from krmfn.kustomize.judge import judge
 from krmfn.kustomize.kustomization import FILE_NAMES
 from krmfn.kustomize.limits import Limits, check_depth, check_nodes, check_size, count_nodes
+from krmfn.kustomize.places import located, refuse_address
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from krmfn.kustomize.judge import Mention
 
-# What kustomize could take for an address of a repository: a scheme, user@host, host:path, a forge.
-_REMOTE = re.compile(
-    r"://|::|\?|@|^[\w.+-]+:|^(www\.)?github\.com([/:]|$)|\.git(/|$)|(^|/)_git/", re.IGNORECASE
-)
-_FETCHED = re.compile(r"^https?:", re.IGNORECASE)
 _SIMPLE_PATH = re.compile(r"[\w./][\w./@=+-]*")
 
 
@@ -187,10 +182,9 @@ def take(tree: Tree, reached: Reached, mention: Mention) -> Path | None:
         text = mention.text.encode()
         reached.nodes += count_nodes(text, mention.where, tree.limits.nodes)
         return None
-    place, real = _located(tree, reached.directory, mention)
+    place, real = located(tree.root, reached.directory, mention, tree.links)
     if real.is_dir() and mention.use in (Use.RESOURCE, Use.DIRECTORY, Use.FUNCTION):
-        if _REMOTE.search(mention.text):
-            raise _fetched(mention)
+        refuse_address(mention)
         if reached.directory.is_relative_to(real):
             raise SpecError(
                 "path", f"{mention.text} contains this kustomization", where=mention.where
@@ -315,56 +309,6 @@ def _is_path(mention: Mention) -> bool:
     return True
 
 
-def _located(tree: Tree, directory: Path, mention: Mention) -> tuple[Path, Path]:
-    """Where a path leads: with the links of its directory resolved, and with all of them.
-
-    ``..`` is taken off the text before links are followed, as kustomize does.
-    """
-    text = mention.text
-    if not text:
-        raise SpecError("file", "a path is empty", where=mention.where)
-    if _FETCHED.match(text):
-        raise _fetched(mention)
-    if text.startswith("/"):
-        raise SpecError(
-            "path", f"{text} is absolute", where=mention.where, remedy="write it relative to here"
-        )
-    path = os.path.normpath(directory / text)
-    _check_inside(tree, path, mention)  # before the file system is asked
-    try:
-        real = os.path.realpath(path, strict=True)
-    except (OSError, ValueError) as error:
-        if _REMOTE.search(text):
-            raise _fetched(mention) from None
-        raise _unusable(mention, error) from None
-    _check_inside(tree, real, mention)
-    place = Path(path) if path == real else _through_links(tree, Path(path), mention)
-    return place, Path(real)
-
-
-def _check_inside(tree: Tree, path: str, mention: Mention) -> None:
-    """Refuse a path outside the repository."""
-    if not Path(path).is_relative_to(tree.root):
-        raise SpecError(
-            "path",
-            f"{mention.text[:200]} is outside the repository",
-            where=mention.where,
-            remedy="copy it into the repository, or set KRMFN_ROOT to the directory of both",
-        )
-
-
-def _through_links(tree: Tree, path: Path, mention: Mention) -> Path:
-    """The path with the links of its directories resolved; they are kept in ``tree.links``."""
-    here = tree.root
-    for part in path.relative_to(tree.root).parts:
-        here /= part
-        if here.is_symlink() and here.is_dir():
-            real = here.resolve()
-            _check_inside(tree, str(real), mention)
-            tree.links[here] = here = real
-    return here
-
-
 def _read(tree: Tree, place: Path, mention: Mention) -> None:
     """Read a file once, and count the nodes of YAML."""
     if place not in tree.contents:
@@ -380,25 +324,3 @@ def _read(tree: Tree, place: Path, mention: Mention) -> None:
     if place not in tree.nodes and mention.use not in (Use.DATA, Use.KEYED_DATA):
         content = tree.contents[place]
         tree.nodes[place] = count_nodes(content, tree.short(place), tree.limits.nodes)
-
-
-def _unusable(mention: Mention, error: OSError | ValueError) -> SpecError:
-    code = getattr(error, "errno", None)
-    name = mention.text[:100]
-    reasons = {
-        errno.ENOENT: "is not there, and nothing is fetched",
-        errno.ENOTDIR: "is not there, and nothing is fetched",
-        errno.ELOOP: "is a loop of links",
-        errno.ENAMETOOLONG: "is too long for a path",
-        errno.EACCES: "may not be read",
-    }
-    return SpecError("file", f"{name} {reasons.get(code or 0, 'is no path')}", where=mention.where)
-
-
-def _fetched(mention: Mention) -> SpecError:
-    return SpecError(
-        "foreign",
-        f"{mention.text[:200]}: nothing is fetched",
-        where=mention.where,
-        remedy="copy it into the repository",
-    )
