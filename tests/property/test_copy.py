@@ -63,4 +63,4 @@ def test_the_copy_builds_as_the_repository_does(tmp_path: Path) -> None:
 def test_it_does_so_by_every_version(version: str, tmp_path: Path) -> None:
     """More trees, old and new kustomize."""
     command = [str(tools.tool("kustomize", version)), "build"]
-    assert sum(same(command, seed, tmp_path) for seed in range(120)) > 40
+    assert sum(same(command, seed, tmp_path) for seed in range(60)) > 20
