@@ -152,6 +152,7 @@ TREES: list[Tree] = [
         files={
             "top/kustomization.yaml": _top("namespace: production\ncommonAnnotations: {a: yes}\n")
         },
+        refused="kustomize",
     ),
     claims(
         "kustomization-annotation-date",
@@ -176,7 +177,7 @@ TREES: list[Tree] = [
     claims(
         "kustomization-multi-line-patch",
         top="patches:\n- target: {kind: Deployment}\n  patch: |\n    # a comment\n    - op: add\n"
-        "      path: /metadata/annotations\n      value: {a: |\n        one\n        two\n        }",
+        "      path: /metadata/annotations\n      value:\n        a: |\n          one\n          two",
     ),
     claims(
         "kustomization-folded-patch",
