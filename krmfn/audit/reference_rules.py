@@ -205,7 +205,8 @@ def _makers(one: Judged) -> str:
 
 def _elsewhere(reference: Reference, audit: Audit) -> list[Production]:
     """The makers of the Secret in other namespaces."""
-    return [made for made in audit.index.named(reference.secret) if made.how != "assumed"]
+    named = audit.index.named(reference.secret)
+    return [made for made in named if made.how != "assumed" and made.certain]
 
 
 def _movable(audit: Audit) -> list[tuple[Production, str, str, str]]:
