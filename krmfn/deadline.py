@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 from krmfn.errors import DeadlineError, SpecError
 from krmfn.process import interrupt
+from krmfn.process.keeper import Keeper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DEFAULT_SECONDS = 45.0
 VARIABLE = "KRMFN_DEADLINE"
-
-
-GRACE_SECONDS = 3.0  # for an orderly end: errors of all reads, a token given back
+GRACE_SECONDS = 2.0  # for an orderly end: errors of all reads, a token given back
+_AGAIN_SECONDS = 0.5  # for the thread that ends the process, if it can run at all
 
 
 class Deadline:
@@ -28,6 +28,7 @@ class Deadline:
 
     def __init__(self, seconds: float, *, start: float | None = None) -> None:
         self.seconds = seconds
+        self._watch: Watch | None = None
         self.end = (time.monotonic() if start is None else start) + seconds
         self._waiting: dict[object, str] = {}
 
@@ -50,6 +51,8 @@ class Deadline:
         if seconds is not None and seconds < self.seconds:
             self.end -= self.seconds - seconds
             self.seconds = seconds
+            if self._watch:
+                self._watch.restart()
 
     def left(self) -> float:
         """Seconds left.
@@ -80,22 +83,13 @@ class Deadline:
         finally:
             del self._waiting[mark]
 
-    def watch(self, where: str) -> threading.Timer:
+    def watch(self, where: str) -> Watch:
         """End the process when it has outlived the deadline, wherever it may hang.
 
         Reads end by themselves; this is for what cannot be told to. Cancel it before writing.
         """
-
-        def end() -> None:
-            sys.stderr.write(f"[error] {where}: {self.error().line()}\n")
-            sys.stderr.flush()
-            interrupt.leave(DeadlineError.exit_code)
-
-        left = max(0.0, self.end - time.monotonic())
-        timer = threading.Timer(left + GRACE_SECONDS, end)
-        timer.daemon = True
-        timer.start()
-        return timer
+        self._watch = Watch(self, where)
+        return self._watch
 
     def error(self, cause: str = "") -> DeadlineError:
         """What to raise when the time is up.
@@ -112,3 +106,45 @@ class Deadline:
             f"not finished after {self.seconds:g} s" + (f": {cause}" if cause else ""),
             remedy=f"look at the store's health, or raise {VARIABLE}",
         )
+
+
+class Watch:
+    """What ends the process: a thread, with the exit code for it, or else another process.
+
+    The second is for what holds the interpreter's lock: it prints the same line, and kills.
+    """
+
+    def __init__(self, deadline: Deadline, where: str) -> None:
+        self._deadline = deadline
+        self._where = where
+        self._keeper = Keeper(self._last(), self._line())
+        self._timer = self._started()
+
+    def restart(self) -> None:
+        """Take the deadline's new end."""
+        self._timer.cancel()
+        self._timer = self._started()
+        self._keeper.move(self._last(), self._line())
+
+    def cancel(self) -> None:
+        """Let the process live."""
+        self._timer.cancel()
+        self._keeper.stop()
+
+    def _started(self) -> threading.Timer:
+        left = max(0.0, self._deadline.end - time.monotonic())
+        timer = threading.Timer(left + GRACE_SECONDS, self._end)
+        timer.daemon = True
+        timer.start()
+        return timer
+
+    def _last(self) -> float:
+        return self._deadline.end + GRACE_SECONDS + _AGAIN_SECONDS
+
+    def _end(self) -> None:
+        sys.stderr.write(self._line())
+        sys.stderr.flush()
+        interrupt.leave(DeadlineError.exit_code)
+
+    def _line(self) -> str:
+        return f"[error] {self._where}: {self._deadline.error().line()}\n"

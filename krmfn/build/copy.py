@@ -19,10 +19,10 @@ from krmfn.documents.strict import mapping
 from krmfn.errors import SpecError
 from krmfn.kustomize.functions import FUNCTION_ANNOTATIONS, Function, functions
 from krmfn.kustomize.judge import dump
-from krmfn.kustomize.kustomization import LISTS
+from krmfn.kustomize.kustomization import FILE_NAMES, LISTS
 from krmfn.kustomize.limits import Limits
 from krmfn.kustomize.reach import functions_in, measure, reach, take
-from krmfn.names import API_VERSION
+from krmfn.names import API_VERSION, TRANSFORMER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -309,6 +309,7 @@ class _Writer:
         """Make stubs by the last transformers of a directory; whether any is needed."""
         short = self.tree.short(directory)
         transformers: list[str] = []
+        stubs: list[int] = []
         for item in self.items(directory):
             document = item.document
             document.name = short
@@ -321,30 +322,56 @@ class _Writer:
                     key = (directory, len(transformers))
                     config = self.config(reached, entry, replace(function, where=where), key)
                     transformers.append(_stubbing(config, document))
+                    stubs.append(config.stub)
         if transformers:
             inner = self.tree.kustomizations[directory]
             listed = [*(inner.value.get("transformers") or []), *transformers]
             self.anew[inner.file] = dump({**inner.value, "transformers": listed}) + "\n"
+            if len(stubs) > 1:
+                self.check_stubs(entry, directory, inner.file, stubs)
         return bool(transformers)
+
+    def check_stubs(self, entry: Entry, directory: Path, file: Path, stubs: list[int]) -> None:
+        """Load a directory with several configurations again: kustomize also selects by former names.
+
+        Raises:
+            SpecError: one has the number of another.
+        """
+        self.put(file, self.anew[file].encode())
+        values = [mapping(item.document.value()) for item in self.load(self.wrapper(directory))]
+        numbers = [mapping(v.get("spec")).get("call") for v in values if "spec" in v]
+        if [one for one in numbers if one is not None] != stubs:
+            raise SpecError(
+                "spec",
+                f"{self.tree.short(directory)} gives two configurations one name",
+                where=entry.mention.where,
+                remedy="give each a name of its own",
+            )
 
     def items(self, directory: Path) -> tuple[Item, ...]:
         """What kustomize loads from a directory of configurations."""
         if directory not in self.loaded:
-            wrapper = self.home / "judged" / str(len(self.loaded))
-            wrapper.mkdir(parents=True)
-            stub = {
-                "apiVersion": API_VERSION,
-                "kind": "SealedSecretTransformer",
-                "metadata": {"name": "loaded"},
-                "spec": {"call": LOADED},
-            }
-            value = {
-                "resources": [os.path.relpath(self.at(directory), wrapper)],
-                "transformers": [dump(stub)],
-            }
-            (wrapper / "kustomization.yaml").write_text(dump(value))
-            self.loaded[directory] = tuple(self.load(wrapper))
+            self.loaded[directory] = tuple(self.load(self.wrapper(directory)))
         return self.loaded[directory]
+
+    def wrapper(self, directory: Path) -> Path:
+        """A kustomization that shows what kustomize loads from a directory."""
+        folder = self.home / "judged"
+        folder.mkdir(exist_ok=True)
+        wrapper = folder / str(len(list(folder.iterdir())))
+        wrapper.mkdir()
+        stub = {
+            "apiVersion": API_VERSION,
+            "kind": TRANSFORMER,
+            "metadata": {"name": "loaded"},
+            "spec": {"call": LOADED},
+        }
+        value = {
+            "resources": [os.path.relpath(self.at(directory), wrapper)],
+            "transformers": [dump(stub)],
+        }
+        (wrapper / FILE_NAMES[0]).write_text(dump(value))
+        return wrapper
 
 
 def _stubbing(config: Config, document: strict.Document) -> str:

@@ -17,7 +17,10 @@ from krmfn.build.serve import move
 from krmfn.build.validate import CLAIM_GROUP
 from krmfn.documents.strict import mapping
 from krmfn.errors import Finding, KrmfnError, PolicyError, SpecError, raise_all
+from krmfn.names import API_VERSION as OWN
 from krmfn.names import CLAIM
+from krmfn.objects import stream
+from krmfn.objects.kinds import each
 from krmfn.objects.sealed_secret import (
     API_VERSION,
     CERTIFICATE,
@@ -31,7 +34,7 @@ from krmfn.plan.make import KUSTOMIZE_OWN
 from krmfn.spec.generator import ItemMetadata, Template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from krmfn.build.serve import Called
     from krmfn.objects.sealed_secret import Object
@@ -58,19 +61,6 @@ class Made:
     object: Object
 
 
-def each(items: Iterable[Item]) -> Iterator[Object]:
-    """The objects of a stream as values, lists taken apart."""
-    waiting = [item.document.value() for item in items]
-    waiting.reverse()
-    while waiting:
-        value = mapping(waiting.pop())
-        inside = value.get("items")
-        if str(value.get("kind")).endswith("List") and isinstance(inside, list):
-            waiting.extend(reversed(inside))
-        elif value:
-            yield value
-
-
 def check(
     items: Iterable[Item], calls: Sequence[Called], *, claims: bool, governed: bool
 ) -> list[tuple[Made, Object]]:
@@ -86,15 +76,10 @@ def check(
     Raises:
         KrmfnError, ErrorList: something in the stream is not of this run, or not where it opens.
     """
-    known: dict[str, list[Made]] = defaultdict(list)
-    for called in calls:
-        for target, one in zip(
-            called.plan.targets if called.plan else (), called.made, strict=True
-        ):
-            known[data(one.object)].append(Made(called, target, one.object))
+    known = _known(calls)
     found: list[tuple[Made, Object]] = []
     errors: list[KrmfnError] = []
-    for value in each(items):
+    for value in (value for item in items for _, value in each(item.document.value())):
         try:
             ours = _made(value, known, claims=claims, governed=governed)
         except KrmfnError as error:
@@ -103,6 +88,45 @@ def check(
             found += [(ours, value)] if ours else []
     raise_all(errors)
     return found
+
+
+def as_claims(items: Iterable[Item], calls: Sequence[Called]) -> str:
+    """A rehearsal's stream with claims in place of the SealedSecrets that it made."""
+    known = _known(calls)
+    pieces: list[str] = []
+    for item in items:
+        value = item.document.value() if item.kind == KIND else {}
+        candidates = known.get(data(value), []) if value.get("apiVersion") == API_VERSION else []
+        made = next((one for one in candidates if _same(one.object, value)), None)
+        pieces.append(stream.rewrite_stream([], [_claim(made, value)]) if made else item.raw)
+    return "---\n".join(pieces)
+
+
+def _claim(made: Made, value: Object) -> Object:
+    """What a SealedSecret was made from, under the metadata that it has by now."""
+    by_now = _metadata(mapping(value.get("metadata")))
+    place = {k: v for k, v in value["metadata"].items() if k in ("name", "namespace")}
+    spec = made.target.secret.model_dump(mode="json", by_alias=True, exclude_none=True)
+    template = mapping(mapping(value.get("spec")).get("template"))
+    inside = _metadata(mapping(template.get("metadata"))).model_dump()
+    own = {k: v for k, v in template.items() if k in ("type", "immutable")} | {"metadata": inside}
+    spec |= {"template": mapping(spec.get("template")) | own}
+    return {
+        "apiVersion": OWN,
+        "kind": CLAIM,
+        "metadata": by_now.model_dump() | place,
+        "spec": {k: v for k, v in spec.items() if k != "name"},
+    }
+
+
+def _known(calls: Sequence[Called]) -> dict[str, list[Made]]:
+    """What a run made, by its encrypted data."""
+    known: dict[str, list[Made]] = defaultdict(list)
+    for called in calls:
+        targets = called.plan.targets if called.plan else ()
+        for target, one in zip(targets, called.made, strict=True):
+            known[data(one.object)].append(Made(called, target, one.object))
+    return known
 
 
 def _made(

@@ -11,17 +11,19 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from krmfn.build import answer, finished
 from krmfn.build.bind import Binding
+from krmfn.build.channel import Server
 from krmfn.build.copy import Limits, copy
 from krmfn.build.rehearse import suffix_of
 from krmfn.build.sandbox import Sandbox
-from krmfn.build.serve import Loader, Server
+from krmfn.build.selects import selects_sealed
+from krmfn.build.serve import Calls
 from krmfn.build.validate import validate
-from krmfn.errors import Failure, KrmfnError, SpecError, raise_all
+from krmfn.errors import Failure, KrmfnError, PolicyError, SpecError, raise_all
 from krmfn.files.private import private_folder
 from krmfn.files.read import kept
 from krmfn.kustomize.kustomization import Overlay, read_overlay
@@ -33,7 +35,7 @@ from krmfn.spec.parse import parse
 from krmfn.spec.validator import SealedSecretValidator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from krmfn.build.copy import Copy
@@ -76,19 +78,17 @@ class Look:
     """An overlay before anything is read.
 
     Attributes:
-        output: the finished stream, unchecked, with placeholders for what only a read tells; names
-            are without the hashes that a build will add.
+        output: the finished stream, unchecked; what would be sealed stands there as a claim, and
+            names are without the hashes that a build will add.
         validators: of the outermost kustomization.
         names: what the build adds to names.
         plans: what would be read and sealed, with what each configuration may use.
-        made: the data of what krmfn would seal, to tell it from what was sealed before.
     """
 
     output: str
     validators: tuple[SealedSecretValidator, ...]
     names: Names
     plans: list[tuple[Plan, Surroundings]]
-    made: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,9 @@ class _Pass:
         Raises:
             Failure: of a call, else of kustomize.
         """
-        server = Server(self.copied, self.around, mode, binding)
-        return Run(_run(self.sandbox, self.copied.place, self.flags, server), server.calls)
+        calls = Calls(self.copied, self.around, mode, binding)
+        output = _served(self.sandbox, self.copied.place, self.flags, calls.answer)
+        return Run(output, calls.made)
 
     @property
     def validators(self) -> Iterator[SealedSecretValidator]:
@@ -162,7 +163,7 @@ def build(
 
 
 def look_at(directory: Path, command: tuple[str, ...], around: Surroundings) -> Look:
-    """An overlay with its claims as they would be sealed, also those that wait for `krmfn seal`.
+    """An overlay with its claims unsealed, also those that wait for `krmfn seal`.
 
     Claims that nothing would seal, and what was sealed before, are no error to whoever only looks.
 
@@ -173,18 +174,13 @@ def look_at(directory: Path, command: tuple[str, ...], around: Surroundings) -> 
         run = whole.run("look")
         if not run.items:
             raise SpecError("kustomize", "the build holds no resource", where=str(directory))
-        output = run.output
+        output = finished.as_claims(run.items, run.calls)
         for called in run.calls:
             for one in called.made:
                 if suffix := suffix_of(one):
                     output = output.replace(f"-{suffix}", "")
-        return Look(
-            output,
-            tuple(whole.validators),
-            names_in(whole.copied.tree, whole.directory),
-            _plans(run),
-            frozenset(finished.data(one.object) for c in run.calls for one in c.made),
-        )
+        names = names_in(whole.copied.tree, whole.directory)
+        return Look(output, tuple(whole.validators), names, _plans(run))
 
 
 def values_of(look: Look) -> list[Rendered]:
@@ -214,23 +210,6 @@ def plans(
         return _plans(run)
 
 
-def _run(sandbox: Sandbox, place: Path, flags: Sequence[str], server: Server) -> str:
-    """Run kustomize, and answer its calls.
-
-    Raises:
-        Failure: of a call, else of kustomize.
-    """
-    try:
-        output = sandbox.run(place, flags, answer=server.serve)
-    except Failure:
-        if server.failure is not None:
-            raise server.failure from None
-        raise
-    if server.failure is not None:
-        raise server.failure
-    return output
-
-
 def _plans(run: Run) -> list[tuple[Plan, Surroundings]]:
     return [(called.plan, called.around) for called in run.calls if called.plan is not None]
 
@@ -243,11 +222,29 @@ def _bound(whole: _Pass) -> Run:
         raise AssertionError("nothing to be bound to without a policy")
     apart = replace(platform, usage=type(platform.usage)(platform.spec.limits))
     rehearsed = replace(whole, around=replace(around, platform=apart, warnings=[])).run("rehearsal")
+    _refuse_open(whole.copied, rehearsed)
     _judge(rehearsed)
     binding = Binding(rehearsed.calls)
     run = whole.run("real", binding)
     binding.finish(run.calls, rehearsed.items, run.items)
     return run
+
+
+def _refuse_open(copied: Copy, run: Run) -> None:
+    """Refuse keys that only a read tells, where anything may depend on them.
+
+    Raises:
+        PolicyError: ``cannot-rehearse``.
+    """
+    targets = (target for c in run.calls if c.plan for target in c.plan.targets if target.open)
+    if (target := next(targets, None)) and selects_sealed(copied.directories):
+        raise PolicyError(
+            "cannot-rehearse",
+            "only a read tells which keys dataFrom gives, and something selects SealedSecrets",
+            secret=target.name,
+            key="dataFrom",
+            remedy="name the keys under data",
+        )
 
 
 def _judge(run: Run) -> None:
@@ -290,6 +287,40 @@ def _check(whole: _Pass, run: Run, *, claims_only: bool) -> None:
             around.warn(warning)
 
 
+def _served(
+    sandbox: Sandbox,
+    place: Path,
+    flags: Sequence[str],
+    answer: Callable[[bytes, bytes, bytes], str],
+) -> str:
+    """What kustomize makes of a directory, its calls answered here.
+
+    Raises:
+        Failure: of a call, else of kustomize.
+    """
+    server = Server(answer, sandbox.deadline)
+    try:
+        output = sandbox.run(place, flags, answer=server.serve)
+    except Failure:
+        if server.failure is None:
+            raise
+    if server.failure is not None:
+        raise server.failure
+    return output
+
+
+def _loaded(sandbox: Sandbox, place: Path) -> tuple[Item, ...]:
+    """The items that kustomize gives the one transformer of a directory."""
+    given: list[Item] = []
+
+    def take(_directory: bytes, _stub: bytes, items: bytes) -> str:
+        given.extend(stream.stream(items, "the configurations"))
+        return items.decode()
+
+    _served(sandbox, place, (), take)
+    return tuple(given)
+
+
 @contextmanager
 def _pass(
     directory: Path, command: tuple[str, ...], flags: Sequence[str], around: Surroundings
@@ -298,17 +329,13 @@ def _pass(
     platform = platform_of(around)
     directory = directory.resolve()
     with private_folder() as home:
-        names = {str(home / "tree" / around.root.name): str(around.root)}
+        names = {str(home / "tree" / (around.root.name or "root")): str(around.root)}
         required = platform is not None and platform.spec.sandbox == "required"
         sandbox = Sandbox(command, home, around.deadline, names, required=required)
         sandbox.prepare()
 
-        def load(place: Path) -> tuple[Item, ...]:
-            loader = Loader(around)
-            _run(sandbox, place, (), loader)
-            return loader.items
-
         limits = Limits(add_input=platform.usage.add_input) if platform else Limits()
+        load = partial(_loaded, sandbox)
         copied = copy(directory, around.root, home, limits=limits, load=load)
         with kept():
             yield _Pass(copied, sandbox, flags, around, directory)

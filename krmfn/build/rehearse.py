@@ -11,7 +11,7 @@ import secrets
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from krmfn.errors import Failure, PolicyError
+from krmfn.errors import Failure
 from krmfn.objects.sealed_secret import CERTIFICATE, OPEN_KEYS
 from krmfn.policy.file import platform_of
 from krmfn.sealing import digest
@@ -40,18 +40,6 @@ def rehearse(plan: Plan, around: Surroundings, *, strict: bool) -> list[Sealed]:
         Failure: as sealing would, before it reads anything.
     """
     fingerprint, size = _recipient(plan, around, strict=strict)
-    if (
-        strict
-        and platform_of(around)
-        and (target := next((t for t in plan.targets if t.open), None))
-    ):
-        raise PolicyError(
-            "cannot-rehearse",
-            "only a read tells which keys dataFrom gives",
-            secret=target.name,
-            key="dataFrom",
-            remedy="name the keys under data",
-        )
     return [_sealed(target, fingerprint, size) for target in plan.targets]
 
 

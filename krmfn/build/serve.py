@@ -1,8 +1,7 @@
-"""Answers kustomize's calls, which its client sends over one descriptor (`krmfn.build.client`).
+"""Answers kustomize's calls with the function's own code.
 
-Rules enforced here: one call at a time, and nothing else on the descriptor; a call is for a judged
-configuration, by its number, and for the directory that lists it; what it does is what the function
-does, and a failure is reported as it was raised here, whatever kustomize makes of it.
+Rules enforced here: a call is for a judged configuration, by its number, and for the directory that
+lists it, mapped back from the copy to the repository; what it does is what the function does.
 """
 
 from __future__ import annotations
@@ -14,8 +13,6 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from krmfn.build import answer
 from krmfn.build.answer import Answer, Call
-from krmfn.build.client import CHUNK, SIZE
-from krmfn.build.copy import LOADED
 from krmfn.build.rehearse import rehearse
 from krmfn.build.transform import claims_of
 from krmfn.documents import strict
@@ -38,8 +35,6 @@ from krmfn.spec.transformer import SealedSecretTransformer
 from krmfn.spec.validator import SealedSecretValidator
 
 if TYPE_CHECKING:
-    import socket
-
     from krmfn.build.bind import Binding
     from krmfn.build.copy import Config, Copy
     from krmfn.kustomize.kustomization import Overlay
@@ -73,50 +68,21 @@ class Called:
     digests: tuple[str, ...] = ()
 
 
-class Server:
+class Calls:
     """The calls of one run of kustomize.
 
     Attributes:
-        calls: those that were made, in their order.
-        failure: why the run failed, where it was a call that did.
+        made: those that were made, in their order.
     """
 
     def __init__(
-        self,
-        copied: Copy | None,
-        around: Surroundings,
-        mode: Mode,
-        binding: Binding | None = None,
+        self, copied: Copy, around: Surroundings, mode: Mode, binding: Binding | None = None
     ) -> None:
         self._copied = copied
         self._around = around
         self._mode = mode
         self._binding = binding
-        self.calls: list[Called] = []
-        self.failure: Failure | None = None
-
-    def serve(self, channel: socket.socket) -> None:
-        """Answer until the other end is closed.
-
-        Raises:
-            DeadlineError: the time is up.
-            SpecError: what comes is no call, or comes during another call.
-        """
-        while first := self._receive(channel, 1, may_end=True):
-            own = first + self._receive(channel, SIZE - 1)
-            size = self._around.deadline.left  # what is left is what each part may take
-            parts = [self._part(channel) for _ in range(3)]
-            try:
-                if self.failure:
-                    raise self.failure
-                output, code = self.answer(*parts).encode(), b"\0"
-            except Failure as failure:
-                self.failure = self.failure or failure
-                output, code = b"", b"\1"
-            channel.settimeout(size())
-            channel.sendall(code + len(output).to_bytes(SIZE, "big") + output)
-            if self._receive(channel, SIZE) != own:
-                raise SpecError("kustomize", "kustomize makes two calls at once")
+        self.made: list[Called] = []
 
     def answer(self, directory: bytes, stub: bytes, items: bytes) -> str:
         """What one call prints.
@@ -129,15 +95,18 @@ class Server:
         Raises:
             Failure: the call's own.
         """
-        config = self._config(Path(os.fsdecode(directory)), strict.load(stub, "the call"))
+        place, value = Path(os.fsdecode(directory)), strict.load(stub, "the call")
+        config = self._copied.called(place, value)
+        if config is None:
+            raise SpecError("kustomize", "kustomize calls krmfn with what no kustomization lists")
         kind = config.value.get("kind")
         given = () if kind == answer.GENERATOR else stream.stream(items, "the build")
         around = replace(self._around, base=config.directory)
         called = Called(config, given, around)
-        number = len(self.calls)
+        number = len(self.made)
         if self._binding:
             self._binding.call(number, called)
-        self.calls.append(called)
+        self.made.append(called)
         where = name_of(config.value)
         try:
             overlay = read_overlay(around.base, around.root)
@@ -149,13 +118,6 @@ class Server:
         if self._binding:
             self._binding.learn(number, called)
         return found.text
-
-    def _config(self, directory: Path, stub: object) -> Config:
-        """The judged configuration behind a stub, listed by the kustomization in a directory."""
-        config = self._copied.called(directory, stub) if self._copied else None
-        if config is None:
-            raise SpecError("kustomize", "kustomize calls krmfn with what no kustomization lists")
-        return config
 
     def _answer(self, called: Called, overlay: Overlay) -> Answer:
         call = Call(called.config.value, called.items)
@@ -170,7 +132,7 @@ class Server:
             called.plan = plan
             if self._mode == "real":
                 if self._binding:
-                    self._binding.plan(len(self.calls) - 1, plan)
+                    self._binding.plan(len(self.made) - 1, plan)
                 called.made = answer.seal(plan, around)
             else:
                 called.made = rehearse(plan, around, strict=self._mode == "rehearsal")
@@ -180,57 +142,13 @@ class Server:
 
     def _advised(self, failure: Failure, config: Config) -> Failure:
         """The failure, with the line to move where a configuration stands too far inside."""
-        outermost = self._copied and self._copied.directories[self._copied.place]
+        outermost = self._copied.directories[self._copied.place]
         for error in failure.errors:
             if error.id == "namespace-missing" and config.directory != outermost:
                 error.remedy = move(config)
-            elif error.id == "sealed-for" and (made := maker(self.calls, error.found)):
+            elif error.id == "sealed-for" and (made := maker(self.made, error.found)):
                 error.remedy = move(made.config)
         return failure
-
-    def _part(self, channel: socket.socket) -> bytes:
-        return self._receive(channel, int.from_bytes(self._receive(channel, SIZE), "big"))
-
-    def _receive(self, channel: socket.socket, size: int, *, may_end: bool = False) -> bytes:
-        """So many bytes; none at the end, where that may be."""
-        content = bytearray()
-        while len(content) < size:
-            channel.settimeout(self._around.deadline.left())
-            try:
-                part = channel.recv(min(CHUNK, size - len(content)))
-            except TimeoutError:
-                raise self._around.deadline.error() from None
-            if not part and may_end and not content:
-                return b""
-            if not part:
-                raise SpecError("kustomize", "kustomize broke a call off")
-            content += part
-        return bytes(content)
-
-
-class Loader(Server):
-    """Answers the one call that shows what kustomize loads from a directory of configurations.
-
-    Attributes:
-        items: what it loads.
-    """
-
-    def __init__(self, around: Surroundings) -> None:
-        super().__init__(None, around, "look")
-        self.items: tuple[Item, ...] = ()
-
-    def answer(self, directory: bytes, stub: bytes, items: bytes) -> str:
-        """Keep the items, and give them back.
-
-        Raises:
-            SpecError: it is another call.
-        """
-        del directory
-        value = mapping(strict.load(stub, "the call"))
-        if mapping(value.get("spec")).get("call") != LOADED:
-            raise SpecError("kustomize", "a directory of configurations calls krmfn")
-        self.items = stream.stream(items, "the configurations")
-        return items.decode()
 
 
 def maker(calls: list[Called], sealed_for: str) -> Called | None:

@@ -15,7 +15,7 @@ from krmfn.documents import strict
 from krmfn.errors import SpecError
 from krmfn.kustomize.fields import BUILTINS, CHART_KIND, METADATA
 from krmfn.kustomize.judge import is_plain, judge, scalar_type
-from krmfn.names import API_VERSION
+from krmfn.names import API_VERSION, GENERATOR, TRANSFORMER, VALIDATOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 FUNCTION_ANNOTATIONS = ("config.kubernetes.io/function", "config.k8s.io/function")
 _OURS = {
-    "SealedSecretGenerator": "generators",
-    "SealedSecretTransformer": "transformers",
-    "SealedSecretValidator": "validators",
+    GENERATOR: "generators",
+    TRANSFORMER: "transformers",
+    VALIDATOR: "validators",
 }
 _TYPES = {"NoneType": "null", "bool": "bool", "int": "int", "float": "float", "str": "text"}
 _OUR_FIELDS = ("apiVersion", "kind", "metadata", "spec")

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -45,3 +50,71 @@ def test_what_is_no_number_of_seconds(monkeypatch: pytest.MonkeyPatch, text: str
         caught.value.line()
         == "KRMFN_DEADLINE is not a number of seconds, expected 45 or 45s [usage]"
     )
+
+
+HOLDING = """
+import re, sys
+from krmfn.deadline import Deadline
+deadline = Deadline(float(sys.argv[1]))
+watch = deadline.watch("krmfn build")
+deadline.shorten(float(sys.argv[2]))
+print("ready", flush=True)
+re.match("(a+)+b", "a" * 60)
+"""
+NEEDLESS = """
+import time
+from krmfn.deadline import Deadline
+Deadline(0.1).watch("krmfn build")
+time.sleep(60)
+"""
+DONE = """
+import os, time
+from krmfn.deadline import Deadline
+watch = Deadline(60).watch("krmfn build")
+print(watch._keeper._child, flush=True)
+{}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("seconds", "shorter"), [("0.1", "60"), ("60", "0.1")])
+def test_what_holds_the_interpreter(seconds: str, shorter: str) -> None:
+    """A regular expression that never ends, and no thread can run: the process ends, with the line."""
+    done = subprocess.run(
+        [sys.executable, "-c", HOLDING, seconds, shorter],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (-signal.SIGKILL, "ready\n")
+    assert done.stderr.startswith("[error] krmfn build: not finished after 0.1 s; ")
+    assert done.stderr.endswith(" [deadline]\n")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_what_only_hangs() -> None:
+    """A thread ends the process, with the exit code for it."""
+    done = subprocess.run(
+        [sys.executable, "-c", NEEDLESS], capture_output=True, check=False, text=True, timeout=60
+    )
+    assert done.returncode == 124
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
+@pytest.mark.parametrize("end", ["watch.cancel()", "os._exit(0)", "os.kill(os.getpid(), 9)"])
+def test_nothing_is_left_of_the_watch(end: str) -> None:
+    """However the process ends, what watches it ends, too."""
+    done = subprocess.run(
+        [sys.executable, "-c", DONE.format(end)], capture_output=True, check=False, text=True
+    )
+    for _ in range(100):
+        if not Path(f"/proc/{int(done.stdout)}").exists():
+            break
+        time.sleep(0.1)
+    else:
+        os.kill(int(done.stdout), signal.SIGKILL)
+        pytest.fail("it lives on")
+    assert done.stderr == ""
