@@ -39,7 +39,11 @@ def stream(place: Path) -> Path:
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {"name": f"pod-{n}", "namespace": "shop"},
-            "spec": {"containers": [{"name": "a", "image": "a", "envFrom": [{"secretRef": {"name": f"s{n}"}}]}]},
+            "spec": {
+                "containers": [
+                    {"name": "a", "image": "a", "envFrom": [{"secretRef": {"name": f"s{n}"}}]}
+                ]
+            },
         }
         for n in range(700)
     ]
@@ -81,7 +85,10 @@ def test_data_that_is_not_read_to_its_end(tmp_path: Path) -> None:
 def test_pipes_in_place_of_files(tmp_path: Path) -> None:
     """A shell's <(…) is read as a file is; one in a repository is not."""
     sealed = {"apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret"}
-    sealed |= {"metadata": {"name": "a", "namespace": "n"}, "spec": {"encryptedData": {"k": "AAAA"}}}
+    sealed |= {
+        "metadata": {"name": "a", "namespace": "n"},
+        "spec": {"encryptedData": {"k": "AAAA"}},
+    }
     repo.write(tmp_path / "a.yaml", sealed)
     done = shell("krmfn diff <(cat a.yaml) <(cat a.yaml)", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
