@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,7 @@ def _run(main: Any, arguments: list[str], work: Path, nth: int, number: int) -> 
 
     sys.addaudithook(hook)
     sys.argv = ["krmfn", *arguments]
+    main.START = time.monotonic()  # it was imported long ago
     main.main()
 
 
