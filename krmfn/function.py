@@ -7,6 +7,7 @@ kustomize reads standard output before it looks at the exit code and drops a fun
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from krmfn.objects import stream
 from krmfn.policy.file import platform_of
 from krmfn.spec.parse import name_of
 from krmfn.stores.store import Surroundings
+from krmfn.text import printable
 
 if TYPE_CHECKING:
     from krmfn.deadline import Deadline
@@ -49,12 +51,13 @@ def main(arguments: list[str], deadline: Deadline) -> int:
     finally:
         watch.cancel()
     for warning in warnings:
-        sys.stderr.write(f"[warning] {where}: {warning}\n")
+        sys.stderr.write(f"{printable(f'[warning] {where}: {warning}')}\n")
     try:
         sys.stdout.buffer.write(output.encode())
         sys.stdout.buffer.flush()
-    except OSError:
-        return _fail(OutputError("output", "standard output was closed"), where, [])
+    except OSError as error:
+        reason = "was closed" if error.errno == errno.EPIPE else "cannot be written"
+        return _fail(OutputError("output", f"standard output {reason}"), where, [])
     return 0
 
 
@@ -71,7 +74,7 @@ def _receive(arguments: list[str], platform: Platform | None) -> Call:
 
 def _fail(failure: Failure, where: str, warnings: list[str]) -> int:
     """One line for each warning and error; the exit code of the first error."""
-    lines = [f"[warning] {where}: {warning}" for warning in warnings]
+    lines = [printable(f"[warning] {where}: {warning}") for warning in warnings]
     lines += [f"[error] {error.line()}" for error in placed(failure, where).errors]
     sys.stderr.write("\n".join(lines) + "\n")
     return failure.errors[0].exit_code

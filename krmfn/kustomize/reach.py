@@ -178,7 +178,9 @@ def take(tree: Tree, reached: Reached, mention: Mention) -> Path | None:
     Raises:
         SpecError: it is not there, is outside, or would be fetched.
     """
-    if mention.use is Use.PATCH or (mention.use is Use.PATCH_OR_FILE and not _is_path(mention)):
+    if mention.use is Use.PATCH or (
+        mention.use is Use.PATCH_OR_FILE and not _is_path(mention, tree.limits)
+    ):
         text = mention.text.encode()
         reached.nodes += count_nodes(text, mention.where, tree.limits.nodes)
         return None
@@ -248,7 +250,7 @@ def kustomization_file(tree: Tree, directory: Path) -> Path:
 
 def _entry(tree: Tree, reached: Reached, mention: Mention) -> Entry:
     """Read an entry of a list of functions, and take in what its builtins name."""
-    if _is_path(mention):
+    if _is_path(mention, tree.limits):
         before = len(reached.files)
         if directory := take(tree, reached, mention):
             return Entry(mention, directory=directory)
@@ -283,7 +285,7 @@ def _in_text(tree: Tree, text: bytes, where: str, name: str) -> tuple[Function, 
     return tuple(one for each in documents for one in functions(each, name))
 
 
-def _is_path(mention: Mention) -> bool:
+def _is_path(mention: Mention, limits: Limits) -> bool:
     """Whether kustomize takes an entry for a path: it tries a document first.
 
     Raises:
@@ -291,6 +293,7 @@ def _is_path(mention: Mention) -> bool:
     """
     if _SIMPLE_PATH.fullmatch(mention.text):
         return True
+    count_nodes(mention.text.encode(), mention.where, limits.own_nodes)
     try:
         found = [one.node for one in strict.documents(mention.text, mention.where)]
     except SpecError:

@@ -267,6 +267,13 @@ def test_tiny_scalars_are_counted(root: Path) -> None:
     assert "more than 200000 YAML nodes" in refused(root)
 
 
+@pytest.mark.parametrize("field", ["transformers", "patchesStrategicMerge"])
+def test_tiny_scalars_in_one_string_are_counted(field: str, root: Path) -> None:
+    """Before anybody looks whether it is a path."""
+    overlay(root, **{field: [f"a: [{'x,' * 1_000_000}]"]})
+    assert "more than 200000 YAML nodes" in refused(root)
+
+
 def test_links(root: Path) -> None:
     """A link to a directory leads inside the copy, to where it leads in the repository."""
     (root / "linked").symlink_to("base")

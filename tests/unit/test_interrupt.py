@@ -5,16 +5,12 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from krmfn.files.private import private_folder, remove_all
 from krmfn.process import interrupt
 from krmfn.process.interrupt import Interrupted
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
