@@ -22,11 +22,7 @@ from krmfn.objects import stream
 from krmfn.policy.file import platform_of
 from krmfn.spec.parse import name_of
 from krmfn.stores.store import Surroundings
-<<<<<<< HEAD
 from krmfn.warned import lines
-=======
-from krmfn.text import printable
->>>>>>> origin/main
 
 if TYPE_CHECKING:
     from krmfn.deadline import Deadline
@@ -58,13 +54,8 @@ def main(arguments: list[str], deadline: Deadline) -> int:
         return _fail(failure, where, warnings)
     finally:
         watch.cancel()
-<<<<<<< HEAD
     for line in lines(warnings, hint=HINT):
-        sys.stderr.write(f"[warning] {where}: {line}\n")
-=======
-    for warning in warnings:
-        sys.stderr.write(f"{printable(f'[warning] {where}: {warning}')}\n")
->>>>>>> origin/main
+        sys.stderr.write(f"{printable(f'[warning] {where}: {line}')}\n")
     try:
         sys.stdout.buffer.write(output.encode())
         sys.stdout.buffer.flush()
@@ -85,19 +76,11 @@ def _receive(arguments: list[str], platform: Platform | None) -> Call:
     return Call(config, () if kind == GENERATOR else stream.stream(_stdin(platform)))
 
 
-<<<<<<< HEAD
 def _fail(failure: Failure, where: str, warnings: list[Warned]) -> int:
     """One line for each kind of warning and each error; the exit code of the first error."""
-    told = [f"[warning] {where}: {line}" for line in lines(warnings, hint=HINT)]
+    told = [printable(f"[warning] {where}: {line}") for line in lines(warnings, hint=HINT)]
     told += [f"[error] {error.line()}" for error in placed(failure, where).errors]
     sys.stderr.write("\n".join(told) + "\n")
-=======
-def _fail(failure: Failure, where: str, warnings: list[str]) -> int:
-    """One line for each warning and error; the exit code of the first error."""
-    lines = [printable(f"[warning] {where}: {warning}") for warning in warnings]
-    lines += [f"[error] {error.line()}" for error in placed(failure, where).errors]
-    sys.stderr.write("\n".join(lines) + "\n")
->>>>>>> origin/main
     return failure.errors[0].exit_code
 
 
