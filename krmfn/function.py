@@ -22,6 +22,7 @@ from krmfn.objects import stream
 from krmfn.policy.file import platform_of
 from krmfn.spec.parse import name_of
 from krmfn.stores.store import Surroundings
+from krmfn.text import printable
 from krmfn.warned import lines
 
 if TYPE_CHECKING:
