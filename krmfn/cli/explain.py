@@ -16,6 +16,7 @@ from krmfn.audit.rules import RULES
 from krmfn.cli.console import say_lines
 from krmfn.documents import strict
 from krmfn.errors import CATALOGUE, SpecError
+from krmfn.warned import WARNINGS
 
 if TYPE_CHECKING:
     import argparse
@@ -29,10 +30,15 @@ class Explanation(NamedTuple):
 
 
 def explanations() -> dict[str, Explanation]:
-    """Return each id of `krmfn.errors.CATALOGUE` with its explanation, of krmfn/errors.yaml."""
+    """Return each id of the catalogues of errors and warnings with what krmfn/errors.yaml says."""
     text = resources.files("krmfn").joinpath("errors.yaml").read_text()
     found = strict.load(text, "errors.yaml")
     return {id_: Explanation(**fields) for id_, fields in found.items()}
+
+
+def meanings() -> dict[str, str]:
+    """Return what each id of an error, finding or warning means."""
+    return {**WARNINGS, **{id_: meaning for id_, (_, meaning) in CATALOGUE.items()}}
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -42,21 +48,22 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print one explanation, or the list."""
+    known = meanings()
     if options.id is None:
-        width = max(map(len, CATALOGUE))
-        say_lines("".join(f"{id_:{width}}  {CATALOGUE[id_][1]}\n" for id_ in sorted(CATALOGUE)))
+        width = max(map(len, known))
+        say_lines("".join(f"{id_:{width}}  {known[id_]}\n" for id_ in sorted(known)))
         return 0
     id_ = options.id.strip("[]")
-    if id_ not in CATALOGUE:
-        near = difflib.get_close_matches(id_, CATALOGUE, n=1)
+    if id_ not in known:
+        near = difflib.get_close_matches(id_, known, n=1)
         raise SpecError(
             "usage",
             "there is no such id",
             remedy=f"did you mean {near[0]}?" if near else "krmfn explain lists all of them",
         )
-    kind, meaning = CATALOGUE[id_]
     told = explanations()[id_]
-    text = f"{id_} (exit code {kind.exit_code}): {meaning}\n\n"
+    code = f"exit code {CATALOGUE[id_][0].exit_code}" if id_ in CATALOGUE else "warning"
+    text = f"{id_} ({code}): {known[id_]}\n\n"
     text += f"Usual cause: {told.cause}.\nWhat to do:  {told.remedy}.\n"
     if id_ in RULES:
         text += f"\n{RULES[id_].explanation}\n"

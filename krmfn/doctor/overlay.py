@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from krmfn.audit.enforce import audit_stream
 from krmfn.audit.rules import check
 from krmfn.build.one import look_at, plans
-from krmfn.build.validate import CLAIM_GROUP, kubesealed_for, validate
+from krmfn.build.validate import CLAIM_GROUP, validate
 from krmfn.doctor.diagnosis import CHECKS, Diagnosis, failed
 from krmfn.documents import strict
 from krmfn.errors import Failure, PolicyError
@@ -159,8 +159,13 @@ def _validated(
                 finding.id, "error", finding.where, finding.message, finding.line(), finding.remedy
             )
     for warning in verdict.warnings:
-        subject, _, text = warning.partition(": ")
-        yield Diagnosis("plain-secret", "warning", subject, text, "", "seal it, or allow it there")
+        yield Diagnosis(
+            "sealed-for" if warning.id == "kubesealed-elsewhere" else warning.id,
+            "warning",
+            warning.subject,
+            warning.text,
+            fix=warning.remedy,
+        )
     if validators:
         names = ", ".join(str(one.metadata.name) for one in validators)
         yield Diagnosis("validator", "ok", patient.name, f"it lists the validator {names}")
@@ -176,13 +181,12 @@ def _validated(
 
 
 def mismatch(value: dict[str, Any]) -> tuple[str, str] | None:
-    """What a SealedSecret was sealed for wrongly, and the evidence; None when it fits.
-
-    krmfn says in an annotation what it sealed for, and kubeseal in the template.
-    """
+    """What a SealedSecret of krmfn's was sealed for wrongly, and the evidence; None when it fits."""
     annotations = annotations_of(value)
+    if SEALED_FOR not in annotations:
+        return None
+    sealed = str(annotations[SEALED_FOR])
     final = sealed_for(scope_of(annotations), *place_of(value))
-    sealed = str(annotations.get(SEALED_FOR) or kubesealed_for(value) or final)
     return None if sealed == final else differing(sealed, final)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from krmfn.cli.explain import explanations
+from krmfn.cli.explain import explanations, meanings
 from krmfn.cli.schema import ALL_KINDS, schema_text
 from krmfn.errors import BUG_EXIT_CODE, CATALOGUE
 from krmfn.plan.template_functions import FUNCTIONS, REFUSED
@@ -20,7 +20,7 @@ UPDATE = bool(os.environ.get("KRMFN_UPDATE"))
 OTHER_CODES = {
     0: ("success", "—"),
     BUG_EXIT_CODE: ("a bug: please report it", "—"),
-    130: ("interrupted (143: terminated)", "—"),
+    130: ("interrupted, and nothing was written (143: terminated, 129: hung up)", "—"),
 }
 
 
@@ -39,14 +39,16 @@ def error_page() -> str:
     """docs/errors.md."""
     head = (
         "# Errors\n\n"
-        "Every error, finding and warning ends in its id in brackets; the first one decides the exit code. "
+        "Every error, finding and warning ends in its id in brackets; the first error decides the "
+        "exit code, and a warning has none. "
         "`krmfn explain ID` prints its line of this page.\n\n"
         "| id | exit code | what it means | usual cause | what to do |\n|---|---|---|---|---|\n"
     )
     told = explanations()
     rows = (
-        f"| `{i}` | {c.exit_code} | {text} | {told[i].cause} | {told[i].remedy} |"
-        for i, (c, text) in sorted(CATALOGUE.items())
+        f"| `{i}` | {CATALOGUE[i][0].exit_code if i in CATALOGUE else '—'} | {text} "
+        f"| {told[i].cause} | {told[i].remedy} |"
+        for i, text in sorted(meanings().items())
     )
     return head + "\n".join(rows) + "\n"
 
