@@ -240,6 +240,7 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
     "plain-secret": (Finding, "a Secret stands in clear in the output"),
     "certificate-differs": (Finding, "a certificate is not the one that was expected"),
     # 1: the reference audit
+    "wrong-secret": (Finding, "a reference would be followed to another Secret than it means"),
     "unmet-reference": (Finding, "a field refers to a Secret that nobody produces"),
     "unmet-key": (Finding, "a field needs a key that the Secret will not have"),
     "wrong-namespace": (Finding, "the Secret is produced in another namespace than it is used in"),

@@ -188,7 +188,9 @@ def test_two_stores_of_one_mount_have_one_id() -> None:
 
 def test_nothing_is_read_out_of_the_engine_of_a_key() -> None:
     """A transit key may be exportable: its engine is no place for values."""
-    stores = SPEC["stores"] | {"keys": {"vault": {"path": "transit", "id": "keys", "version": "v1"}}}
+    stores = SPEC["stores"] | {
+        "keys": {"vault": {"path": "transit", "id": "keys", "version": "v1"}}
+    }
     key = {"transit": {"store": "main", "mount": "transit", "key": "k", "version": 1}}
     value = repo.generator()
     value["spec"] = {**value["spec"], "stores": {"keys": {"platform": True}, **repo.STORES}}
