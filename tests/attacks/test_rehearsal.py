@@ -85,7 +85,7 @@ SOURCES: dict[str, dict[str, str]] = {
 def copies(overlay: Path, by: str, field: str, **options: Any) -> None:
     """Have a replacement copy one of them into a field of the outer claim."""
     target = {
-        "select": {"kind": "SecretClaim"},
+        "select": {"kind": "SecretClaim", "name": "db"},
         "fieldPaths": [field],
         "options": {"create": True, **options},
     }
