@@ -129,7 +129,7 @@ class DeadlineError(KrmfnError):
     exit_code = 124
 
 
-class Finding(KrmfnError):
+class CheckError(KrmfnError):
     """A check looked and did not like what it saw."""
 
     exit_code = 1
@@ -230,31 +230,40 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
     # 124: deadline
     "deadline": (DeadlineError, "the time was up before everything was read"),
     # 1: findings
-    "sealed-for": (Finding, "a SealedSecret is sealed for another name, namespace or scope"),
-    "config-left": (Finding, "a configuration of krmfn's is listed as a resource, and was not run"),
-    "claim-left": (Finding, "a claim was not replaced by a SealedSecret"),
+    "sealed-for": (CheckError, "a SealedSecret is sealed for another name, namespace or scope"),
+    "config-left": (
+        CheckError,
+        "a configuration of krmfn's is listed as a resource, and was not run",
+    ),
+    "claim-left": (CheckError, "a claim was not replaced by a SealedSecret"),
     "scope-annotation": (
-        Finding,
+        CheckError,
         "annotations contradict the scope, on the object or its template",
     ),
-    "plain-secret": (Finding, "a Secret stands in clear in the output"),
-    "certificate-differs": (Finding, "a certificate is not the one that was expected"),
+    "plain-secret": (CheckError, "a Secret stands in clear in the output"),
+    "certificate-differs": (CheckError, "a certificate is not the one that was expected"),
     # 1: the reference audit
-    "wrong-secret": (Finding, "a reference would be followed to another Secret than it means"),
-    "unmet-reference": (Finding, "a field refers to a Secret that nobody produces"),
-    "unmet-key": (Finding, "a field needs a key that the Secret will not have"),
-    "wrong-namespace": (Finding, "the Secret is produced in another namespace than it is used in"),
-    "moved-producer": (Finding, "a prefix or suffix renamed the object that makes the Secret"),
-    "reference-grant": (Finding, "a Gateway's Secret in another namespace has no ReferenceGrant"),
-    "uncertain-producer": (Finding, "a Secret is made only where its operator is set up for it"),
-    "operator-owned": (Finding, "a Secret would be sealed over one that an operator makes"),
-    "ambiguous-producer": (Finding, "two objects make the same Secret"),
-    "reserved-name": (Finding, "a Secret has a name that belongs to something else"),
-    "unused-secret": (Finding, "nothing in the build refers to a sealed Secret"),
-    "wrong-type": (Finding, "a Secret has another type than its use needs"),
-    "type-keys": (Finding, "a Secret lacks keys that its type demands"),
-    "missing-label": (Finding, "a Secret lacks a label that its consumer looks for"),
-    "owns-input": (Finding, "a consumer claims a Secret that the SealedSecret owns"),
-    "unused-assumption": (Finding, "an assumption is not needed"),
-    "unknown-kind": (Finding, "the catalogue does not know a kind that may refer to Secrets"),
+    "wrong-secret": (CheckError, "a reference would be followed to another Secret than it means"),
+    "unmet-reference": (CheckError, "a field refers to a Secret that nobody produces"),
+    "unmet-key": (CheckError, "a field needs a key that the Secret will not have"),
+    "wrong-namespace": (
+        CheckError,
+        "the Secret is produced in another namespace than it is used in",
+    ),
+    "moved-producer": (CheckError, "a prefix or suffix renamed the object that makes the Secret"),
+    "reference-grant": (
+        CheckError,
+        "a Gateway's Secret in another namespace has no ReferenceGrant",
+    ),
+    "uncertain-producer": (CheckError, "a Secret is made only where its operator is set up for it"),
+    "operator-owned": (CheckError, "a Secret would be sealed over one that an operator makes"),
+    "ambiguous-producer": (CheckError, "two objects make the same Secret"),
+    "reserved-name": (CheckError, "a Secret has a name that belongs to something else"),
+    "unused-secret": (CheckError, "nothing in the build refers to a sealed Secret"),
+    "wrong-type": (CheckError, "a Secret has another type than its use needs"),
+    "type-keys": (CheckError, "a Secret lacks keys that its type demands"),
+    "missing-label": (CheckError, "a Secret lacks a label that its consumer looks for"),
+    "owns-input": (CheckError, "a consumer claims a Secret that the SealedSecret owns"),
+    "unused-assumption": (CheckError, "an assumption is not needed"),
+    "unknown-kind": (CheckError, "the catalogue does not know a kind that may refer to Secrets"),
 }

@@ -48,10 +48,10 @@ class Finding:
         """``Kind/name`` of the object."""
         return self.resource.title if self.resource else ""
 
-    def error(self) -> errors.Finding:
+    def error(self) -> errors.CheckError:
         """The same as an error, which prints as one line."""
         near = f"did you mean {self.near}?" if self.near else ""
-        return errors.Finding(
+        return errors.CheckError(
             self.rule,
             self.message,
             where=": ".join(part for part in (self.where, self.at) if part),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Rule:
+class AuditRule:
     """One rule.
 
     Attributes:
@@ -47,14 +47,14 @@ class Rule:
         return "\n".join(line.strip() for line in text.strip().splitlines())
 
 
-RULES: dict[str, Rule] = {}
+RULES: dict[str, AuditRule] = {}
 
 
 def rule(id_: str, severity: Level, title: str) -> Callable[[Check], Check]:
     """Make a function a rule."""
 
     def register(check: Check) -> Check:
-        RULES[id_] = Rule(id_, severity, title, check)
+        RULES[id_] = AuditRule(id_, severity, title, check)
         return check
 
     return register

@@ -22,17 +22,17 @@ from krmfn.objects import stream
 from krmfn.objects.sealed_secret import claim_companion, name_companion, skip_marker
 from krmfn.plan.make import Plan, make_plan
 from krmfn.sealing.pipeline import Sealed, generate
-from krmfn.sealing.read import Stores
 from krmfn.sealing.recipient import load_certificate
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import parse
 from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
 from krmfn.spec.validator import SealedSecretValidator
+from krmfn.stores.opened import OpenedStores
 from krmfn.stores.store import Surroundings
 
 if TYPE_CHECKING:
     from krmfn.errors import Failure
-    from krmfn.kustomize.kustomization import Overlay
+    from krmfn.kustomize.kustomization import Kustomization
     from krmfn.objects.stream import Item
 
 GENERATOR, VALIDATOR = "SealedSecretGenerator", "SealedSecretValidator"
@@ -70,7 +70,7 @@ def seal(plan: Plan, around: Surroundings) -> list[Sealed]:
     return generate(plan, around, now=datetime.now(UTC), entropy=os.urandom)
 
 
-def answer(call: Call, overlay: Overlay, around: Surroundings, seal: Seal = seal) -> Answer:
+def answer(call: Call, overlay: Kustomization, around: Surroundings, seal: Seal = seal) -> Answer:
     """What to print.
 
     Raises:
@@ -96,7 +96,7 @@ def answer(call: Call, overlay: Overlay, around: Surroundings, seal: Seal = seal
 
 
 def planned(
-    config: SealedSecretGenerator, call: Call, overlay: Overlay, around: Surroundings
+    config: SealedSecretGenerator, call: Call, overlay: Kustomization, around: Surroundings
 ) -> Plan:
     """What a generator will do."""
     overlay.check_list(config.kind, config.metadata.name, "generators")
@@ -132,7 +132,7 @@ def _generate(plan: Plan, around: Surroundings, seal: Seal) -> list[dict[str, An
 def _transform(
     config: SealedSecretTransformer,
     call: Call,
-    overlay: Overlay,
+    overlay: Kustomization,
     around: Surroundings,
     seal: Seal,
 ) -> Answer:
@@ -150,7 +150,7 @@ def _transform(
 def check(
     config: SealedSecretValidator,
     items: tuple[Item, ...],
-    overlay: Overlay,
+    overlay: Kustomization,
     around: Surroundings,
     *,
     sealed: bool = True,
@@ -168,7 +168,7 @@ def check(
     overlay.check_list(VALIDATOR, config.metadata.name, "validators")
     spec, certificate = config.spec, None
     if spec.certificate is not None and sealed:
-        stores = Stores({}, around)
+        stores = OpenedStores({}, around)
         certificate = load_certificate(spec.certificate, stores, around, datetime.now(UTC))
     verdict = validate(
         items,
@@ -183,7 +183,7 @@ def check(
         enforce(items, spec, around.warn, base=around.base, root=around.root, in_build=in_build)
 
 
-def place(name: str, overlay: Overlay) -> str:
+def place(name: str, overlay: Kustomization) -> str:
     """``file: Kind/name`` when the kustomization tells the file, else ``Kind/name``."""
     file = overlay.file_of(*name.partition("/")[::2])
     return f"{file}: {name}" if file else name

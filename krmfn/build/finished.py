@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from krmfn.build.serve import move
 from krmfn.build.validate import CLAIM_GROUP
 from krmfn.documents.strict import mapping
-from krmfn.errors import Finding, KrmfnError, PolicyError, SpecError, raise_all
+from krmfn.errors import CheckError, KrmfnError, PolicyError, SpecError, raise_all
 from krmfn.names import API_VERSION as OWN
 from krmfn.names import CLAIM
 from krmfn.objects import stream
@@ -178,7 +178,7 @@ def _check_place(made: Made, value: Object) -> None:
     sealed = made.object["metadata"]["annotations"][SEALED_FOR]
     final = sealed_for(scope, str(metadata.get("namespace") or ""), str(metadata.get("name")))
     if sealed != final:
-        raise Finding(
+        raise CheckError(
             "sealed-for",
             "it cannot be opened under its final name, namespace and scope",
             expected=f"sealed for {final}",

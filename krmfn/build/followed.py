@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from krmfn.build.restart import affixes, pod_specs, references
-from krmfn.errors import Finding
+from krmfn.errors import CheckError
 from krmfn.objects.kinds import annotations_of, each, group_of, place_of
 from krmfn.objects.sealed_secret import KIND, PREVIOUS_NAMES, SEALED_FOR
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _SECRETS = ("Secret", KIND)
 
 
-def followed(items: Iterable[Item]) -> Iterator[Finding]:
+def followed(items: Iterable[Item]) -> Iterator[CheckError]:
     """Each reference to a SealedSecret of krmfn's that kustomize will follow to another Secret.
 
     Args:
@@ -65,8 +65,8 @@ def _references(value: Object, namespace: str) -> set[str]:
     return {name for path in pod_specs().get(kind, ()) for name in references(value, path)}
 
 
-def _finding(value: Object, name: str, other: str) -> Finding:
-    return Finding(
+def _finding(value: Object, name: str, other: str) -> CheckError:
+    return CheckError(
         "wrong-secret",
         f"its reference to {name} would be followed to another Secret",
         where=f"{value.get('kind')}/{place_of(value).name}",
@@ -78,7 +78,7 @@ def _finding(value: Object, name: str, other: str) -> Finding:
 
 def went_elsewhere(
     items: Iterable[Item], sealed: set[Place], base: Callable[[str], str]
-) -> Iterator[Finding]:
+) -> Iterator[CheckError]:
     """The same in a finished stream, where nothing says any more what an object was called.
 
     Args:

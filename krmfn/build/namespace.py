@@ -11,14 +11,18 @@ from krmfn.policy.application import DESTINATION, policy_required
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from krmfn.kustomize.kustomization import Overlay
+    from krmfn.kustomize.kustomization import Kustomization
 
 # In this order; Argo CD exports the destination namespace of the application.
 NAMESPACE_VARIABLES = ("KRMFN_NAMESPACE", DESTINATION)
 
 
 def choose_namespace(
-    *, explicit: str | None, overlay: Overlay, environ: Mapping[str, str], item: str | None = None
+    *,
+    explicit: str | None,
+    overlay: Kustomization,
+    environ: Mapping[str, str],
+    item: str | None = None,
 ) -> tuple[str, str]:
     """The namespace to seal for, and a note when it comes from the environment.
 

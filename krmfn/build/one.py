@@ -27,7 +27,7 @@ from krmfn.build.validate import validate
 from krmfn.errors import Failure, KrmfnError, PolicyError, SpecError, raise_all
 from krmfn.files.private import private_folder
 from krmfn.files.read import kept
-from krmfn.kustomize.kustomization import Overlay, read_overlay
+from krmfn.kustomize.kustomization import Kustomization, read_overlay
 from krmfn.kustomize.renaming import Names, names_in
 from krmfn.objects import stream
 from krmfn.objects.kinds import Place
@@ -287,7 +287,7 @@ def _check(whole: _Pass, run: Run, *, claims_only: bool) -> None:
         raise_all(list(went_elsewhere(items, alone, names.base)))
     validators = [] if claims_only else list(whole.validators)
     inside = replace(around, base=whole.directory)
-    overlay = read_overlay(inside.base, inside.root) if validators else Overlay()
+    overlay = read_overlay(inside.base, inside.root) if validators else Kustomization()
     for config in validators:
         answer.check(config, items, overlay, inside, in_build=False)
     if not validators:

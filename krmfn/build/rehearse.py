@@ -16,10 +16,10 @@ from krmfn.objects.sealed_secret import CERTIFICATE, OPEN_KEYS
 from krmfn.policy.file import platform_of
 from krmfn.sealing import digest
 from krmfn.sealing.pipeline import Sealed, object_of, under
-from krmfn.sealing.read import Stores
 from krmfn.sealing.recipient import load_certificate
 from krmfn.spec.generator import PlatformCertificate, UrlCertificate
 from krmfn.spec.stores import StoreProperty
+from krmfn.stores.opened import OpenedStores
 
 if TYPE_CHECKING:
     from krmfn.plan.make import Plan, SealTarget
@@ -54,7 +54,7 @@ def _recipient(plan: Plan, around: Surroundings, *, strict: bool) -> tuple[str, 
     if isinstance(spec, StoreProperty | PlatformCertificate):
         return "", _MODULUS
     try:
-        found = load_certificate(spec, Stores({}, around), around, datetime.now(UTC))
+        found = load_certificate(spec, OpenedStores({}, around), around, datetime.now(UTC))
     except Failure:
         if strict:
             raise

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from krmfn import catalogue, fieldpath
 from krmfn.crypto.derive import text, tlv
-from krmfn.documents.edit import Change, edit
+from krmfn.documents.edit import Edit, edit
 from krmfn.objects.kinds import annotations_of, place_of
 from krmfn.objects.sealed_secret import PREFIXES, SUFFIXES
 
@@ -51,7 +51,7 @@ def stamped(item: Item, stamps: Sequence[Stamp]) -> tuple[Item, list[str]]:
     if not paths or not stamps:
         return item, []
     value = item.document.value()
-    changes: list[Change] = []
+    changes: list[Edit] = []
     for path in paths:
         names = dict.fromkeys(references(value, path))
         used = {(min(s.names), s.checksum) for name in names for s in _meant(name, value, stamps)}
@@ -60,7 +60,7 @@ def stamped(item: Item, stamps: Sequence[Stamp]) -> tuple[Item, list[str]]:
             digest = hashlib.sha512(tlv(*fields)).hexdigest()[:32]
             template = path.removesuffix(".spec").split(".")
             steps = (*template, "metadata", "annotations", ANNOTATION)
-            changes.append(Change(0, (*((0,) if item.in_list else ()), *steps), digest, deep=True))
+            changes.append(Edit(0, (*((0,) if item.in_list else ()), *steps), digest, deep=True))
     written = [str(change.value) for change in changes]
     return (replace(item, raw=edit(item.raw, item.name, changes)) if changes else item), written
 

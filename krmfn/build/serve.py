@@ -38,7 +38,7 @@ from krmfn.spec.validator import SealedSecretValidator
 if TYPE_CHECKING:
     from krmfn.build.bind import Binding
     from krmfn.build.copy import Config, Copy
-    from krmfn.kustomize.kustomization import Overlay
+    from krmfn.kustomize.kustomization import Kustomization
     from krmfn.objects.sealed_secret import Object
     from krmfn.objects.stream import Item
     from krmfn.plan.make import Plan
@@ -122,7 +122,7 @@ class Calls:
             self._binding.learn(number, called)
         return found.text
 
-    def _answer(self, called: Called, overlay: Overlay) -> Answer:
+    def _answer(self, called: Called, overlay: Kustomization) -> Answer:
         call = Call(called.config.value, called.items)
         config = parse(call.config)
         if isinstance(config, SealedSecretValidator) and self._mode != "real":
@@ -181,7 +181,7 @@ def move(config: Config) -> str:
     return f"move {config.where} to transformers: of the outermost kustomization"
 
 
-def claims_only(call: Call, overlay: Overlay, around: Surroundings) -> str:
+def claims_only(call: Call, overlay: Kustomization, around: Surroundings) -> str:
     """What a generator or a transformer prints when nothing is to be sealed: claims and companions."""
     config = parse(call.config)
     if isinstance(config, SealedSecretGenerator):

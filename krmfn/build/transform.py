@@ -25,7 +25,7 @@ from krmfn.spec.transformer import SecretClaim
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
-    from krmfn.kustomize.kustomization import Overlay
+    from krmfn.kustomize.kustomization import Kustomization
     from krmfn.objects.sealed_secret import Object
     from krmfn.objects.stream import Item
     from krmfn.plan.make import Plan
@@ -55,7 +55,7 @@ class Transformed:
 def transform(
     items: Sequence[Item],
     config: SealedSecretTransformer,
-    overlay: Overlay,
+    overlay: Kustomization,
     around: Surroundings,
     seal: Callable[[Plan, Surroundings], list[Sealed]],
 ) -> Transformed:
@@ -111,7 +111,10 @@ def _names(namespace: str, items: Iterable[Item]) -> bool:
 
 
 def claims_of(
-    items: Sequence[Item], config: SealedSecretTransformer, overlay: Overlay, around: Surroundings
+    items: Sequence[Item],
+    config: SealedSecretTransformer,
+    overlay: Kustomization,
+    around: Surroundings,
 ) -> tuple[list[Item], list[tuple[SecretClaim, str]]]:
     """What is kept, and each claim with its final namespace.
 
@@ -139,7 +142,10 @@ def _is_ours(value: Object, kinds: Collection[str]) -> bool:
 
 
 def _namespace(
-    claim: SecretClaim, config: SealedSecretTransformer, overlay: Overlay, around: Surroundings
+    claim: SecretClaim,
+    config: SealedSecretTransformer,
+    overlay: Kustomization,
+    around: Surroundings,
 ) -> str:
     namespace, note = choose_namespace(
         explicit=config.metadata.namespace,

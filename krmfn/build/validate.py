@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from krmfn.documents.strict import mapping
-from krmfn.errors import Finding
+from krmfn.errors import CheckError
 from krmfn.names import CLAIM, GENERATOR, TRANSFORMER, VALIDATOR
 from krmfn.objects.ciphertext import is_sops_secret
 from krmfn.objects.kinds import annotations_of, each, kind_of, may_be_list, place_of, text
@@ -48,23 +48,23 @@ FUNCTIONS = {
 
 
 @dataclass
-class Verdict:
+class Report:
     """Findings, which fail a build, and warnings, which do not."""
 
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[CheckError] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 
 def validate(
     items: Iterable[Item], *, fingerprint: str | None = None, plain_secrets: str = "error"
-) -> Verdict:
+) -> Report:
     """Check a stream.
 
     Args:
         fingerprint: the certificate that everything has to be sealed for, when it is known.
         plain_secrets: ``error``, ``warn`` or ``allow``.
     """
-    verdict = Verdict()
+    verdict = Report()
     fingerprints: dict[str, str] = {}
     made: list[Maker] = []
     for item in items:
@@ -80,7 +80,7 @@ def validate(
 
 
 def _check(
-    value: Object, plain_secrets: str, verdict: Verdict, fingerprints: dict[str, str]
+    value: Object, plain_secrets: str, verdict: Report, fingerprints: dict[str, str]
 ) -> None:
     """Check one object."""
     kind, name = kind_of(value), place_of(value).name
@@ -92,7 +92,7 @@ def _check(
             fingerprints.setdefault(str(mark), name)
     elif kind == CLAIM and version.startswith(CLAIM_GROUP):
         verdict.findings.append(
-            Finding(
+            CheckError(
                 "claim-left",
                 "the claim was not replaced by a SealedSecret",
                 where=f"{kind}/{name}",
@@ -116,9 +116,9 @@ def _is_local(header: dict[str, Any]) -> bool:
     return annotations_of(header).get(LOCAL_CONFIG) == "true"
 
 
-def _not_run(kind: str, name: str) -> Finding:
+def _not_run(kind: str, name: str) -> CheckError:
     place = f"{FUNCTIONS[kind]}:"
-    return Finding(
+    return CheckError(
         "config-left",
         "it is a resource of the build, and so it was not run",
         where=f"{kind}/{name}",
@@ -128,7 +128,7 @@ def _not_run(kind: str, name: str) -> Finding:
     )
 
 
-def _sealed_secret(value: dict[str, Any], name: str, verdict: Verdict) -> None:
+def _sealed_secret(value: dict[str, Any], name: str, verdict: Report) -> None:
     own = annotations_of(value)
     scope = scope_of(own)
     if SEALED_FOR not in own:
@@ -138,7 +138,7 @@ def _sealed_secret(value: dict[str, Any], name: str, verdict: Verdict) -> None:
     sealed = str(own[SEALED_FOR])
     if sealed != final:
         verdict.findings.append(
-            Finding(
+            CheckError(
                 "sealed-for",
                 "it cannot be opened under its final name, namespace and scope",
                 where=f"{KIND}/{name}",
@@ -153,7 +153,7 @@ def _sealed_secret(value: dict[str, Any], name: str, verdict: Verdict) -> None:
         expected = {SCOPE_ANNOTATIONS[scope]: "true"} if scope in SCOPE_ANNOTATIONS else {}
         if marks != expected:
             verdict.findings.append(
-                Finding(
+                CheckError(
                     "scope-annotation",
                     f"{place} annotations contradict the scope {scope}",
                     where=f"{KIND}/{name}",
@@ -164,7 +164,7 @@ def _sealed_secret(value: dict[str, Any], name: str, verdict: Verdict) -> None:
             )
 
 
-def _moved(value: Object, scope: str, verdict: Verdict) -> None:
+def _moved(value: Object, scope: str, verdict: Report) -> None:
     """Warn of a SealedSecret that kubeseal made for another place than it has now.
 
     kubeseal writes into the template what it sealed for. The controller ignores that, so that
@@ -182,7 +182,7 @@ def _moved(value: Object, scope: str, verdict: Verdict) -> None:
         )
 
 
-def _plain_secret(value: dict[str, Any], name: str, policy: str, verdict: Verdict) -> None:
+def _plain_secret(value: dict[str, Any], name: str, policy: str, verdict: Report) -> None:
     if policy == "allow" or _is_local(value) or is_sops_secret(value):
         return
     if not value.get("data") and not value.get("stringData"):
@@ -191,7 +191,7 @@ def _plain_secret(value: dict[str, Any], name: str, policy: str, verdict: Verdic
         verdict.warnings.append(f"Secret/{name}: it is unencrypted in the output")
         return
     verdict.findings.append(
-        Finding(
+        CheckError(
             "plain-secret",
             "it is unencrypted in the output",
             where=f"Secret/{name}",
@@ -200,14 +200,14 @@ def _plain_secret(value: dict[str, Any], name: str, policy: str, verdict: Verdic
     )
 
 
-def _certificates(fingerprints: dict[str, str], wanted: str | None, verdict: Verdict) -> None:
+def _certificates(fingerprints: dict[str, str], wanted: str | None, verdict: Report) -> None:
     """``fingerprints``: each that is in the stream, with the first SealedSecret that has it."""
     if wanted is None and len(fingerprints) > 1:
         wanted = next(iter(fingerprints))
     for mark, name in fingerprints.items():
         if wanted is not None and mark != wanted:
             verdict.findings.append(
-                Finding(
+                CheckError(
                     "certificate-differs",
                     "it is sealed for another certificate",
                     where=f"{KIND}/{name}",

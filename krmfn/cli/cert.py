@@ -19,7 +19,7 @@ from krmfn.cli.console import give, say
 from krmfn.cluster.api import NAMESPACE, SERVICE_NAMES, fetch_certificate
 from krmfn.crypto.certificate import choose
 from krmfn.deadline import Deadline
-from krmfn.errors import Finding, KrmfnError, SealingError
+from krmfn.errors import CheckError, KrmfnError, SealingError
 from krmfn.files.read import read_file
 from krmfn.files.write import File, write_files
 from krmfn.sealing.recipient import fetch_url
@@ -78,7 +78,7 @@ def _check(options: argparse.Namespace) -> int:
         pem, source = _get(options)
         theirs = _choose(pem, source, None)
         if theirs.fingerprint != certificate.fingerprint:
-            raise Finding(
+            raise CheckError(
                 "certificate-differs",
                 "the controller seals with another certificate by now",
                 where=options.file,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-    from krmfn.compare.compare import Comparison, Sealed
+    from krmfn.compare.compare import Comparison, Snapshot
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -80,7 +80,9 @@ def _print(found: Comparison, options: argparse.Namespace) -> None:
     say_json(value, indent=None)
 
 
-def _deployed(now: Mapping[Path, list[Sealed]], context: str | None) -> dict[Path, list[Sealed]]:
+def _deployed(
+    now: Mapping[Path, list[Snapshot]], context: str | None
+) -> dict[Path, list[Snapshot]]:
     """What is deployed of what each overlay makes."""
     there = deployed((one for sealed in now.values() for one in sealed), context)
     found = {one.place: one for one in there}

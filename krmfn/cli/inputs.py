@@ -68,7 +68,7 @@ def read_config(file: Path, kind: type[M]) -> M:
 
 
 @dataclass(frozen=True)
-class Source:
+class StreamSource:
     """A stream to audit.
 
     Attributes:
@@ -98,7 +98,7 @@ def add_source(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_source(options: argparse.Namespace, run: Run) -> Source:
+def read_source(options: argparse.Namespace, run: Run) -> StreamSource:
     """The stream that the arguments name, and the validators that speak of it.
 
     Raises:
@@ -127,14 +127,14 @@ def read_source(options: argparse.Namespace, run: Run) -> Source:
     items = stream.stream(seen.output, str(kustomization))
     inside = path.resolve()
     file = (inside / kustomization.name).relative_to(root).as_posix()
-    return Source(
+    return StreamSource(
         items, [*(v.spec for v in seen.validators), *specs], inside, root, file, lines=False
     )
 
 
 def _stream(
     items: tuple[Item, ...], specs: Sequence[ValidatorSpec], base: Path, name: str
-) -> Source:
+) -> StreamSource:
     """What stands in files. Nothing is no stream: a build that failed before a pipe looks so."""
     if not any(item.kind and item.api_version for item in items):
         raise SpecError(
@@ -143,4 +143,4 @@ def _stream(
             where=name,
             remedy="look why the build gave nothing",
         )
-    return Source(items, specs, base, find_root(base, os.environ), name, lines=True)
+    return StreamSource(items, specs, base, find_root(base, os.environ), name, lines=True)

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from krmfn.build.one import Look
     from krmfn.cli.frame import Run
     from krmfn.matrix.equal import Value
-    from krmfn.matrix.table import Cell, Place, Row, Shared, Table
+    from krmfn.matrix.table import Cell, Placement, Row, Shared, Table
     from krmfn.plaintext import Plaintext
     from krmfn.stores.store import Surroundings
 
@@ -220,7 +220,7 @@ def notes(row: Row, found: Table) -> list[str]:
     return lines + [f"{row.name} is missing in {', '.join(w)}{for_}" for for_, w in missing.items()]
 
 
-def _asking(row: Row, place: Place) -> str:
+def _asking(row: Row, place: Placement) -> str:
     """Who misses a Secret, and who makes it under another name."""
     users = ", ".join(dict.fromkeys(use.object for use in place.uses))
     other = " and ".join(name for name in place.names if name != row.name)

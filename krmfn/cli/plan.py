@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from krmfn.cli.frame import Run
     from krmfn.errors import KrmfnError
-    from krmfn.sealing.dry_run import Outlook, Reference
+    from krmfn.sealing.dry_run import Outlook, PlannedRead
     from krmfn.stores.store import Surroundings
 
 WIDE = 240  # of what is no terminal
@@ -191,7 +191,7 @@ def _headline(outlook: Outlook) -> str:
     return f"{place}: {', '.join(parts)}; keys {keys}"
 
 
-def _line(reference: Reference) -> tuple[str, str]:
+def _line(reference: PlannedRead) -> tuple[str, str]:
     """One reference, and its colour."""
     read = reference.read
     version = f" version {read.version}" if read.version is not None else ""

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from krmfn.cli.frame import Run
     from krmfn.crypto.certificate import SealingCertificate
-    from krmfn.kustomize.configs import Overlay
+    from krmfn.kustomize.configs import OverlayConfigs
 
 _EPOCH = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -78,7 +78,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _collect(
-    options: argparse.Namespace, overlays: list[Overlay], changes: rotation.Rotation, run: Run
+    options: argparse.Namespace,
+    overlays: list[OverlayConfigs],
+    changes: rotation.Rotation,
+    run: Run,
 ) -> None:
     if options.action == "cert":
         now = datetime.now(UTC)

@@ -25,7 +25,7 @@ from krmfn.cli.frame import command
 from krmfn.cli.inputs import read_config, read_input
 from krmfn.errors import SpecError, raise_all
 from krmfn.files.read import find_root
-from krmfn.kustomize.kustomization import Overlay
+from krmfn.kustomize.kustomization import Kustomization
 from krmfn.objects import stream
 from krmfn.objects.sealed_secret import IDENTITY
 from krmfn.policy.file import platform_of
@@ -79,7 +79,7 @@ def _sealed(config_file: Path, options: argparse.Namespace, around: Surroundings
         raise SpecError(
             "input", "there is no resource in the input", remedy="look why the build gave nothing"
         )
-    done = transform(items, config, Overlay(), around, seal)
+    done = transform(items, config, Kustomization(), around, seal)
     raise_all(_left_behind(done.kept, done.sealed))
     for one in done.sealed:
         for name in IDENTITY:  # kustomize's bookkeeping, which nobody will read any more

@@ -130,7 +130,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Sealed:
+class Snapshot:
     """What is compared of one SealedSecret.
 
     Attributes:
@@ -164,7 +164,7 @@ class Sealed:
         return {("sealed-for", ""): self.opens_as, **certificate, **self.template}
 
 
-def sealed_secrets(objects: Iterable[Any]) -> list[Sealed]:
+def sealed_secrets(objects: Iterable[Any]) -> list[Snapshot]:
     """The SealedSecrets among objects, those inside of lists too."""
     return [
         _sealed(one)
@@ -174,11 +174,11 @@ def sealed_secrets(objects: Iterable[Any]) -> list[Sealed]:
     ]
 
 
-def _sealed(value: Object) -> Sealed:
+def _sealed(value: Object) -> Snapshot:
     spec, said = mapping(value.get("spec")), annotations_of(value)
     namespace, name = place_of(value)
     own = sealed_for(scope_of(said), namespace, name)
-    return Sealed(
+    return Snapshot(
         namespace,
         name,
         str(said.get(SEALED_FOR, own)),
@@ -208,8 +208,8 @@ def _template(template: Object) -> dict[tuple[str, str], str]:
 
 
 def compare(
-    before: Iterable[Sealed],
-    after: Iterable[Sealed],
+    before: Iterable[Snapshot],
+    after: Iterable[Snapshot],
     *,
     random: Collection[Place] = (),
     file: str = "",
@@ -255,7 +255,7 @@ def together(comparisons: Iterable[Comparison]) -> Comparison:
     )
 
 
-def _changes(old: Sealed, new: Sealed, *, random: bool) -> list[Change]:
+def _changes(old: Snapshot, new: Snapshot, *, random: bool) -> list[Change]:
     reason = _incomparable(old, new, random=random)
     changes = []
     for key in sorted(old.items.keys() | new.items.keys()):
@@ -274,7 +274,7 @@ def _changes(old: Sealed, new: Sealed, *, random: bool) -> list[Change]:
     return changes
 
 
-def _incomparable(old: Sealed, new: Sealed, *, random: bool) -> str:
+def _incomparable(old: Snapshot, new: Snapshot, *, random: bool) -> str:
     """Why other bytes say nothing of the value; empty when they do."""
     if not (old.certificate and new.certificate):
         return FOREIGN
@@ -290,8 +290,8 @@ def _state(one: str | None, other: str | None) -> State:
     return "appeared" if one is None else "vanished" if other is None else "changed"
 
 
-def _by_place(sealed: Iterable[Sealed], side: str) -> dict[Place, Sealed]:
-    found: dict[Place, Sealed] = {}
+def _by_place(sealed: Iterable[Snapshot], side: str) -> dict[Place, Snapshot]:
+    found: dict[Place, Snapshot] = {}
     for one in sealed:
         if found.setdefault(one.place, one) != one:
             raise SpecError(

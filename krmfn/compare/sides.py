@@ -26,7 +26,7 @@ from krmfn.objects.sealed_secret import KIND
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from krmfn.compare.compare import Place, Sealed
+    from krmfn.compare.compare import Place, Snapshot
     from krmfn.deadline import Deadline
 
 CLUSTER = "cluster"
@@ -46,7 +46,7 @@ class Side:
     """
 
     name: str
-    files: dict[str, list[Sealed]]
+    files: dict[str, list[Snapshot]]
     random: frozenset[Place] = frozenset()
     warnings: list[str] = field(default_factory=list)
 
@@ -56,7 +56,7 @@ class Side:
         return "" not in self.files
 
     @property
-    def sealed(self) -> list[Sealed]:
+    def sealed(self) -> list[Snapshot]:
         """All of them."""
         return [one for found in self.files.values() for one in found]
 
@@ -83,7 +83,7 @@ def load(name: str, deadline: Deadline) -> Side:
     )
 
 
-def rendered(name: str, place: Path, deadline: Deadline) -> list[Sealed]:
+def rendered(name: str, place: Path, deadline: Deadline) -> list[Snapshot]:
     """What `krmfn build --output` wrote for one overlay: the file ``place`` of a directory.
 
     Args:
@@ -101,7 +101,7 @@ def rendered(name: str, place: Path, deadline: Deadline) -> list[Sealed]:
     return sealed_of(content, f"{name}/{place}")
 
 
-def deployed(sealed: Iterable[Sealed], context: str | None) -> list[Sealed]:
+def deployed(sealed: Iterable[Snapshot], context: str | None) -> list[Snapshot]:
     """Every SealedSecret of the cluster in the namespaces of ``sealed``.
 
     Raises:
@@ -123,7 +123,7 @@ def deployed(sealed: Iterable[Sealed], context: str | None) -> list[Sealed]:
     return sealed_secrets(api.sealed_secrets(sorted(namespaces), context=context))
 
 
-def sealed_of(text: str | bytes, name: str, *, empty: bool = False) -> list[Sealed]:
+def sealed_of(text: str | bytes, name: str, *, empty: bool = False) -> list[Snapshot]:
     """The SealedSecrets of a stream.
 
     Args:
@@ -162,7 +162,7 @@ def _directory(path: Path, name: str, deadline: Deadline, root: Path | None = No
         done = build_all([path], [], deadline, root=root)
         (one,) = done.built.values()
         return Side(name, {"": sealed_of(one.text, name)}, one.random, done.warnings)
-    files: dict[str, list[Sealed]] = {}
+    files: dict[str, list[Snapshot]] = {}
     for file in sorted(path.rglob("*")):
         inside = file.relative_to(path)
         if any(part.startswith(".") for part in inside.parts) or not file.is_file():

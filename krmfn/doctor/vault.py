@@ -16,8 +16,8 @@ from krmfn.errors import Failure
 from krmfn.policy.file import platform_of
 from krmfn.sealing.dry_run import look
 from krmfn.sealing.pipeline import under
-from krmfn.sealing.read import Stores
 from krmfn.spec.generator import StoredKey, TransitKey
+from krmfn.stores.opened import OpenedStores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,7 @@ def examine(found: Examined) -> Iterator[Diagnosis]:
         ill: list[Diagnosis] = []
         for name, asked in _asked(governed).items():
             try:
-                store = Stores(governed.stores, around).get(name)
+                store = OpenedStores(governed.stores, around).get(name)
                 if (health := store.health()) is None:
                     continue
                 if id(store) not in well:

@@ -31,7 +31,7 @@ _LITERAL = re.compile(r"\|[-+]?[ \t]*(#[^\n]*)?\r?\n")
 
 
 @dataclass(frozen=True)
-class Change:
+class Edit:
     """One new value.
 
     Attributes:
@@ -47,7 +47,7 @@ class Change:
     deep: bool = False
 
 
-def edit(text: str, name: str, changes: Sequence[Change]) -> str:
+def edit(text: str, name: str, changes: Sequence[Edit]) -> str:
     """``text`` with other values, and not a byte else changed.
 
     Args:
@@ -77,7 +77,7 @@ def edit(text: str, name: str, changes: Sequence[Change]) -> str:
     return mark + result
 
 
-def _splice(document: strict.Document, change: Change) -> tuple[int, int, str]:
+def _splice(document: strict.Document, change: Edit) -> tuple[int, int, str]:
     """From where to where in the text what is put."""
     shared = _shared(document.node)
     node: yaml.Node = document.node
@@ -117,7 +117,7 @@ def _scalar(value: str | int, style: str | None) -> str:
 
 
 def _literal(
-    document: strict.Document, start: int, stop: int, change: Change
+    document: strict.Document, start: int, stop: int, change: Edit
 ) -> tuple[int, int, str]:
     """The lines of a literal block, as far in as they were."""
     header = _LITERAL.match(document.text, start)
@@ -136,7 +136,7 @@ def _insertion(
     node: yaml.Node,
     key: yaml.Node | None,
     missing: Path,
-    change: Change,
+    change: Edit,
 ) -> tuple[int, int, str]:
     """A new first entry of a mapping, with mappings inside for all steps but the last."""
     text = document.text
@@ -163,7 +163,7 @@ def _insertion(
 
 
 def _filling(
-    document: strict.Document, node: yaml.Node, missing: Path, change: Change
+    document: strict.Document, node: yaml.Node, missing: Path, change: Edit
 ) -> tuple[int, int, str]:
     """A mapping in place of an empty one, or of null."""
     start, stop = node.start_mark.index, node.end_mark.index
@@ -175,7 +175,7 @@ def _filling(
     return start, stop, f"{space}{{{_flow(missing, change, quoted=quoted)}}}"
 
 
-def _flow(missing: Path, change: Change, *, quoted: bool) -> str:
+def _flow(missing: Path, change: Edit, *, quoted: bool) -> str:
     """An entry of a mapping in braces."""
     *above, last = [json.dumps(step) if quoted else str(step) for step in missing]
     entry = f"{last}: {_scalar(change.value, _QUOTED)}"

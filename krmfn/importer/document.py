@@ -16,7 +16,7 @@ from krmfn.documents import strict
 from krmfn.errors import Failure, KrmfnError, SpecError, raise_all
 from krmfn.names import API_VERSION, CLAIM, GENERATOR, TRANSFORMER
 from krmfn.plan.annotations import check_annotations
-from krmfn.plan.template import Template
+from krmfn.plan.template import ValueTemplate
 from krmfn.spec.generator import stores_of_secret
 from krmfn.spec.parse import check, parse
 from krmfn.spec.transformer import SecretClaim
@@ -95,7 +95,7 @@ def _check_entry(entry: Entry, stores: Mapping[str, Wire]) -> None:
     try:
         check_annotations(shape)
         for text in (shape.template.data if shape.template else {}).values():
-            Template(text)
+            ValueTemplate(text)
     except KrmfnError as error:
         raise error.at(where=entry.where) from None
     for store in sorted(stores_of_secret(shape) - set(stores)):

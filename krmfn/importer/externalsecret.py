@@ -14,7 +14,7 @@ from krmfn.errors import SpecError
 from krmfn.importer.entry import Entry, Imported, escaped, present, shape, template
 from krmfn.importer.secretstore import KINDS, store
 from krmfn.plan.annotations import SEALED_SECRETS
-from krmfn.plan.template import Template
+from krmfn.plan.template import ValueTemplate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -245,7 +245,7 @@ def _templates(source: Source, at: Path) -> dict[str, str]:
     texts = source.texts(at)
     for key, text in texts.items():
         try:
-            Template(text)
+            ValueTemplate(text)
         except SpecError as error:
             source.add((*at, key), error)
     return texts

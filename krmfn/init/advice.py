@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from krmfn.audit.inventory import Wanted
-    from krmfn.init.survey import Origin
+    from krmfn.init.survey import Committed
 
 NAMED = 3  # in a list of what is alike
 _HOW = {
@@ -26,7 +26,7 @@ _HOW = {
 }
 
 
-def by_hand(origin: Origin, listing: Path, namespace: str) -> str:
+def by_hand(origin: Committed, listing: Path, namespace: str) -> str:
     """What to do about Secrets that stand in git already.
 
     Args:

@@ -25,7 +25,7 @@ from krmfn.errors import Failure, KrmfnError
 from krmfn.files.read import read_file
 from krmfn.init.destinations import Destination, destinations
 from krmfn.kustomize.checkout import Checkout
-from krmfn.kustomize.kustomization import Overlay, read_overlay
+from krmfn.kustomize.kustomization import Kustomization, read_overlay
 from krmfn.kustomize.renaming import Names
 from krmfn.objects import ciphertext, stream
 from krmfn.objects.kinds import each
@@ -56,7 +56,7 @@ class Seen:
     """
 
     failed: str = ""
-    overlay: Overlay = field(default_factory=Overlay)
+    overlay: Kustomization = field(default_factory=Kustomization)
     where: list[Destination] = field(default_factory=list)
     made: tuple[Production, ...] = ()
     wanted: list[Wanted] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Seen:
 
 
 @dataclass
-class Origin:
+class Committed:
     """Secrets that stand in git and that one kustomization lists, or generates.
 
     Attributes:
@@ -193,7 +193,7 @@ class Survey:
         below = self.checkout.below(directory)
         return frozenset(path for path, one in below.items() if not one.is_component)
 
-    def origins(self, directory: Path) -> list[Origin]:
+    def origins(self, directory: Path) -> list[Committed]:
         """Where the Secrets stand that are in git already, sealed by hand or in clear."""
         names = self._names.get(directory, Names())
         left = {
@@ -201,17 +201,17 @@ class Survey:
             for made in self.look(directory).made
             if made.resource and (made.how == "sealed" or in_git(made))
         }
-        found: dict[tuple[str, Path | None, Path | None], Origin] = {}
+        found: dict[tuple[str, Path | None, Path | None], Committed] = {}
         for at in self._places(directory):
             if made := left.pop(at.secret, None):
                 key = at.source, at.directory, at.path if at.source == SOPS else None
-                origin = found.setdefault(key, Origin(at.source, at.directory))
+                origin = found.setdefault(key, Committed(at.source, at.directory))
                 origin.made.append(made)
                 origin.paths += [at.path] if at.path not in origin.paths else []
                 origin.namespaced = origin.namespaced and bool(at.namespace)
         for (kind, _), made in left.items():
             source = SOURCES[kind]
-            found.setdefault((source, None, None), Origin(source, None)).made.append(made)
+            found.setdefault((source, None, None), Committed(source, None)).made.append(made)
         return list(found.values())
 
     def _places(self, directory: Path) -> Iterator[_Place]:

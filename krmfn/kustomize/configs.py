@@ -74,7 +74,7 @@ class Config:
 
 
 @dataclass
-class Overlay:
+class OverlayConfigs:
     """One overlay's objects and patches.
 
     Attributes:
@@ -112,7 +112,7 @@ class Overlay:
         return str(path)
 
 
-def find(directory: Path, environ: Mapping[str, str]) -> Overlay:
+def find(directory: Path, environ: Mapping[str, str]) -> OverlayConfigs:
     """Everything of krmfn's in one overlay; or in one file, as `krmfn seal --config` takes it.
 
     Raises:
@@ -120,7 +120,7 @@ def find(directory: Path, environ: Mapping[str, str]) -> Overlay:
     """
     base = directory.parent if directory.is_file() else directory
     root = find_root(base, environ)
-    found = Overlay(directory, root)
+    found = OverlayConfigs(directory, root)
     if directory.is_file():
         short, file = found.short(directory.resolve()), directory.resolve()
         objects = _objects(found.read(file), short, file, base.resolve())
@@ -134,7 +134,7 @@ def find(directory: Path, environ: Mapping[str, str]) -> Overlay:
     return found
 
 
-def _kustomizations(found: Overlay, tree: Tree) -> None:
+def _kustomizations(found: OverlayConfigs, tree: Tree) -> None:
     """What every kustomization that is reached lists."""
     for base, reached in tree.kustomizations.items():
         value, text = reached.value, found.read(reached.file)
@@ -160,12 +160,14 @@ def _kustomizations(found: Overlay, tree: Tree) -> None:
                         _patches(found, config.value, config.document, base)
 
 
-def _patches(found: Overlay, value: dict[str, Any], document: strict.Document, base: Path) -> None:
+def _patches(
+    found: OverlayConfigs, value: dict[str, Any], document: strict.Document, base: Path
+) -> None:
     found.patches += patches(value, document, lambda name: found.read(base / name))
 
 
 def _entry(
-    found: Overlay,
+    found: OverlayConfigs,
     tree: Tree,
     base: Path,
     path: Path,

@@ -44,7 +44,7 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Overlay:
+class Kustomization:
     """The facts of one kustomization; all empty when there is none."""
 
     file: str = ""
@@ -83,8 +83,8 @@ class Overlay:
             )
 
 
-def read_overlay(directory: Path, root: Path) -> Overlay:
-    """The kustomization in ``directory``, or an empty `Overlay` when there is none.
+def read_overlay(directory: Path, root: Path) -> Kustomization:
+    """The kustomization in ``directory``, or an empty `Kustomization` when there is none.
 
     Raises:
         SpecError: it is there and cannot be read.
@@ -95,13 +95,13 @@ def read_overlay(directory: Path, root: Path) -> Overlay:
             value = strict.load(content, file)
             break
     else:
-        return Overlay()
+        return Kustomization()
     if not isinstance(value, dict):
         raise SpecError("file", f"{file} is not an object")
     namespace = _string(value, "namespace")
     if namespace and not NAMESPACE.fullmatch(namespace):
         raise SpecError("spec", f"namespace of {file} is not a namespace's name")
-    return Overlay(
+    return Kustomization(
         file=file,
         namespace=namespace,
         name_prefix=_string(value, "namePrefix"),

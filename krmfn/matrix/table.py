@@ -54,7 +54,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Use:
+class CellUse:
     """A field that refers to a Secret."""
 
     object: str
@@ -64,7 +64,7 @@ class Use:
 
 
 @dataclass(frozen=True)
-class Place:
+class Placement:
     """A Secret in one namespace of one overlay.
 
     Attributes:
@@ -85,7 +85,7 @@ class Place:
     lacks: tuple[str, ...] = ()
     by: tuple[str, ...] = ()
     certain: bool = True
-    uses: tuple[Use, ...] = ()
+    uses: tuple[CellUse, ...] = ()
 
     @property
     def made(self) -> bool:
@@ -106,7 +106,7 @@ class Equal:
 class Cell:
     """A Secret in one overlay."""
 
-    places: tuple[Place, ...] = ()
+    places: tuple[Placement, ...] = ()
     equal: list[Equal] = field(default_factory=list)
 
     @property
@@ -199,9 +199,9 @@ class _Found:
     def counts(self) -> bool:
         return bool(self.judged) or any(one.how not in _ON_DEMAND for one in self.made)
 
-    def place(self, namespace: str) -> Place:
+    def place(self, namespace: str) -> Placement:
         uses = (_use(one) for one in self.judged)
-        return Place(
+        return Placement(
             namespace,
             self._state(),
             _sorted(
@@ -251,9 +251,9 @@ def _row(made: Production, column: Column) -> str:
     return made.secret.replace(own, column.base(own), 1) if own else made.secret
 
 
-def _use(judged: Judged) -> Use:
+def _use(judged: Judged) -> CellUse:
     reference = judged.reference
-    return Use(reference.resource.title, reference.at, reference.keys, reference.optional)
+    return CellUse(reference.resource.title, reference.at, reference.keys, reference.optional)
 
 
 def _compared(row: Row, columns: Sequence[Column]) -> Row:
@@ -371,7 +371,7 @@ def _cell(cell: Cell) -> dict[str, Any]:
     return value
 
 
-def _place(place: Place) -> dict[str, Any]:
+def _place(place: Placement) -> dict[str, Any]:
     value: dict[str, Any] = {
         "namespace": place.namespace,
         "state": place.state,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from krmfn.errors import Finding
+from krmfn.errors import CheckError
 from krmfn.objects.kinds import Place, annotations_of, each, kind_of, may_be_list, place_of
 from krmfn.objects.sealed_secret import API_VERSION, KIND, LOCAL_CONFIG
 
@@ -60,13 +60,13 @@ def makers(value: Object) -> Iterator[Maker]:
     yield Maker(kind, place_of(value))
 
 
-def twice(wanted: Sequence[Maker], others: Sequence[Maker]) -> list[Finding]:
+def twice(wanted: Sequence[Maker], others: Sequence[Maker]) -> list[CheckError]:
     """Return an error for each Secret that a wanted maker and another one make.
 
     Args:
         others: a namespace that is not named is that of the wanted one.
     """
-    found: list[Finding] = []
+    found: list[CheckError] = []
     for number, one in enumerate(wanted):
         same = [other for other in (*wanted[:number], *others) if _meets(one.place, other.place)]
         if same:
@@ -78,10 +78,10 @@ def _meets(one: Place, other: Place) -> bool:
     return one.name == other.name and (one.namespace == other.namespace or not other.namespace)
 
 
-def _error(one: Maker, other: Maker) -> Finding:
+def _error(one: Maker, other: Maker) -> CheckError:
     both = f"{other.title} and this {one.kind}" if other.kind != one.kind else f"two {one.kind}s"
     place = "/".join(part for part in one.place if part)
-    return Finding(
+    return CheckError(
         "ambiguous-producer",
         f"{both} make one Secret, {place}",
         where=one.title,

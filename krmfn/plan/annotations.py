@@ -8,20 +8,15 @@ asked for, and renames what needs a hash after it was sealed.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
-from krmfn.errors import OutputError, SpecError
+from krmfn.errors import SpecError
 from krmfn.objects.sealed_secret import BEHAVIOR
 
 if TYPE_CHECKING:
-    from krmfn.objects.sealed_secret import Object
     from krmfn.spec.generator import SecretShape
 
 SEALED_SECRETS = "sealedsecrets.bitnami.com/"
-# etcd's limit for one request, and the annotation that client-side apply makes of the object.
-MAX_OBJECT_BYTES = 1_500_000
-MAX_APPLY_BYTES = 262_144
 _OURS = ("krmfn.dev/", f"{SEALED_SECRETS}namespace-wide", f"{SEALED_SECRETS}cluster-wide")
 _KUSTOMIZE = (
     "config.kubernetes.io/",
@@ -53,33 +48,6 @@ def check_annotations(secret: SecretShape) -> None:
             "needs managed beside it, or the controller fails after the first time",
             f'add {SEALED_SECRETS}managed: "true"',
         )
-
-
-def check_size(sealed: Object) -> str:
-    """Refuse an object that the API server does not take.
-
-    Returns:
-        A warning when client-side apply will not take it, or nothing.
-
-    Raises:
-        OutputError: it is too large for the API server.
-    """
-    size = len(json.dumps(sealed, separators=(",", ":")))
-    name = sealed["metadata"]["name"]
-    if size > MAX_OBJECT_BYTES:
-        raise OutputError(
-            "too-large",
-            "the SealedSecret is too large for the API server",
-            secret=name,
-            expected=f"at most {MAX_OBJECT_BYTES} bytes",
-            found=str(size),
-            remedy="split the secret",
-        )
-    if size > MAX_APPLY_BYTES:
-        return (
-            f"{name}: at {size} bytes it is too large for client-side apply; use server-side apply"
-        )
-    return ""
 
 
 def _error(place: str, name: str, message: str, remedy: str = "drop it") -> SpecError:

@@ -9,14 +9,14 @@ from krmfn.errors import KrmfnError, SpecError, raise_all
 from krmfn.objects import ciphertext
 from krmfn.objects.sealed_secret import label_for
 from krmfn.plan.annotations import check_annotations
-from krmfn.plan.template import Template
+from krmfn.plan.template import ValueTemplate
 from krmfn.spec.generator import ItemMetadata, PlatformCertificate, PlatformKey, stores_of_secret
 from krmfn.spec.stores import PlatformStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from krmfn.kustomize.kustomization import Overlay
+    from krmfn.kustomize.kustomization import Kustomization
     from krmfn.spec.generator import (
         DataEntry,
         DataFrom,
@@ -65,7 +65,7 @@ class SealTarget:
     scope: str
     mode: str
     secret: SecretShape
-    templates: dict[str, Template]
+    templates: dict[str, ValueTemplate]
     path: str
     unhashed: str = ""
     referenced: bool = True
@@ -187,7 +187,7 @@ def _platforms(place: str) -> SpecError:
     )
 
 
-def make_plan(config: SealedSecretGenerator, *, namespace: str, overlay: Overlay) -> Plan:
+def make_plan(config: SealedSecretGenerator, *, namespace: str, overlay: Kustomization) -> Plan:
     """What a generator will do.
 
     Args:
@@ -291,7 +291,7 @@ def _check_plaintext(secret: SecretShape) -> None:
         ciphertext.refuse(text.encode("utf-8", "surrogatepass"), key=key)
 
 
-def _check_renames(target: SealTarget, overlay: Overlay) -> None:
+def _check_renames(target: SealTarget, overlay: Kustomization) -> None:
     """A generator's names change after it has run."""
     renames = {"namePrefix": overlay.name_prefix, "nameSuffix": overlay.name_suffix}
     field = next((name for name, value in renames.items() if value), None)
@@ -330,13 +330,13 @@ def _own_metadata(claim: SecretClaim) -> SecretShape:
     return shape.model_copy(update={"metadata": ItemMetadata.model_validate(metadata)})
 
 
-def _templates(secret: SecretShape) -> dict[str, Template]:
+def _templates(secret: SecretShape) -> dict[str, ValueTemplate]:
     """The secret's templates, parsed, their variables known to exist where that can be known."""
-    templates: dict[str, Template] = {}
+    templates: dict[str, ValueTemplate] = {}
     known = {entry.secret_key for entry in secret.data}
     for key, text in (secret.template.data if secret.template else {}).items():
         try:
-            template = Template(text)
+            template = ValueTemplate(text)
         except SpecError as error:
             error.message = f"{key}: {error.message}"
             raise

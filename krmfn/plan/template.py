@@ -60,7 +60,7 @@ class Variable:
 
 
 @dataclass(frozen=True)
-class Call:
+class TemplateCall:
     """A function and its operands, a piped value last."""
 
     function: str
@@ -68,10 +68,10 @@ class Call:
     position: int
 
 
-Node = Variable | Call | str | int
+Node = Variable | TemplateCall | str | int
 
 
-class Template:
+class ValueTemplate:
     """A parsed template.
 
     Raises:
@@ -94,7 +94,7 @@ class Template:
             part = stack.pop()
             if isinstance(part, Variable):
                 found.add(part.name)
-            elif isinstance(part, Call):
+            elif isinstance(part, TemplateCall):
                 stack.extend(part.operands)
         return found
 
@@ -123,7 +123,7 @@ class Template:
                     remedy=f"add {node.name} to data",
                 )
             return values[node.name]
-        if isinstance(node, Call):
+        if isinstance(node, TemplateCall):
             operands = [self._run(operand, values) for operand in node.operands]
             try:
                 return FUNCTIONS[node.function](*operands)
@@ -213,7 +213,7 @@ class _Parser:
         wrong = FUNCTIONS[word].check([isinstance(o, int) for o in operands], operands)
         if wrong:
             self.refuse(f"{word} {wrong}", at=start)
-        return Call(word, tuple(operands), start)
+        return TemplateCall(word, tuple(operands), start)
 
     def index(self) -> Node:
         start = self.next()

@@ -31,7 +31,7 @@ class FunctionError(Exception):
 
 
 @dataclass(frozen=True)
-class Function:
+class TemplateFunction:
     """A function and the operands it takes, the piped value last.
 
     Attributes:
@@ -164,27 +164,27 @@ def _printf(form: bytes, *values: bytes) -> bytes:
     return out
 
 
-FUNCTIONS: dict[str, Function] = {
-    "b64enc": Function("s", base64.b64encode),
-    "b64dec": Function("s", _b64dec),
-    "quote": Function("s", _on_text(_quote)),
-    "squote": Function("s", lambda v: b"'" + v + b"'"),
-    "toJson": Function("s", _on_text(_to_json)),
-    "default": Function("ss", lambda d, v: v or d),
-    "toString": Function("s", lambda v: v),
-    "trim": Function("s", _on_text(lambda t: t.strip(_WHITE))),
-    "trimAll": Function("ss", lambda c, v: _text(v).strip(_text(c)).encode()),
-    "trimPrefix": Function("ss", lambda p, v: v.removeprefix(p)),
-    "trimSuffix": Function("ss", lambda s, v: v.removesuffix(s)),
-    "upper": Function("s", _ascii(str.upper)),
-    "lower": Function("s", _ascii(str.lower)),
-    "replace": Function("sss", _replace),
-    "indent": Function("is", _indent),
-    "nindent": Function("is", lambda n, v: b"\n" + _indent(n, v)),
-    "urlquery": Function("s", lambda v: quote_plus(v, safe="").encode()),
-    "sha256sum": Function("s", lambda v: hashlib.sha256(v).hexdigest().encode()),
-    "printf": Function("ss*", _printf),
-    "print": Function("s*", lambda *v: b"".join(v)),
+FUNCTIONS: dict[str, TemplateFunction] = {
+    "b64enc": TemplateFunction("s", base64.b64encode),
+    "b64dec": TemplateFunction("s", _b64dec),
+    "quote": TemplateFunction("s", _on_text(_quote)),
+    "squote": TemplateFunction("s", lambda v: b"'" + v + b"'"),
+    "toJson": TemplateFunction("s", _on_text(_to_json)),
+    "default": TemplateFunction("ss", lambda d, v: v or d),
+    "toString": TemplateFunction("s", lambda v: v),
+    "trim": TemplateFunction("s", _on_text(lambda t: t.strip(_WHITE))),
+    "trimAll": TemplateFunction("ss", lambda c, v: _text(v).strip(_text(c)).encode()),
+    "trimPrefix": TemplateFunction("ss", lambda p, v: v.removeprefix(p)),
+    "trimSuffix": TemplateFunction("ss", lambda s, v: v.removesuffix(s)),
+    "upper": TemplateFunction("s", _ascii(str.upper)),
+    "lower": TemplateFunction("s", _ascii(str.lower)),
+    "replace": TemplateFunction("sss", _replace),
+    "indent": TemplateFunction("is", _indent),
+    "nindent": TemplateFunction("is", lambda n, v: b"\n" + _indent(n, v)),
+    "urlquery": TemplateFunction("s", lambda v: quote_plus(v, safe="").encode()),
+    "sha256sum": TemplateFunction("s", lambda v: hashlib.sha256(v).hexdigest().encode()),
+    "printf": TemplateFunction("ss*", _printf),
+    "print": TemplateFunction("s*", lambda *v: b"".join(v)),
 }
 
 _MAPS = "there are no lists and no objects: store the value whole and read it with as: json"

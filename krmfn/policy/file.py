@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from krmfn.policy.application import Application
-    from krmfn.policy.judge import Usage
+    from krmfn.policy.usage import Usage
     from krmfn.spec.platform import PlatformConfig, PlatformSpec
     from krmfn.stores.store import Surroundings
 
@@ -71,8 +71,10 @@ def _load(around: Surroundings) -> Platform | None:
         raise _unusable("is not an absolute path")
     if required:
         _check_place(path, around.root)
-    from krmfn.policy.judge import Usage  # lazy: only those who have a policy pay for it
-    from krmfn.policy.places import same_mounts
+    from krmfn.policy.places import (
+        same_mounts,  # lazy: only those who have a policy pay for it
+    )
+    from krmfn.policy.usage import Usage
 
     spec = read_platform(path).spec
     address = around.environ.get("VAULT_ADDR") or around.environ.get("BAO_ADDR") or ""

@@ -12,15 +12,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from krmfn.crypto.certificate import choose
-from krmfn.documents.edit import Change, edit
+from krmfn.documents.edit import Edit, edit
 from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import KrmfnError, SealingError, SpecError
 from krmfn.files.diff import unified
 from krmfn.files.read import read_repository_file
 from krmfn.names import CLAIM, GENERATOR, TRANSFORMER, VALIDATOR
+from krmfn.parallel import at_once
 from krmfn.sealing.pipeline import stores_under_policy
-from krmfn.sealing.read import Stores, at_once
 from krmfn.spec.parse import parse
+from krmfn.stores.opened import OpenedStores
 from krmfn.stores.store import Surroundings
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from krmfn.crypto.certificate import SealingCertificate
-    from krmfn.kustomize.configs import Config, Overlay
+    from krmfn.kustomize.configs import Config, OverlayConfigs
     from krmfn.stores.store import Location
 
 CERTIFICATES = {
@@ -54,10 +55,10 @@ class Rotation:
         default_factory=dict
     )
     contents: dict[Path, tuple[bytes, bytes]] = field(default_factory=dict)
-    overlays: dict[Path, Overlay] = field(default_factory=dict)
+    overlays: dict[Path, OverlayConfigs] = field(default_factory=dict)
 
     def set(
-        self, overlay: Overlay, config: Config, path: tuple[str | int, ...], value: str | int
+        self, overlay: OverlayConfigs, config: Config, path: tuple[str | int, ...], value: str | int
     ) -> None:
         """Have ``value`` stand at ``path`` of an object.
 
@@ -75,7 +76,7 @@ class Rotation:
         if wanted.setdefault(place, value) != value:
             raise _refused(config, path, f"overlays that share it need {wanted[place]} and {value}")
 
-    def replace(self, overlay: Overlay, file: Path, before: bytes, after: bytes) -> None:
+    def replace(self, overlay: OverlayConfigs, file: Path, before: bytes, after: bytes) -> None:
         """Have a file hold something else."""
         self.contents[file] = before, after
         self.overlays[file] = overlay
@@ -90,7 +91,7 @@ class Rotation:
         for file, values in self.values.items():
             overlay = self.overlays[file]
             before, name = overlay.read(file), overlay.short(file)
-            changes = [Change(number, path, value) for (number, path), value in values.items()]
+            changes = [Edit(number, path, value) for (number, path), value in values.items()]
             found[file] = name, before.encode(), edit(before, name, changes).encode()
         for file, sides in self.contents.items():
             found[file] = self.overlays[file].short(file), *sides
@@ -98,7 +99,7 @@ class Rotation:
 
 
 def certificate(
-    rotation: Rotation, overlay: Overlay, new: SealingCertificate, now: datetime
+    rotation: Rotation, overlay: OverlayConfigs, new: SealingCertificate, now: datetime
 ) -> None:
     """Seal for another certificate from now on.
 
@@ -126,7 +127,7 @@ def certificate(
             raise _refused(config, path, "the certificate comes from a store", "write it there")
 
 
-def epoch(rotation: Rotation, overlay: Overlay, to: str | None) -> None:
+def epoch(rotation: Rotation, overlay: OverlayConfigs, to: str | None) -> None:
     """Seal everything anew: the next number, or ``to``.
 
     Raises:
@@ -164,7 +165,7 @@ class Pin:
     holder: Config
 
 
-def pins(overlay: Overlay) -> list[Pin]:
+def pins(overlay: OverlayConfigs) -> list[Pin]:
     """Every pinned reference of an overlay's secrets.
 
     The derivation key's and the certificate's own versions are no such pins: they reseal.
@@ -195,7 +196,7 @@ def pins(overlay: Overlay) -> list[Pin]:
 
 
 def versions(
-    rotation: Rotation, overlay: Overlay, wanted: Sequence[Pin], around: Surroundings
+    rotation: Rotation, overlay: OverlayConfigs, wanted: Sequence[Pin], around: Surroundings
 ) -> None:
     """Pin references to the newest version that each store has; a pin is never lowered.
 
@@ -223,7 +224,7 @@ def versions(
         rotation.set(overlay, pin.config, pin.path, max(number, pin.version))
 
 
-def check_patches(overlay: Overlay, config: Config, path: Sequence[str | int]) -> None:
+def check_patches(overlay: OverlayConfigs, config: Config, path: Sequence[str | int]) -> None:
     """Refuse to change what a patch sets.
 
     Raises:
@@ -256,7 +257,7 @@ def shown(changed: dict[Path, tuple[str, bytes, bytes]]) -> str:
 _HAND = "change it by hand"
 
 
-def _sealing(overlay: Overlay, kinds: Collection[str]) -> list[Config]:
+def _sealing(overlay: OverlayConfigs, kinds: Collection[str]) -> list[Config]:
     """The objects of these kinds.
 
     Raises:
@@ -274,7 +275,7 @@ def _sealing(overlay: Overlay, kinds: Collection[str]) -> list[Config]:
 
 
 def _pins(
-    overlay: Overlay,
+    overlay: OverlayConfigs,
     config: Config,
     above: tuple[str | int, ...],
     secret: dict[str, Any],
@@ -301,7 +302,7 @@ def _store(config: Config, name: str) -> Any:
     return mapping(config.get("spec", "stores")).get(name)
 
 
-def _stores(overlay: Overlay, pin: Pin, around: Surroundings) -> Stores:
+def _stores(overlay: OverlayConfigs, pin: Pin, around: Surroundings) -> OpenedStores:
     """The store that a pin's object defines."""
     holder = pin.holder
     found: Any = parse(holder.value, where=holder.where())
@@ -314,7 +315,7 @@ def _stores(overlay: Overlay, pin: Pin, around: Surroundings) -> Stores:
         opener=around.opener,
     )
     own = {pin.store: found.spec.stores[pin.store]}
-    return Stores(stores_under_policy(own, inside), inside)
+    return OpenedStores(stores_under_policy(own, inside), inside)
 
 
 def _is(pem: bytes, wanted: SealingCertificate, now: datetime) -> bool:

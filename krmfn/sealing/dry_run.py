@@ -12,15 +12,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from krmfn.errors import KrmfnError, raise_all
+from krmfn.parallel import at_once
 from krmfn.plan.make import read_of
 from krmfn.policy.file import platform_of
+from krmfn.sealing.derivation import derivation
 from krmfn.sealing.pipeline import under
-from krmfn.sealing.read import Stores, at_once, derivation
 from krmfn.sealing.recipient import load_certificate
 from krmfn.sealing.values import components, pick, to_bytes
 from krmfn.spec.generator import TransitKey, UrlCertificate
 from krmfn.spec.store_path import canonical_path
 from krmfn.spec.stores import StoreProperty
+from krmfn.stores.opened import OpenedStores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,14 +30,14 @@ if TYPE_CHECKING:
 
     from krmfn.crypto.certificate import SealingCertificate
     from krmfn.plan.make import Plan, Read, SealTarget
-    from krmfn.policy.judge import Verdict
+    from krmfn.policy.judge import Ruling
     from krmfn.stores.store import Surroundings
 
 EVERYTHING = "*"
 
 
 @dataclass(frozen=True)
-class Reference:
+class PlannedRead:
     """One secret of a store, as one target uses it.
 
     Attributes:
@@ -47,7 +49,7 @@ class Reference:
 
     read: Read
     properties: tuple[str, ...]
-    verdict: Verdict | None = None
+    verdict: Ruling | None = None
     problem: KrmfnError | None = None
     checked: bool = False
 
@@ -69,11 +71,11 @@ class Outlook:
     keys: tuple[str, ...]
     certificate: SealingCertificate | None
     derivation_key: str
-    references: tuple[Reference, ...]
-    verdict: Verdict | None = None
+    references: tuple[PlannedRead, ...]
+    verdict: Ruling | None = None
     problem: KrmfnError | None = None
 
-    def verdicts(self) -> list[Verdict]:
+    def verdicts(self) -> list[Ruling]:
         """All that the policy says of it."""
         found = [self.verdict, *(reference.verdict for reference in self.references)]
         return [verdict for verdict in found if verdict is not None]
@@ -98,13 +100,13 @@ def look(plan: Plan, around: Surroundings, *, now: datetime, offline: bool) -> l
     plan, key_name = under(platform, plan)
     if offline:
         _check_configuration(plan, around)
-    stores = Stores(plan.stores, around)
+    stores = OpenedStores(plan.stores, around)
     try:
         remote = isinstance(plan.sealing.certificate, UrlCertificate | StoreProperty)
         certificate = None
         if not (offline and remote):
             certificate = load_certificate(plan.sealing.certificate, stores, around, now)
-        verdicts: list[Verdict] = []
+        verdicts: list[Ruling] = []
         if platform is not None and certificate is not None:
             from krmfn.policy.judge import verdicts as judge  # lazy: only those who have a policy
 
@@ -134,7 +136,7 @@ def _outlook(
     plan: Plan,
     certificate: SealingCertificate | None,
     key_name: str,
-    verdicts: Iterable[Verdict],
+    verdicts: Iterable[Ruling],
 ) -> Outlook:
     own = {v.read: v for v in verdicts if v.target is target}
     used: dict[Read, list[str]] = {read: [] for read in target.reads()}
@@ -145,7 +147,7 @@ def _outlook(
     for source in secret.data_from:
         used[read_of(secret, source)].append(source.extract.property or EVERYTHING)
     references = tuple(
-        Reference(read, tuple(dict.fromkeys(properties)), own.get(read))
+        PlannedRead(read, tuple(dict.fromkeys(properties)), own.get(read))
         for read, properties in used.items()
     )
     key = _key_text(plan, key_name) if target.mode == "deterministic" else ""
@@ -181,13 +183,13 @@ def _check_configuration(plan: Plan, around: Surroundings) -> None:
     own = plan.derivation_key if plan.deterministic else None
     if own is not None:
         used[own.transit.store if isinstance(own, TransitKey) else own.store] = None
-    stores = Stores(plan.stores, around)
+    stores = OpenedStores(plan.stores, around)
     problems += [_try(partial(stores.check, name)) for name in used]
     raise_all([problem for problem in problems if problem is not None])
 
 
 def _checked(
-    outlooks: list[Outlook], plan: Plan, stores: Stores, around: Surroundings
+    outlooks: list[Outlook], plan: Plan, stores: OpenedStores, around: Surroundings
 ) -> list[Outlook]:
     """The same, with what could not be read of it."""
     key_problem = _try(partial(_ask_key, plan, stores)) if plan.deterministic else None
@@ -214,14 +216,14 @@ def _try(task: Callable[[], object], **place: str) -> KrmfnError | None:
     return None
 
 
-def _ask_key(plan: Plan, stores: Stores) -> None:
+def _ask_key(plan: Plan, stores: OpenedStores) -> None:
     """See that the derivation key is there and can be one."""
     key = plan.derivation_key
     if key is not None:
         derivation(key, stores).ask(())
 
 
-def _look_up(outlook: Outlook, reference: Reference, stores: Stores) -> None:
+def _look_up(outlook: Outlook, reference: PlannedRead, stores: OpenedStores) -> None:
     """Read one secret, and see that what is used of it can be."""
     target, read = outlook.target, reference.read
     key = ""

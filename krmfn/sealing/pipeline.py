@@ -13,13 +13,15 @@ from krmfn.crypto.derive import ItemContext, second_step
 from krmfn.crypto.seal import RANDOM_BYTES, hybrid_encrypt
 from krmfn.errors import Failure, KrmfnError, raise_all
 from krmfn.objects.sealed_secret import sealed_secret
-from krmfn.plan.annotations import check_size
+from krmfn.objects.size import check_size
 from krmfn.plan.make import refuse_platforms, ungoverned
 from krmfn.policy.file import platform_of
 from krmfn.sealing import digest
-from krmfn.sealing.read import Derivation, Stores, derivation, locate, read_all, refuse_key
+from krmfn.sealing.derivation import Derivation, derivation
+from krmfn.sealing.read import locate, read_all, refuse_key
 from krmfn.sealing.recipient import load_certificate
 from krmfn.sealing.render import Rendered, known_sources, render
+from krmfn.stores.opened import OpenedStores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -60,7 +62,7 @@ class _Run:
     plan: Plan
     key_name: str
     platform: Platform | None
-    stores: Stores
+    stores: OpenedStores
     around: Surroundings
     now: datetime
 
@@ -124,7 +126,7 @@ def permit(plan: Plan, around: Surroundings, *, now: datetime) -> None:
     from krmfn.policy.judge import allow
 
     plan, key_name = under(platform, plan)
-    certificate = load_certificate(plan.sealing.certificate, Stores({}, around), around, now)
+    certificate = load_certificate(plan.sealing.certificate, OpenedStores({}, around), around, now)
     allow(
         plan,
         key_name,
@@ -139,7 +141,7 @@ def under(platform: Platform | None, plan: Plan) -> tuple[Plan, str]:
     """The plan with what the platform defines, and the name of its derivation key there."""
     if platform is None:
         return ungoverned(plan), ""
-    from krmfn.policy.judge import governed  # lazy: only those who have a policy pay for it
+    from krmfn.policy.complete import governed
 
     return governed(plan, platform.spec)
 
@@ -157,7 +159,7 @@ def stores_under_policy(
     if platform is None:
         refuse_platforms(stores)
         return dict(stores)
-    from krmfn.policy.judge import governed_stores
+    from krmfn.policy.complete import governed_stores
 
     return governed_stores(stores, platform.spec)
 
@@ -196,7 +198,7 @@ def _no_entropy(_count: int) -> bytes:
 def _begin(plan: Plan, around: Surroundings, now: datetime) -> _Run:
     platform = platform_of(around)
     plan, key_name = under(platform, plan)
-    return _Run(plan, key_name, platform, Stores(plan.stores, around), around, now)
+    return _Run(plan, key_name, platform, OpenedStores(plan.stores, around), around, now)
 
 
 def _read(run: _Run, entropy: Callable[[int], bytes]) -> tuple[list[Rendered], Sealer]:

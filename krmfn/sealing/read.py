@@ -8,152 +8,25 @@ a value; the transit engine is asked beside the reads and never about a plaintex
 from __future__ import annotations
 
 import hmac
-import threading
-import time
-from collections import deque
-from functools import cache, partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from krmfn.crypto import derive
-from krmfn.errors import Failure, KrmfnError, SealingError, SpecError, raise_all
-from krmfn.sealing.values import components, pick, to_bytes
+from krmfn.errors import KrmfnError, SealingError, SpecError
+from krmfn.parallel import at_once
 from krmfn.spec.generator import StoredKey, TransitKey
-from krmfn.stores import check_store, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from krmfn.deadline import Deadline
     from krmfn.plan.make import Plan, Read
-    from krmfn.spec.generator import DefinedKey
-    from krmfn.spec.stores import StoreProperty
-    from krmfn.stores.store import Json, Location, Store, Surroundings
+    from krmfn.sealing.derivation import Derivation
+    from krmfn.stores.opened import OpenedStores
+    from krmfn.stores.store import Json, Location
 
-T = TypeVar("T")
 MAX_CONCURRENT = 16
-REPORT_SECONDS = 0.25  # for whoever waited until the end to say for what
 KEY_FIELD = "spec.sealing.derivationKey"
-
-
-def at_once(tasks: Sequence[Callable[[], T]], deadline: Deadline) -> list[T]:
-    """Run tasks on up to 16 threads and return their results in order.
-
-    The threads are daemons and are not waited for once the time is up: a server that answers one
-    byte a second holds nobody.
-
-    Raises:
-        DeadlineError: the time is up.
-        KrmfnError, ErrorList: what the tasks raised, in order, each message once.
-    """
-    results: list[Any] = [None] * len(tasks)
-    errors: dict[int, BaseException] = {}
-    waiting = deque(enumerate(tasks))
-
-    def work() -> None:
-        while waiting:
-            try:
-                number, task = waiting.popleft()
-            except IndexError:
-                return
-            try:
-                results[number] = task()
-            except BaseException as error:  # noqa: BLE001  # raised again below
-                errors[number] = error
-
-    count = min(MAX_CONCURRENT, len(tasks))
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    end = deadline.end + REPORT_SECONDS
-    for thread in threads:
-        thread.join(max(0.0, end - time.monotonic()))
-        if thread.is_alive():
-            raise deadline.error()
-    _raise_failures([errors[number] for number in sorted(errors)])
-    return results
-
-
-def _raise_failures(errors: Sequence[BaseException]) -> None:
-    """Raise what tasks raised: a bug at once, our errors together and each message once."""
-    ours: dict[str, KrmfnError] = {}
-    for error in errors:
-        if not isinstance(error, Failure):
-            raise error
-        for each in error.errors:
-            ours.setdefault(each.line(), each)
-    raise_all(list(ours.values()))
-
-
-class Stores:
-    """The stores of one run, opened when first used and closed together."""
-
-    def __init__(self, specs: Mapping[str, Any], around: Surroundings) -> None:
-        self._specs = specs
-        self._around = around
-        self._open: dict[str, Store] = {}
-        self._lock = threading.Lock()
-
-    def get(self, name: str) -> Store:
-        """The store of that name."""
-        with self._lock:
-            if name not in self._open:
-                opener = self._around.opener or open_store
-                self._open[name] = opener(name, self._spec(name), self._around)
-            return self._open[name]
-
-    def check(self, name: str) -> None:
-        """Refuse a store's configuration as `get` would; ask no server, need no credential."""
-        check_store(name, self._spec(name), self._around)
-
-    def _spec(self, name: str) -> Any:
-        if name not in self._specs:
-            raise SpecError("spec", f"the store {name} is not defined under stores")
-        return self._specs[name]
-
-    def close(self) -> None:
-        """Close what was opened; never raises."""
-        for store in self._open.values():
-            store.close()
-
-
-class Derivation:
-    """F of the contract, asked for by digest; local or of a transit engine.
-
-    Answers are kept, so that `ask` may run ahead of the values and again for the rest.
-
-    Args:
-        answer: F for each digest.
-        pin: the key's id that the first answer must show.
-    """
-
-    def __init__(self, answer: Callable[[Sequence[bytes]], list[bytes]], pin: str | None) -> None:
-        self._answer = answer
-        self._pin = pin
-        self._known: dict[bytes, bytes] = {}
-
-    def ask(self, digests: Iterable[bytes]) -> None:
-        """Have the answers for these, in one batch.
-
-        Raises:
-            SealingError: the key is malformed, weak, or not the pinned one.
-        """
-        own = derive.key_id_digest()
-        missing = [d for d in dict.fromkeys([own, *digests]) if d not in self._known]
-        if missing:
-            self._known |= zip(missing, self._answer(missing), strict=True)
-        if self._pin is not None and derive.key_id(self._known[own]) != self._pin:
-            raise SealingError(
-                "derivation-key",
-                "the derivation key is not the pinned one",
-                expected=self._pin,
-                found=derive.key_id(self._known[own]),
-                remedy="find the right key, or change derivationKey.id on purpose",
-            )
-
-    def __call__(self, digest: bytes) -> bytes:
-        """F of one digest."""
-        self.ask([digest])
-        return self._known[digest]
 
 
 def refuse_key(
@@ -197,25 +70,9 @@ def _strings(value: Json) -> Iterator[str]:
             waiting.extend(one)
 
 
-def read_property(stores: Stores, at: StoreProperty, field: str) -> bytes:
-    """One property that configures the sealing: a key or a certificate.
-
-    Args:
-        field: the configuration's field that names it, for errors.
-    """
-    source = f"{at.store}:{at.key}"
-    try:
-        store = stores.get(at.store)
-        location = store.locate(at.key)
-        source = location.text
-        return to_bytes(pick(store.read(location, at.version), components(at.property)))
-    except KrmfnError as error:
-        # The stores' own advice speaks of remoteRef.
-        error.remedy = error.remedy.replace("remoteRef.", f"{field}.")
-        raise error.at(key=field, source=source) from None
-
-
-def locate(plan: Plan, stores: Stores, recipient: str, deadline: Deadline) -> dict[Read, Location]:
+def locate(
+    plan: Plan, stores: OpenedStores, recipient: str, deadline: Deadline
+) -> dict[Read, Location]:
     """Where everything that the plan reads is, in canonical form.
 
     Args:
@@ -271,7 +128,7 @@ def first_uses(plan: Plan) -> dict[Read, tuple[str, str]]:
 
 def read_all(
     plan: Plan,
-    stores: Stores,
+    stores: OpenedStores,
     locations: dict[Read, Location],
     deadline: Deadline,
     beside: Callable[[], None] | None = None,
@@ -301,25 +158,3 @@ def read_all(
     found = at_once(tasks, deadline)
     by_place = dict(zip(wanted, found, strict=False))
     return {r: by_place[(location.source, r.version)] for r, location in locations.items()}
-
-
-def derivation(key: DefinedKey, stores: Stores) -> Derivation:
-    """The derivation key, ready to be asked; nothing is read before that."""
-    if isinstance(key, TransitKey):
-        transit = key.transit
-        return Derivation(
-            lambda digests: stores.get(transit.store).hmac(
-                transit.mount, transit.key, transit.version, digests
-            ),
-            key.id,
-        )
-
-    @cache
-    def secret() -> bytes:
-        stored = read_property(stores, key, KEY_FIELD)
-        try:
-            return derive.parse_key(stored)
-        except SealingError as error:
-            raise error.at(key=KEY_FIELD, source=f"{key.store}:{key.key}") from None
-
-    return Derivation(lambda digests: [derive.first_step(secret(), d) for d in digests], key.id)

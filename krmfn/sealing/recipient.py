@@ -16,9 +16,9 @@ from krmfn.spec.stores import StoreProperty
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from krmfn.sealing.read import Stores
     from krmfn.spec.generator import Certificate, PlatformCertificate
     from krmfn.spec.platform import Recipient
+    from krmfn.stores.opened import OpenedStores
     from krmfn.stores.store import Surroundings
 
 FIELD = "spec.sealing.certificate"
@@ -27,7 +27,7 @@ MAX_SECONDS = 10.0
 
 
 def load_certificate(
-    spec: Certificate | Recipient, stores: Stores, around: Surroundings, now: datetime
+    spec: Certificate | Recipient, stores: OpenedStores, around: Surroundings, now: datetime
 ) -> SealingCertificate:
     """The certificate to seal for.
 
@@ -44,7 +44,7 @@ def load_certificate(
         name, pin = spec.url.partition("?")[0], spec.sha256
         pem = fetch_url(spec.url, around.deadline)
     elif isinstance(spec, StoreProperty):
-        from krmfn.sealing.read import read_property
+        from krmfn.sealing.property import read_property
 
         name = f"{spec.store}:{spec.key}"
         pem = read_property(stores, spec, FIELD)

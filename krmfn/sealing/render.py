@@ -16,13 +16,13 @@ from krmfn.spec.base import is_secret_key
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from krmfn.plan.template import Template
+    from krmfn.plan.template import ValueTemplate
     from krmfn.spec.stores import ExtractRef, RemoteRef
     from krmfn.stores.store import Json, Location
 
 
 @dataclass(frozen=True)
-class Item:
+class SealItem:
     """One key of a Secret: its value, and the source that the derivation binds."""
 
     content: Plaintext
@@ -34,7 +34,7 @@ class Rendered:
     """A target with its items, in key order, and what to warn about."""
 
     target: SealTarget
-    items: dict[str, Item]
+    items: dict[str, SealItem]
     warnings: tuple[str, ...]
 
 
@@ -53,7 +53,7 @@ def render(
         KrmfnError, ErrorList: a property is missing, a value cannot be used, a template cannot be
             rendered, or the type does not fit; with secret and key, without values.
     """
-    values: dict[str, Item] = {}
+    values: dict[str, SealItem] = {}
     warnings: list[str] = []
     errors: list[KrmfnError] = []
     for number, source in enumerate(target.secret.data_from):
@@ -66,7 +66,7 @@ def render(
     for entry in target.secret.data:
         key, ref = entry.secret_key, entry.remote_ref
         if ref is None:
-            values[key] = Item(Plaintext((entry.value or "").encode()), LITERAL)
+            values[key] = SealItem(Plaintext((entry.value or "").encode()), LITERAL)
             continue
         read = read_of(target.secret, entry)
         try:
@@ -79,7 +79,7 @@ def render(
             warnings.append(
                 f"{target.name}: {key}: a number over 2^53 may have been rounded; store it as a string"
             )
-        values[key] = Item(content, _source(locations[read], ref))
+        values[key] = SealItem(content, _source(locations[read], ref))
     raise_all(errors)
     visible = {key: item.content.reveal() for key, item in values.items()}
     try:
@@ -101,7 +101,7 @@ def known_sources(target: SealTarget, locations: Mapping[Read, Location]) -> dic
         return {}
     nothing = Plaintext(b"")
     values = {
-        entry.secret_key: Item(
+        entry.secret_key: SealItem(
             nothing,
             _source(locations[read_of(target.secret, entry)], entry.remote_ref)
             if entry.remote_ref
@@ -115,17 +115,17 @@ def known_sources(target: SealTarget, locations: Mapping[Read, Location]) -> dic
 def _extract(
     target: SealTarget,
     number: int,
-    before: Mapping[str, Item],
+    before: Mapping[str, SealItem],
     secrets: Mapping[Read, dict[str, Json]],
     locations: Mapping[Read, Location],
-) -> dict[str, Item]:
+) -> dict[str, SealItem]:
     """Every field of one secret as an item."""
     entry = target.secret.data_from[number]
     read = read_of(target.secret, entry)
     fields = pick(secrets[read], components(entry.extract.property))
     if not isinstance(fields, dict):
         raise ProviderError("value-shape", "what should be extracted is not an object")
-    items: dict[str, Item] = {}
+    items: dict[str, SealItem] = {}
     for name in sorted(fields):
         if not is_secret_key(name):
             # The name itself is not shown: it may be a value that was stored as one by mistake.
@@ -137,7 +137,7 @@ def _extract(
         except KrmfnError as error:
             error.message = f"{name}: {error.message}"
             raise
-        items[name] = Item(content, _source(locations[read], entry.extract, name))
+        items[name] = SealItem(content, _source(locations[read], entry.extract, name))
     return items
 
 
@@ -155,21 +155,21 @@ def _source(location: Location, ref: RemoteRef | ExtractRef, *field_: str) -> by
 
 def _compose(
     target: SealTarget,
-    values: dict[str, Item],
-    fill: Callable[[Template], Plaintext],
-) -> dict[str, Item]:
+    values: dict[str, SealItem],
+    fill: Callable[[ValueTemplate], Plaintext],
+) -> dict[str, SealItem]:
     """The templates' results in place of the values, or beside them."""
     if not target.templates or target.secret.template is None:
         return values
     sources = [item.source for item in values.values()]
     made = {
-        key: Item(fill(template), composed_source(template.text, (), sources))
+        key: SealItem(fill(template), composed_source(template.text, (), sources))
         for key, template in target.templates.items()
     }
     return {**values, **made} if target.secret.template.merge_policy == "Merge" else made
 
 
-def _check(target: SealTarget, items: Mapping[str, Item]) -> None:
+def _check(target: SealTarget, items: Mapping[str, SealItem]) -> None:
     """Refuse an empty Secret, or data that does not fit the type."""
     if not items and not target.secret.allow_empty:
         raise SealingError(
@@ -179,7 +179,7 @@ def _check(target: SealTarget, items: Mapping[str, Item]) -> None:
     check_type(template.type if template else None, {k: i.content for k, i in items.items()})
 
 
-def _doubts(target: SealTarget, values: Mapping[str, Item]) -> list[str]:
+def _doubts(target: SealTarget, values: Mapping[str, SealItem]) -> list[str]:
     """What is seldom meant in a value, also in one that only a template sees."""
     warnings = []
     for key, item in sorted(values.items()):

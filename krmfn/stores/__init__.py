@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 # field of the spec -> (module, class, extra that installs what it needs)
 PROVIDERS = {
-    "vault": ("krmfn.stores.vault.store", "VaultStore", "vault"),
-    "age": ("krmfn.stores.age.store", "AgeStore", "age"),
+    "vault": ("krmfn.stores.vault.store", "VaultBackend", "vault"),
+    "age": ("krmfn.stores.age.store", "AgeBackend", "age"),
 }
 
 

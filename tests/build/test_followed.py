@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from krmfn.build.followed import followed, went_elsewhere
-from krmfn.errors import Finding
+from krmfn.errors import CheckError
 from krmfn.objects import stream
 from krmfn.objects.kinds import Place
 
@@ -47,7 +47,7 @@ def items(*texts: str) -> tuple[Item, ...]:
 def test_a_reference_that_kustomize_would_follow_elsewhere() -> None:
     """It names ours, and kustomize knows the other one alone."""
     (found,) = followed(items(workload("app", "db"), SEALED, OTHER))
-    assert isinstance(found, Finding)
+    assert isinstance(found, CheckError)
     assert found.line() == (
         "Deployment/app: its reference to db would be followed to another Secret, expected db, "
         "which krmfn seals, found b-db; leave nameReferences out, or give one of them another "

@@ -9,7 +9,7 @@ import pytest
 
 from krmfn.deadline import Deadline
 from krmfn.spec.stores import Age, AgeDocument
-from krmfn.stores.age.store import AgeFile, AgeStore, render_file
+from krmfn.stores.age.store import AgeBackend, AgeFile, render_file
 from krmfn.stores.store import Surroundings
 from tests.conformance.store_conformance import StoreConformance
 
@@ -35,6 +35,6 @@ class TestAge(StoreConformance):
             (tmp_path / "s.age").write_bytes(render_file(AgeFile(frame, secrets)))
             environ = {"KRMFN_AGE_IDENTITY": str(identity)}
             around = Surroundings(environ, Deadline(30), tmp_path, tmp_path)
-            return AgeStore("main", Age.model_validate({"file": "s.age"}), around)
+            return AgeBackend("main", Age.model_validate({"file": "s.age"}), around)
 
         return make

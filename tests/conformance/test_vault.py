@@ -11,7 +11,7 @@ import pytest
 from krmfn.deadline import Deadline
 from krmfn.spec.stores import Vault
 from krmfn.stores.store import Number, Surroundings
-from krmfn.stores.vault.store import VaultStore
+from krmfn.stores.vault.store import VaultBackend
 from tests.conformance.store_conformance import StoreConformance
 
 if TYPE_CHECKING:
@@ -48,6 +48,6 @@ class TestVault(StoreConformance):
                 else:
                     openbao.request("POST", f"{mount}/{quote(path)}", body)
             around = Surroundings(os.environ | openbao.environ, Deadline(30))
-            return VaultStore("main", Vault.model_validate({"path": mount}), around)
+            return VaultBackend("main", Vault.model_validate({"path": mount}), around)
 
         return make

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from krmfn.documents import strict
-from krmfn.documents.edit import Change, edit
+from krmfn.documents.edit import Edit, edit
 
 KEYS = st.text("abkx-", min_size=1, max_size=4).filter(lambda t: t[0] != "-")
 LEAVES = st.text("ab 1:#\"'\\é✓-", max_size=6)
@@ -74,7 +74,7 @@ def test_everything_but_the_value_is_the_same_bytes(
     mark, text, tree = file
     path = data.draw(st.sampled_from(paths(tree)))
     before, after = split(text, path)
-    result = edit(mark + text, "f", [Change(0, path, new)])
+    result = edit(mark + text, "f", [Edit(0, path, new)])
     assert result.startswith(mark + before)
     assert result.endswith(after)
     assert at(strict.load(result, "f"), path) == new
@@ -94,7 +94,7 @@ def test_an_added_entry_changes_nothing_else(
     text = note + yaml.safe_dump(
         outer, default_style=style, default_flow_style=flow, allow_unicode=True, sort_keys=False
     )
-    result = edit(text, "f", [Change(0, ("spec", "sealing", "epoch"), new)])
+    result = edit(text, "f", [Edit(0, ("spec", "sealing", "epoch"), new)])
     outer["spec"]["sealing"]["epoch"] = new
     assert strict.load(result, "f") == outer
     added = len(result) - len(text)
@@ -108,10 +108,10 @@ def test_several_changes_at_once(kind: str) -> None:
     """Each where it stands, in whatever order they come."""
     text = "a: 1 # one\n---\n---\nb: {c: 2, d: 'x', e: \"y\"}\nv: [1, 2]\n"
     changes = [
-        Change(1, ("v", 1), 77),
-        Change(0, ("a",), 10),
-        Change(1, ("b", "e"), "2"),
-        Change(1, ("b", "d"), "3"),
+        Edit(1, ("v", 1), 77),
+        Edit(0, ("a",), 10),
+        Edit(1, ("b", "e"), "2"),
+        Edit(1, ("b", "d"), "3"),
     ]
     if kind == "dict":
         changes.reverse()

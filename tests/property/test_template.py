@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from krmfn.errors import SealingError, SpecError
-from krmfn.plan.template import Template
+from krmfn.plan.template import ValueTemplate
 from krmfn.plan.template_functions import FUNCTIONS, MAX_BYTES
 
 PIECES = st.sampled_from(
@@ -55,7 +55,7 @@ CALLS = st.sampled_from(
 
 def total(text: str, values: dict[str, bytes]) -> None:
     with contextlib.suppress(SpecError, SealingError):
-        assert len(Template(text).render(values)) <= MAX_BYTES
+        assert len(ValueTemplate(text).render(values)) <= MAX_BYTES
 
 
 @given(st.text() | st.lists(PIECES).map("".join) | st.lists(PIECES).map(" ".join), VALUES)
@@ -68,7 +68,7 @@ def test_any_text(text: str, values: dict[str, bytes]) -> None:
 def test_any_chain_of_functions(calls: list[str], values: dict[str, bytes]) -> None:
     """Chains are taken, and end within the limit."""
     text = "{{ " + " | ".join([".a", *calls]) + " }}"
-    Template(text)
+    ValueTemplate(text)
     total(text, values)
 
 
@@ -76,4 +76,4 @@ def test_any_chain_of_functions(calls: list[str], values: dict[str, bytes]) -> N
 def test_text_is_itself(text: str) -> None:
     """Without an action nothing changes."""
     with contextlib.suppress(SpecError):  # lone surrogates
-        assert Template(text).render({}) == text.encode()
+        assert ValueTemplate(text).render({}) == text.encode()

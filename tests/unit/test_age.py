@@ -19,7 +19,7 @@ from krmfn.errors import KrmfnError, PolicyError, ProviderError, SpecError
 from krmfn.plaintext import Plaintext
 from krmfn.spec.parse import check
 from krmfn.spec.stores import Age, AgeDocument
-from krmfn.stores.age.store import AgeFile, AgeStore, open_file, read_identities, render_file
+from krmfn.stores.age.store import AgeBackend, AgeFile, open_file, read_identities, render_file
 from krmfn.stores.store import Number, Surroundings
 
 if TYPE_CHECKING:
@@ -44,11 +44,11 @@ def sealed(text: str, identity: Any = ID) -> bytes:
     return bytes(pyrage.encrypt(text.encode(), [identity.to_public()], armored=True))
 
 
-def store(root: Path, content: bytes | str = DOCUMENT, identity: Any = ID) -> AgeStore:
+def store(root: Path, content: bytes | str = DOCUMENT, identity: Any = ID) -> AgeBackend:
     (root / "s.age").write_bytes(sealed(content) if isinstance(content, str) else content)
     environ = {"KRMFN_AGE_IDENTITY": f"# created\n# public key\n\n{OTHER}\n{identity}\n"}
     around = Surroundings(environ, Deadline(60), root, root.resolve())
-    return AgeStore("main", check(Age, {"file": "s.age"}, name=""), around)
+    return AgeBackend("main", check(Age, {"file": "s.age"}, name=""), around)
 
 
 def fails(error: type[KrmfnError], id_: str, call: Any, *arguments: Any) -> str:

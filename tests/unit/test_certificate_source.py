@@ -16,10 +16,10 @@ from pydantic import TypeAdapter
 from krmfn.crypto.certificate import choose
 from krmfn.deadline import Deadline
 from krmfn.errors import KrmfnError
-from krmfn.sealing.read import Stores
 from krmfn.sealing.recipient import fetch_url, load_certificate
 from krmfn.spec.generator import Certificate
 from krmfn.spec.platform import Recipient
+from krmfn.stores.opened import OpenedStores
 from krmfn.stores.store import Surroundings
 from tests.support.function import KEYS
 from tests.support.memory_store import MemorySpec, registered
@@ -38,7 +38,7 @@ def load(root: Path, **spec: Any) -> str:
     around = Surroundings({}, Deadline(30), root, root.resolve())
     held = {"certs": {"pem": PEM.decode(), "other": "c4nary"}}
     with registered():
-        stores = Stores({"main": MemorySpec(memory={"secrets": held})}, around)
+        stores = OpenedStores({"main": MemorySpec(memory={"secrets": held})}, around)
         parsed: Any = TypeAdapter(Certificate).validate_python(spec)
         return load_certificate(parsed, stores, around, NOW).fingerprint
 
@@ -209,7 +209,7 @@ def recipient(root: Path, **spec: Any) -> str:
     """A recipient of the platform's, whose path is absolute."""
     around = Surroundings({}, Deadline(30), root, root)
     parsed: Any = TypeAdapter(Recipient).validate_python(spec)
-    return load_certificate(parsed, Stores({}, around), around, NOW).fingerprint
+    return load_certificate(parsed, OpenedStores({}, around), around, NOW).fingerprint
 
 
 def test_of_a_recipients_bundle_only_pinned_keys_count(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from krmfn.errors import SpecError
 from krmfn.importer import avp, kustomization, secret
 from krmfn.importer.entry import Options
 from krmfn.importer.source import sources
-from krmfn.kustomize.kustomization import Overlay
+from krmfn.kustomize.kustomization import Kustomization
 from krmfn.objects import ciphertext
 from krmfn.plan.make import make_plan
 from krmfn.spec.generator import SealedSecretGenerator
@@ -174,7 +174,7 @@ def test_a_literal_of_the_configuration(content: bytes, kind: ciphertext.Kind) -
         {"data": [{"secretKey": "x", "value": "y"}], "template": {"data": {"k": text}}},
     ):
         with pytest.raises(SpecError) as error:
-            make_plan(config(**shape), namespace="n", overlay=Overlay())
+            make_plan(config(**shape), namespace="n", overlay=Kustomization())
         assert f"a: k: {kind.what}" in error.value.line()
 
 

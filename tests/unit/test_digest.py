@@ -19,8 +19,8 @@ from krmfn.objects.stream import read, stream
 from krmfn.plaintext import Plaintext
 from krmfn.plan.make import SealTarget, plan_claims
 from krmfn.sealing import digest
-from krmfn.sealing.render import Item as Value
 from krmfn.sealing.render import Rendered
+from krmfn.sealing.render import SealItem as Value
 from krmfn.spec.generator import SecretShape
 from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from krmfn.documents.edit import Change, edit
+from krmfn.documents.edit import Edit, edit
 from krmfn.errors import SpecError
 
 EPOCH = ("spec", "sealing", "epoch")
@@ -30,7 +30,7 @@ PEM = "-----BEGIN CERTIFICATE-----\nNEW\nNEW2\n-----END CERTIFICATE-----\n"
 def test_a_value_keeps_its_quotes(before: str, new: str, after: str) -> None:
     """And gets some where it would be read as something else without."""
     text = "spec:\n  sealing:\n    epoch: {}\n    a: b\n"
-    assert edit(text.format(before), "f", [Change(0, EPOCH, new)]) == text.format(after)
+    assert edit(text.format(before), "f", [Edit(0, EPOCH, new)]) == text.format(after)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_value_keeps_its_quotes(before: str, new: str, after: str) -> None:
 )
 def test_what_is_missing_is_added_in_the_files_style(before: str, after: str) -> None:
     """As the first entry, under the comment of its mapping and above that of the next entry."""
-    assert edit(before, "f", [Change(0, EPOCH, "2")]) == after
+    assert edit(before, "f", [Edit(0, EPOCH, "2")]) == after
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_what_is_missing_is_added_in_the_files_style(before: str, after: str) ->
 def test_a_block_of_lines(before: str, after: str) -> None:
     """A literal block as far in as it was, what stands behind it untouched; or one quoted line."""
     path = ("a", "pem") if before.startswith("a") else ("pem",)
-    result = edit(before, "f", [Change(0, path, PEM)])
+    result = edit(before, "f", [Edit(0, path, PEM)])
     assert result.startswith(after)
     assert result.endswith(before.rpartition("OLD")[2].partition("\n")[2])
 
@@ -99,7 +99,7 @@ def test_a_block_of_lines(before: str, after: str) -> None:
 def test_what_cannot_be_changed_in_place(text: str, path: tuple[str | int, ...], why: str) -> None:
     """Said with line and column; anchors and aliases reach further than one value."""
     with pytest.raises(SpecError) as raised:
-        edit(text, "f", [Change(0, path, "2")])
+        edit(text, "f", [Edit(0, path, "2")])
     line = raised.value.line()
     assert raised.value.id == "in-place"
     assert why in line
@@ -111,4 +111,4 @@ def test_what_cannot_be_changed_in_place(text: str, path: tuple[str | int, ...],
 def test_blocks_that_cannot_be_kept(text: str) -> None:
     """Lines in a style that cannot hold them."""
     with pytest.raises(SpecError, match=r"f:1:1: pem: it is written in a style"):
-        edit(text, "f", [Change(0, ("pem",), PEM)])
+        edit(text, "f", [Edit(0, ("pem",), PEM)])

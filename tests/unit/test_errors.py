@@ -9,8 +9,8 @@ import pytest
 from krmfn.errors import (
     BUG_EXIT_CODE,
     CATALOGUE,
+    CheckError,
     ErrorList,
-    Finding,
     KrmfnError,
     ProviderError,
     SealingError,
@@ -65,7 +65,7 @@ def test_the_catalogue() -> None:
 
 def test_raising_several() -> None:
     """None is nothing, one is itself, several are a list whose first decides."""
-    first, second = SealingError("value", "a"), Finding("claim-left", "b")
+    first, second = SealingError("value", "a"), CheckError("claim-left", "b")
     raise_all([])
     with pytest.raises(SealingError) as one:
         raise_all([first])

@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 
 from krmfn.errors import PolicyError
-from krmfn.kustomize.kustomization import Overlay
+from krmfn.kustomize.kustomization import Kustomization
 from krmfn.plaintext import Plaintext
 from krmfn.plan.make import Plan, make_plan
 from krmfn.policy.application import Application
-from krmfn.policy.judge import Usage, allow, governed, verdicts
+from krmfn.policy.complete import governed
+from krmfn.policy.judge import allow, verdicts
 from krmfn.policy.places import place, same_mounts
-from krmfn.sealing.render import Item, Rendered
+from krmfn.policy.usage import Usage
+from krmfn.sealing.render import Rendered, SealItem
 from krmfn.spec.parse import check, parse
 from krmfn.spec.platform import Limits, PlatformConfig, PlatformSpec
 from tests.support import repository as repo
@@ -28,7 +30,7 @@ def planned(*secrets: dict[str, Any], **sealing: Any) -> Plan:
     if secrets:
         value["spec"]["secrets"] = [{"name": "db", "store": "main", **s} for s in secrets]
     config: Any = parse(value)
-    return make_plan(config, namespace="production", overlay=Overlay())
+    return make_plan(config, namespace="production", overlay=Kustomization())
 
 
 def spec(**changes: Any) -> PlatformSpec:
@@ -81,7 +83,7 @@ def test_a_key_spelled_by_another_store_is_a_key() -> None:
         {"name": "db", "store": "deep", "data": [{"secretKey": "k", "remoteRef": ref}]}
     ]
     config: Any = parse(value)
-    plan = make_plan(config, namespace="production", overlay=Overlay())
+    plan = make_plan(config, namespace="production", overlay=Kustomization())
     assert "a reference points at a derivation key" in denied(
         plan, stores=stores, rule={"reads": reads}
     )
@@ -135,7 +137,7 @@ def test_limits_of_a_plan(limit: str) -> None:
 def test_limits_of_values() -> None:
     """Bytes, and the keys that only a read can tell."""
     (target,) = planned({"dataFrom": [{"extract": {"key": "build/db"}}]}).targets
-    items = {k: Item(Plaintext(b"1234"), b"") for k in "abc"}
+    items = {k: SealItem(Plaintext(b"1234"), b"") for k in "abc"}
     rendered = [Rendered(target, items, ())]
     Usage(Limits(keys=3, valueBytes=12)).add_values(rendered)
     for limits in (Limits(keys=2), Limits(valueBytes=11)):
@@ -196,7 +198,7 @@ def test_nothing_is_read_out_of_the_engine_of_a_key() -> None:
     value["spec"] = {**value["spec"], "stores": {"keys": {"platform": True}, **repo.STORES}}
     value["spec"]["secrets"] = [{"name": "db", "store": "keys", "data": [entry("x")]}]
     config: Any = parse(value)
-    plan = make_plan(config, namespace="production", overlay=Overlay())
+    plan = make_plan(config, namespace="production", overlay=Kustomization())
     changes = {"stores": stores, "derivationKeys": SPEC["derivationKeys"] | {"k": key}}
     rule = {"reads": [{"store": "keys", "paths": ["**"]}]}
     assert "a reference points at a derivation key" in denied(plan, rule=rule, **changes)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from krmfn.errors import OutputError, SpecError
-from krmfn.plan.annotations import MAX_APPLY_BYTES, MAX_OBJECT_BYTES, check_annotations, check_size
+from krmfn.objects.size import MAX_APPLY_BYTES, MAX_OBJECT_BYTES, check_size
+from krmfn.plan.annotations import check_annotations
 from krmfn.spec.generator import SecretSpec
 
 SKIP = "sealedsecrets.bitnami.com/skip-set-owner-references"

@@ -9,7 +9,7 @@ import pytest
 
 from krmfn.build.namespace import choose_namespace
 from krmfn.errors import SpecError
-from krmfn.kustomize.kustomization import Listed, Overlay, read_overlay
+from krmfn.kustomize.kustomization import Kustomization, Listed, read_overlay
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ TRANSFORMER = (
 )
 
 
-def overlay(root: Path, text: str, name: str = "kustomization.yaml", **files: str) -> Overlay:
+def overlay(root: Path, text: str, name: str = "kustomization.yaml", **files: str) -> Kustomization:
     (root / name).write_text(text)
     for file, content in files.items():
         (root / f"{file}.yaml").write_text(content)
@@ -34,21 +34,21 @@ def overlay(root: Path, text: str, name: str = "kustomization.yaml", **files: st
 
 def test_none(tmp_path: Path) -> None:
     """Without a kustomization nothing is known, and nothing is wrong."""
-    assert read_overlay(tmp_path, tmp_path) == Overlay()
-    Overlay().check_list(GENERATOR, "g", "generators")
-    assert Overlay().file_of(GENERATOR, "g") == ""
+    assert read_overlay(tmp_path, tmp_path) == Kustomization()
+    Kustomization().check_list(GENERATOR, "g", "generators")
+    assert Kustomization().file_of(GENERATOR, "g") == ""
 
 
 @pytest.mark.parametrize("name", ["kustomization.yaml", "kustomization.yml", "Kustomization"])
 def test_fields(tmp_path: Path, name: str) -> None:
     """Namespace, prefix and suffix, under any name that the file may have."""
     found = overlay(tmp_path, "namespace: a\nnamePrefix: b-\nnameSuffix: -c\n", name)
-    assert found == Overlay(name, "a", "b-", "-c")
+    assert found == Kustomization(name, "a", "b-", "-c")
 
 
 def test_other_types_are_no_names(tmp_path: Path) -> None:
     """What is no string is kustomize's business."""
-    assert overlay(tmp_path, "namespace: 1\nnamePrefix: null\ngenerators: x\n") == Overlay(
+    assert overlay(tmp_path, "namespace: 1\nnamePrefix: null\ngenerators: x\n") == Kustomization(
         "kustomization.yaml"
     )
 
@@ -119,8 +119,8 @@ def test_a_file_that_two_entries_share_is_named_and_two_files_are_not(tmp_path: 
 def test_lists() -> None:
     """The right list, the wrong one, both; two generators."""
 
-    def listed(*entries: tuple[str, str]) -> Overlay:
-        return Overlay(
+    def listed(*entries: tuple[str, str]) -> Kustomization:
+        return Kustomization(
             "k.yaml", listed=tuple(Listed(where, "f", GENERATOR, name) for where, name in entries)
         )
 
@@ -157,7 +157,7 @@ def test_the_namespace(
 ) -> None:
     """Explicit, then the kustomization, then the environment with a note."""
     found = choose_namespace(
-        explicit=explicit, overlay=Overlay("k", kustomization), environ=environ
+        explicit=explicit, overlay=Kustomization("k", kustomization), environ=environ
     )
     assert found == chosen
 
@@ -166,7 +166,7 @@ def test_the_namespace(
 def test_a_variable_that_holds_no_namespace(value: str) -> None:
     """It is refused and not quoted."""
     with pytest.raises(SpecError) as caught:
-        choose_namespace(explicit=None, overlay=Overlay(), environ={"KRMFN_NAMESPACE": value})
+        choose_namespace(explicit=None, overlay=Kustomization(), environ={"KRMFN_NAMESPACE": value})
     assert caught.value.line() == "KRMFN_NAMESPACE is not a namespace's name [usage]"
 
 
@@ -181,7 +181,7 @@ def test_a_transformer_in_another_list(tmp_path: Path, listed: str) -> None:
 
 def test_a_config_that_is_not_listed_passes() -> None:
     """It may stand where the kustomization does not tell."""
-    Overlay().check_list("SealedSecretTransformer", "app", "transformers")
+    Kustomization().check_list("SealedSecretTransformer", "app", "transformers")
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_who_speaks_of_the_namespace_agrees(
     found = choose_namespace(
         explicit=explicit,
         item=item,
-        overlay=Overlay("kustomization.yaml", namespace),
+        overlay=Kustomization("kustomization.yaml", namespace),
         environ={"KRMFN_NAMESPACE": "other"},
     )
     assert found == ("a", "")
@@ -216,7 +216,7 @@ def test_a_contradiction_names_both(explicit: str | None, item: str | None, name
         choose_namespace(
             explicit=explicit,
             item=item,
-            overlay=Overlay("kustomization.yaml", namespace),
+            overlay=Kustomization("kustomization.yaml", namespace),
             environ={},
         )
     assert caught.value.id == "namespace-contradiction"
@@ -230,19 +230,19 @@ def test_the_environment_is_the_last_resort() -> None:
         ({"ARGOCD_APP_NAMESPACE": "argo"}, "ARGOCD_APP_NAMESPACE"),
     ):
         value = environ[name]
-        found = choose_namespace(explicit=None, overlay=Overlay(), environ=environ)
+        found = choose_namespace(explicit=None, overlay=Kustomization(), environ=environ)
         assert found == (value, f"the namespace {value} comes from {name}")
-    assert choose_namespace(explicit=None, overlay=Overlay(), environ={}) == ("", "")
+    assert choose_namespace(explicit=None, overlay=Kustomization(), environ={}) == ("", "")
 
 
 @pytest.mark.parametrize("variable", ["ARGOCD_APP_NAME", "KRMFN_REQUIRE_POLICY"])
 def test_where_a_policy_is_required_the_destination_counts(variable: str) -> None:
     """KRMFN_NAMESPACE is ignored there: only Argo CD's own word is a fallback."""
     environ = {variable: "1", "KRMFN_NAMESPACE": "other", "ARGOCD_APP_NAMESPACE": "production"}
-    found, note = choose_namespace(explicit=None, overlay=Overlay(), environ=environ)
+    found, note = choose_namespace(explicit=None, overlay=Kustomization(), environ=environ)
     assert (found, note) == (
         "production",
         "the namespace production comes from ARGOCD_APP_NAMESPACE",
     )
     del environ["ARGOCD_APP_NAMESPACE"]
-    assert choose_namespace(explicit=None, overlay=Overlay(), environ=environ) == ("", "")
+    assert choose_namespace(explicit=None, overlay=Kustomization(), environ=environ) == ("", "")

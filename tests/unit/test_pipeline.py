@@ -26,14 +26,14 @@ from krmfn.crypto import derive
 from krmfn.crypto.seal import hybrid_decrypt
 from krmfn.deadline import Deadline
 from krmfn.errors import KrmfnError, PolicyError, SealingError
-from krmfn.kustomize.kustomization import Overlay
+from krmfn.kustomize.kustomization import Kustomization
 from krmfn.plan.make import make_plan
-from krmfn.sealing import read
 from krmfn.sealing.pipeline import generate
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import check, parse
 from krmfn.spec.stores import Age
-from krmfn.stores.age.store import AgeStore
+from krmfn.stores import opened
+from krmfn.stores.age.store import AgeBackend
 from krmfn.stores.store import Json, Location, Number, Store, Surroundings
 from tests.support import make_build_vectors, make_seal_vectors
 from tests.support.make_seal_vectors import KEYS
@@ -108,11 +108,11 @@ def build(
     )
     assert isinstance(config, SealedSecretGenerator)
     namespace = VECTORS["sealing"]["namespace"]
-    plan = make_plan(config, namespace=namespace, overlay=Overlay())
+    plan = make_plan(config, namespace=namespace, overlay=Kustomization())
     around = Surroundings(getattr(store, "environ", {}), Deadline(60))
     with pytest.MonkeyPatch.context() as patched:
         if isinstance(store, Store):
-            patched.setattr(read, "open_store", lambda *_: store)
+            patched.setattr(opened, "open_store", lambda *_: store)
         objects = [one.object for one in generate(plan, around, now=NOW, entropy=entropy)]
     return {
         one["metadata"]["name"]: {
@@ -391,7 +391,7 @@ def test_a_real_age_store_gives_the_bytes_of_the_reference(tmp_path: Path) -> No
     around = Surroundings(
         {"KRMFN_AGE_IDENTITY": str(identity)}, Deadline(60), tmp_path, tmp_path.resolve()
     )
-    store = AgeStore("main", check(Age, {"file": "s.age"}, name=""), around)
+    store = AgeBackend("main", check(Age, {"file": "s.age"}, name=""), around)
     ref, age, at = make_build_vectors.ref, make_seal_vectors.age, make_build_vectors.at
     secret = {"name": "aged", "store": "main"}
     found = build(store, [{**secret, "data": [ref("one", "a.b"), ref("two", "a\\.b")]}])

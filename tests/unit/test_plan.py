@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from krmfn.errors import Failure
-from krmfn.kustomize.kustomization import Overlay
+from krmfn.kustomize.kustomization import Kustomization
 from krmfn.plan.make import Plan, Read, make_plan
 from krmfn.spec.parse import parse
 from tests.support.function import config, secret
@@ -15,9 +15,11 @@ from tests.support.function import config, secret
 DATA = {"secretKey": "k", "remoteRef": {"key": "app", "property": "x"}}
 
 
-def planned(value: dict[str, Any], namespace: str = "prod", overlay: Overlay | None = None) -> Plan:
+def planned(
+    value: dict[str, Any], namespace: str = "prod", overlay: Kustomization | None = None
+) -> Plan:
     parsed: Any = parse(value)
-    return make_plan(parsed, namespace=namespace, overlay=overlay or Overlay())
+    return make_plan(parsed, namespace=namespace, overlay=overlay or Kustomization())
 
 
 def lines(*arguments: Any, **more: Any) -> list[str]:
@@ -80,8 +82,8 @@ def test_reads() -> None:
 def test_renames() -> None:
     """A prefix or suffix breaks strict seals alone."""
     for overlay, field in (
-        (Overlay("k.yaml", name_prefix="a-"), "namePrefix"),
-        (Overlay("k.yaml", name_suffix="-b"), "nameSuffix"),
+        (Kustomization("k.yaml", name_prefix="a-"), "namePrefix"),
+        (Kustomization("k.yaml", name_suffix="-b"), "nameSuffix"),
     ):
         assert lines(config(), overlay=overlay) == [
             f"db: spec.secrets[0]: k.yaml sets {field}, which renames db after it was sealed; "

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from krmfn.errors import Failure
-from krmfn.kustomize.kustomization import Overlay
+from krmfn.kustomize.kustomization import Kustomization
 from krmfn.plan.make import Plan, Read, make_plan, plan_claims
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import parse
@@ -50,7 +50,7 @@ def claims(*shapes: dict[str, Any], sealing: dict[str, Any] | None = None, **met
     return plan_claims(config, found)
 
 
-def generator(overlay: Overlay, *shapes: dict[str, Any], **sealing: Any) -> Plan:
+def generator(overlay: Kustomization, *shapes: dict[str, Any], **sealing: Any) -> Plan:
     """The plan of a generator in namespace `production`."""
     secrets = [
         {"name": f"db{i}", "store": "main", "data": [USER]} | s for i, s in enumerate(shapes)
@@ -140,6 +140,6 @@ def test_deterministic_sealing_needs_a_key() -> None:
 @pytest.mark.parametrize("field", ["name_prefix", "name_suffix"])
 def test_a_generators_name_that_will_change(field: str) -> None:
     """Is not sealed for under strict scope; a claim's name is final by then."""
-    overlay = Overlay("kustomization.yaml", **{field: "x"})
+    overlay = Kustomization("kustomization.yaml", **{field: "x"})
     assert ids(generator, overlay, {}, {"scope": "strict"}) == ["name-changes", "name-changes"]
     assert len(generator(overlay, {}, scope="namespace-wide").targets) == 1

@@ -8,7 +8,7 @@ import pytest
 
 from krmfn.crypto.derive import LITERAL, composed_source, remote_source
 from krmfn.errors import ErrorList, KrmfnError
-from krmfn.kustomize.kustomization import Overlay
+from krmfn.kustomize.kustomization import Kustomization
 from krmfn.plan.make import SealTarget, make_plan
 from krmfn.sealing.render import Rendered, known_sources, render
 from krmfn.spec.parse import parse
@@ -27,7 +27,7 @@ HELD: dict[str, dict[str, Any]] = {
 
 def planned(*data: dict[str, Any], **more: Any) -> SealTarget:
     value: Any = parse(config(secret(*data, **more)))
-    (target,) = make_plan(value, namespace="prod", overlay=Overlay()).targets
+    (target,) = make_plan(value, namespace="prod", overlay=Kustomization()).targets
     return target
 
 

@@ -19,11 +19,14 @@ from krmfn.errors import (
     SealingError,
     SpecError,
 )
-from krmfn.kustomize.kustomization import Overlay
+from krmfn.kustomize.kustomization import Kustomization
+from krmfn.parallel import at_once
 from krmfn.plan.make import Plan, make_plan
-from krmfn.sealing.read import Stores, at_once, derivation, locate, read_all
+from krmfn.sealing.derivation import derivation
+from krmfn.sealing.read import locate, read_all
 from krmfn.spec.parse import parse
 from krmfn.stores import PROVIDERS, open_store
+from krmfn.stores.opened import OpenedStores
 from krmfn.stores.store import Surroundings
 from tests.support.function import DERIVATION_KEY, config, secret
 from tests.support.memory_store import MemorySpec, MemoryStore, registered
@@ -53,12 +56,14 @@ def entry(key: str, path: str, version: int | None = None, **more: Any) -> dict[
 
 def planned(
     *secrets: dict[str, Any], held: dict[str, Any] | None = None, **sealing: Any
-) -> tuple[Plan, Stores]:
+) -> tuple[Plan, OpenedStores]:
     """A plan whose stores are in memory."""
     value: Any = parse(config(*secrets, **sealing))
-    plan = make_plan(value, namespace="production", overlay=Overlay())
+    plan = make_plan(value, namespace="production", overlay=Kustomization())
     spec = MemorySpec(memory={"secrets": SECRETS, "transit": b"t" * 64, **(held or {})})
-    return plan, Stores(dict.fromkeys(("main", "other"), spec), Surroundings({}, Deadline(30)))
+    return plan, OpenedStores(
+        dict.fromkeys(("main", "other"), spec), Surroundings({}, Deadline(30))
+    )
 
 
 def test_results_keep_their_order() -> None:
@@ -210,7 +215,7 @@ def test_a_bound_store() -> None:
 def test_a_store_that_nobody_defined() -> None:
     """A name without a store."""
     with pytest.raises(SpecError, match="the store x is not defined under stores"):
-        Stores({}, Surroundings({}, Deadline(30))).get("x")
+        OpenedStores({}, Surroundings({}, Deadline(30))).get("x")
 
 
 def digests(count: int) -> list[bytes]:

@@ -18,7 +18,7 @@ from krmfn.sealing.values import components, decode, pick, to_bytes
 from krmfn.spec.stores import Vault
 from krmfn.stores.store import Number, Surroundings
 from krmfn.stores.vault.address import parse_origin
-from krmfn.stores.vault.store import VaultStore
+from krmfn.stores.vault.store import VaultBackend
 from tests.support import make_place_vectors
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def test_places(openbao: OpenBao, places: None, case: dict[str, Any]) -> None:
         policy = 'path "nothing" { capabilities = ["read"] }'
         environ["VAULT_TOKEN"] = openbao.token_for(policy, no_default_policy=True)
     around = Surroundings(environ, Deadline(30), here, here)
-    store = VaultStore("main", Vault.model_validate({"id": "main", **said}), around)
+    store = VaultBackend("main", Vault.model_validate({"id": "main", **said}), around)
     location = store.locate(key)
     meant = case["vault"]
     place = ("vault", "main", meant["namespace"], meant["mount"], meant["path"])

@@ -6,7 +6,7 @@ import pytest
 
 from krmfn.errors import SealingError, SpecError
 from krmfn.plan import template_functions
-from krmfn.plan.template import Template
+from krmfn.plan.template import ValueTemplate
 
 # Templates that Go's text/template with sprig was run on, over these values, and what it printed.
 VALUES: dict[str, str] = {
@@ -201,12 +201,12 @@ REFUSED: dict[str, str] = {
 
 
 def render(text: str, **values: bytes) -> bytes:
-    return Template(text).render(values)
+    return ValueTemplate(text).render(values)
 
 
 def refusal(text: str) -> SpecError:
     with pytest.raises(SpecError) as caught:
-        Template(text)
+        ValueTemplate(text)
     return caught.value
 
 
@@ -221,7 +221,7 @@ def failure(text: str, **values: bytes) -> str:
 @pytest.mark.parametrize("text", GO)
 def test_what_is_taken_means_what_it_means_in_go(text: str) -> None:
     """Every accepted template prints the bytes that Go prints."""
-    assert Template(text).render({k: v.encode() for k, v in VALUES.items()}) == GO[text]
+    assert ValueTemplate(text).render({k: v.encode() for k, v in VALUES.items()}) == GO[text]
 
 
 @pytest.mark.parametrize("text", REFUSED)
@@ -253,7 +253,7 @@ def test_bytes_pass_unchanged() -> None:
 
 def test_the_variables_are_known_before_rendering() -> None:
     """All names, wherever they stand; none of them from text or strings."""
-    template = Template(
+    template = ValueTemplate(
         '.no {{ .a }}{{ print (b64enc .b) (index . "c-d") ".e" | quote }}{{/* .f */}}'
     )
     assert template.variables() == {"a", "b", "c-d"}
@@ -353,6 +353,6 @@ def test_formats(call: str, reason: str) -> None:
 def test_functions_that_people_know_from_elsewhere(name: str) -> None:
     """They are refused with the reason, or with what to write instead."""
     with pytest.raises(SpecError) as error:
-        Template(f"{{{{ .a | {name} }}}}")
+        ValueTemplate(f"{{{{ .a | {name} }}}}")
     assert f"there is no function {name}: {template_functions.REFUSED[name]}" in error.value.line()
     assert "1:9" in error.value.line()

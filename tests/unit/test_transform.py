@@ -14,7 +14,7 @@ from krmfn.build.transform import Transformed, transform
 from krmfn.crypto.unseal import load_private_keys, unseal
 from krmfn.deadline import Deadline
 from krmfn.errors import Failure
-from krmfn.kustomize.kustomization import Overlay
+from krmfn.kustomize.kustomization import Kustomization
 from krmfn.objects import stream
 from krmfn.objects.sealed_secret import (
     PREVIOUS_KINDS,
@@ -98,7 +98,7 @@ def run(
     around = Surroundings(
         environ or {}, Deadline(60), here, here, [] if warnings is None else warnings
     )
-    return transform(items, using or config(), Overlay(), around, seal)
+    return transform(items, using or config(), Kustomization(), around, seal)
 
 
 def lines(*documents: str, using: SealedSecretTransformer | None = None) -> list[str]:

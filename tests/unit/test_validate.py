@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from krmfn.build.validate import FUNCTIONS, Verdict, validate
+from krmfn.build.validate import FUNCTIONS, Report, validate
 from krmfn.errors import SpecError
 from krmfn.objects.sealed_secret import name_companion, sealed_secret, skip_marker
 from krmfn.objects.stream import stream
@@ -33,12 +33,12 @@ def sealed(scope: str = "strict", *, name: str = "db", fingerprint: str = F1) ->
     )
 
 
-def check(*objects: Any, **options: Any) -> Verdict:
+def check(*objects: Any, **options: Any) -> Report:
     """The verdict on a stream of these."""
     return validate(stream("---\n".join(json.dumps(o) + "\n" for o in objects)), **options)
 
 
-def lines(verdict: Verdict) -> list[str]:
+def lines(verdict: Report) -> list[str]:
     """The findings as they print."""
     return [finding.line() for finding in verdict.findings]
 
@@ -48,7 +48,7 @@ def test_what_krmfn_emits_is_clean(scope: str) -> None:
     """Its own output passes, in every scope, with companions and other resources beside it."""
     one = sealed(scope)
     verdict = check(one, name_companion(one), {"apiVersion": "v1", "kind": "ConfigMap"})
-    assert verdict == Verdict()
+    assert verdict == Report()
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_change_that_the_scope_allows(scope: str, change: dict[str, str]) -> N
     """What opens anyway is clean."""
     one = sealed(scope)
     one["metadata"] |= change
-    assert check(one) == Verdict()
+    assert check(one) == Report()
 
 
 def test_a_scope_that_was_taken_away() -> None:
@@ -111,18 +111,18 @@ def test_a_hand_made_sealed_secret_is_left_alone() -> None:
     """What krmfn did not seal says nothing, and nothing is said of it."""
     one = sealed()
     one["metadata"]["annotations"] = {"sealedsecrets.bitnami.com/cluster-wide": "true"}
-    assert check(one) == Verdict()
+    assert check(one) == Report()
 
 
 def test_mixed_certificates() -> None:
     """One stream is sealed for one certificate, or for the one that is named."""
     one, other = sealed(), sealed(name="b", fingerprint=F2)
-    assert check(one, sealed(name="b")) == Verdict()
+    assert check(one, sealed(name="b")) == Report()
     (line,) = lines(check(one, other))
     assert line.startswith("SealedSecret/b: it is sealed for another certificate")
     assert f"expected {F1}, found {F2}" in line
     assert [f.where for f in check(one, fingerprint=F2).findings] == ["SealedSecret/db"]
-    assert check(other, fingerprint=F2) == Verdict()
+    assert check(other, fingerprint=F2) == Report()
 
 
 @pytest.mark.parametrize("field", ["data", "stringData"])
@@ -142,11 +142,11 @@ def test_a_plain_secret(field: str) -> None:
         [],
         ["Secret/s: it is unencrypted in the output"],
     )
-    assert check(secret, plain_secrets="allow") == Verdict()
+    assert check(secret, plain_secrets="allow") == Report()
     local = copy.deepcopy(secret)
     local["metadata"]["annotations"] = {"config.kubernetes.io/local-config": "true"}  # type: ignore[index]
-    assert check(local) == Verdict()
-    assert check(secret | {field: {}}) == Verdict()
+    assert check(local) == Report()
+    assert check(secret | {field: {}}) == Report()
 
 
 def test_a_claim_that_was_left() -> None:
@@ -162,7 +162,7 @@ def test_a_config_among_the_resources(kind: str) -> None:
     (line,) = lines(check(one))
     assert f"move the entry to {FUNCTIONS[kind]}: [config-left]" in line
     one["metadata"]["annotations"] = {"config.kubernetes.io/local-config": "true"}  # type: ignore[index]
-    assert check(one) == Verdict()
+    assert check(one) == Report()
 
 
 def test_the_marker_that_was_left() -> None:
@@ -174,7 +174,7 @@ def test_the_marker_that_was_left() -> None:
 
 def test_what_is_no_object() -> None:
     """Awkward documents are nobody's SealedSecret."""
-    assert check("text", [1], {"kind": None}, {"kind": "Secret", "metadata": 1}) == Verdict()
+    assert check("text", [1], {"kind": None}, {"kind": "Secret", "metadata": 1}) == Report()
 
 
 def listed(*items: Any, kind: str = "List") -> dict[str, Any]:

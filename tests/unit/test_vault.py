@@ -22,7 +22,7 @@ from krmfn.deadline import Deadline
 from krmfn.errors import KrmfnError
 from krmfn.spec.stores import Vault
 from krmfn.stores.store import Surroundings
-from krmfn.stores.vault.store import VaultStore
+from krmfn.stores.vault.store import VaultBackend
 from tests.support import openbao as server
 from tests.support.wire import serving
 
@@ -36,19 +36,19 @@ CANARY = "c4n4ry-5e1f"
 
 def store(
     bao: OpenBao, base: Path | None = None, *, environ: dict[str, str] | None = None, **spec: Any
-) -> VaultStore:
+) -> VaultBackend:
     """A store of this server; ``spec`` as in a configuration."""
     base = base or Path.cwd()
     around = Surroundings((environ or {}) | bao.environ, Deadline(30), base, base)
-    return VaultStore("main", Vault.model_validate({"path": "secret", "id": "t", **spec}), around)
+    return VaultBackend("main", Vault.model_validate({"path": "secret", "id": "t", **spec}), around)
 
 
-def read(of: VaultStore, key: str, version: int | None = None) -> dict[str, Any]:
+def read(of: VaultBackend, key: str, version: int | None = None) -> dict[str, Any]:
     """Locate and read."""
     return of.read(of.locate(key), version)
 
 
-def refusal(of: VaultStore, key: str = "x", version: int | None = None) -> KrmfnError:
+def refusal(of: VaultBackend, key: str = "x", version: int | None = None) -> KrmfnError:
     """The one error that reading gives, which holds no value."""
     with pytest.raises(KrmfnError) as caught:
         read(of, key, version)
@@ -82,7 +82,7 @@ def test_the_id_defaults_to_the_origin(openbao: OpenBao) -> None:
     """Without an id the canonical address names the vault."""
     upper = openbao.environ | {"VAULT_ADDR": openbao.address.replace("127.0.0.1", "LOCALHOST")}
     around = Surroundings(upper, Deadline(30))
-    found = VaultStore("main", Vault.model_validate({"path": "secret"}), around).locate("a")
+    found = VaultBackend("main", Vault.model_validate({"path": "secret"}), around).locate("a")
     assert found.source[1] == f"url:http://localhost:{openbao.address.rpartition(':')[2]}"
 
 
@@ -249,7 +249,7 @@ def test_what_is_no_token(openbao: OpenBao, token: str) -> None:
 def test_no_token(openbao: OpenBao) -> None:
     """Without a token nothing is asked; the home's token file is not looked at."""
     around = Surroundings({"VAULT_ADDR": openbao.address}, Deadline(30))
-    of = VaultStore("main", Vault.model_validate({"path": "secret"}), around)
+    of = VaultBackend("main", Vault.model_validate({"path": "secret"}), around)
     assert refusal(of).id == "credential-missing"
 
 
@@ -433,7 +433,7 @@ def test_ldap() -> None:
     with serving(answer) as wire:
         around = Surroundings({"VAULT_ADDR": wire.address, "PW": CANARY}, Deadline(10))
         auth = {"ldap": {"path": "corp", "username": "ann", "secretRef": {"env": "PW"}}}
-        of = VaultStore("main", Vault.model_validate({"path": "secret", "auth": auth}), around)
+        of = VaultBackend("main", Vault.model_validate({"path": "secret", "auth": auth}), around)
         assert read(of, "a") == {"x": "1"}
         of.close()
     assert wire.asked[0] == ("POST", "auth/corp/login/ann")

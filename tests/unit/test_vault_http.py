@@ -17,7 +17,7 @@ from krmfn.spec.stores import Vault
 from krmfn.stores import wire as transport
 from krmfn.stores.connection import parse_origin
 from krmfn.stores.store import Surroundings
-from krmfn.stores.vault.store import VaultStore
+from krmfn.stores.vault.store import VaultBackend
 from tests.support.wire import (
     KV2,
     SECRET,
@@ -36,14 +36,16 @@ if TYPE_CHECKING:
 CANARY = "c4n4ry-77aa"
 
 
-def store(wire: Wire, seconds: float = 10, **spec: Any) -> VaultStore:
+def store(wire: Wire, seconds: float = 10, **spec: Any) -> VaultBackend:
     """A store behind this wire."""
     environ = {"VAULT_ADDR": wire.address, "VAULT_TOKEN": CANARY}
     spec = {"path": "secret", **spec}
-    return VaultStore("main", Vault.model_validate(spec), Surroundings(environ, Deadline(seconds)))
+    return VaultBackend(
+        "main", Vault.model_validate(spec), Surroundings(environ, Deadline(seconds))
+    )
 
 
-def failure(of: VaultStore, version: int | None = None) -> KrmfnError:
+def failure(of: VaultBackend, version: int | None = None) -> KrmfnError:
     """The error of a read; it and all that it chains hold no token and no value."""
     with pytest.raises(KrmfnError) as caught:
         of.read(of.locate("a"), version)
@@ -568,7 +570,7 @@ def test_what_is_no_address(address: str) -> None:
 def origin_error(environ: dict[str, str], **spec: Any) -> KrmfnError:
     """What a store with this address raises."""
     with pytest.raises(KrmfnError) as caught:
-        VaultStore(
+        VaultBackend(
             "main",
             Vault.model_validate({"path": "secret", **spec}),
             Surroundings(environ, Deadline(5)),

@@ -12,7 +12,7 @@ from krmfn.spec.stores import Vault
 from krmfn.stores.store import Surroundings
 from krmfn.stores.vault.http import Answer
 from krmfn.stores.vault.login_causes import login_refused
-from krmfn.stores.vault.store import VaultStore
+from krmfn.stores.vault.store import VaultBackend
 from tests.support.trap import trap
 from tests.support.wire import Reset, healthy, serving
 from tests.unit.test_vault import enable, policy_for, read, refusal, store, tokens
@@ -93,7 +93,7 @@ def test_unwrapping_is_never_repeated() -> None:
     with serving(answer) as wire:
         around = Surroundings({"VAULT_ADDR": wire.address, "W": CANARY}, Deadline(10))
         auth = {"tokenRef": {"env": "W"}, "wrapped": True}
-        of = VaultStore("main", Vault.model_validate({"path": "secret", "auth": auth}), around)
+        of = VaultBackend("main", Vault.model_validate({"path": "secret", "auth": auth}), around)
         with pytest.raises(KrmfnError) as caught:
             read(of, "a")
     assert (caught.value.id, "used up" in caught.value.remedy) == ("unavailable", True)
@@ -126,7 +126,7 @@ def test_no_login_sends_no_token() -> None:
     with serving(lambda method, path, _body, _n: healthy(method, path)) as wire:
         environ = {"VAULT_ADDR": wire.address, "VAULT_TOKEN": CANARY}
         spec = Vault.model_validate({"path": "secret", "auth": {"none": {}}})
-        of = VaultStore("main", spec, Surroundings(environ, Deadline(10)))
+        of = VaultBackend("main", spec, Surroundings(environ, Deadline(10)))
         assert read(of, "a") == {"x": "1"}
         of.close()
     assert set(wire.tokens) == {None}
@@ -138,14 +138,14 @@ def test_no_login_is_for_this_machine(address: str) -> None:
     """Elsewhere such a listener would be everybody's."""
     spec = Vault.model_validate({"path": "secret", "auth": {"none": {}}})
     with pytest.raises(KrmfnError) as caught:
-        VaultStore("main", spec, Surroundings({"VAULT_ADDR": address}, Deadline(10)))
+        VaultBackend("main", spec, Surroundings({"VAULT_ADDR": address}, Deadline(10)))
     assert (caught.value.id, caught.value.exit_code) == ("spec", 2)
 
 
 def test_no_token_tells_of_agents(openbao: OpenBao) -> None:
     """Who has an agent reads what to write."""
     around = Surroundings({"VAULT_ADDR": openbao.address}, Deadline(30))
-    of = VaultStore("main", Vault.model_validate({"path": "secret"}), around)
+    of = VaultBackend("main", Vault.model_validate({"path": "secret"}), around)
     assert "auth: {none: {}}" in refusal(of).remedy
 
 
@@ -240,6 +240,6 @@ def test_a_login_goes_nowhere_else() -> None:
         }
         around = Surroundings({"VAULT_ADDR": "http://127.0.0.1:1", "T": CANARY}, Deadline(5))
         with pytest.raises(KrmfnError) as caught:
-            VaultStore("main", Vault.model_validate(spec), around)
+            VaultBackend("main", Vault.model_validate(spec), around)
     assert caught.value.id == "credential-origin"
     assert other.came == []

@@ -14,7 +14,7 @@ from krmfn.errors import KrmfnError
 from krmfn.spec.stores import Vault
 from krmfn.stores.store import Surroundings
 from krmfn.stores.vault import session as vault_session
-from krmfn.stores.vault.store import VaultStore
+from krmfn.stores.vault.store import VaultBackend
 from tests.support import openbao as server
 from tests.support.wire import healthy, serving
 from tests.unit.test_vault import read, refusal
@@ -33,16 +33,16 @@ DENIED = {"errors": ["1 error occurred:\n\t* permission denied\n\n"]}
 PREFLIGHT = {"errors": ["preflight capability check returned 403, please ensure client's …"]}
 
 
-def store(wire: Wire, **spec: Any) -> VaultStore:
+def store(wire: Wire, **spec: Any) -> VaultBackend:
     """A store behind this wire, that logs in unless `auth` says otherwise."""
     environ = {"VAULT_ADDR": wire.address, "VAULT_TOKEN": CANARY, "JWT": CANARY}
     around = Surroundings(environ, Deadline(20))
-    return VaultStore(
+    return VaultBackend(
         "main", Vault.model_validate({"path": "secret", "auth": LOGIN, **spec}), around
     )
 
 
-def error_of(of: VaultStore) -> KrmfnError:
+def error_of(of: VaultBackend) -> KrmfnError:
     """The error of a read, which quotes no credential."""
     with pytest.raises(KrmfnError) as caught:
         read(of, "a")

@@ -20,7 +20,7 @@ from krmfn.errors import KrmfnError
 from krmfn.spec.platform import PlatformVault
 from krmfn.spec.stores import Vault
 from krmfn.stores.store import Surroundings
-from krmfn.stores.vault.store import VaultStore
+from krmfn.stores.vault.store import VaultBackend
 from tests.support.wire import healthy
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def attempt_with(
     environ = {"VAULT_ADDR": address, "VAULT_TOKEN": CANARY, **environ}
     around = Surroundings(environ, Deadline(20), base, base)
     try:
-        of = VaultStore("main", Vault.model_validate({"path": "secret", **spec}), around)
+        of = VaultBackend("main", Vault.model_validate({"path": "secret", **spec}), around)
         found: dict[str, Any] = of.read(of.locate("a"), None)
     except KrmfnError as error:
         return error
@@ -275,11 +275,11 @@ def test_the_environments_tls_is_for_its_server(serve: Callable[..., str], tmp_p
     }
     fields = {"path": "secret", "id": "x", "server": address, "auth": {"tokenRef": {"env": "T"}}}
     around = Surroundings(environ, Deadline(20), tmp_path, tmp_path)
-    of = VaultStore("main", PlatformVault.model_validate(fields), around)
+    of = VaultBackend("main", PlatformVault.model_validate(fields), around)
     with warnings.catch_warnings(), pytest.raises(KrmfnError) as caught:
         of.locate("a")
     assert caught.value.id == "tls"
     own = fields | {"caFile": str(files[0])}
-    of = VaultStore("main", PlatformVault.model_validate(own), around)
+    of = VaultBackend("main", PlatformVault.model_validate(own), around)
     assert of.read(of.locate("a"), None) == {"x": "1"}
     of.close()

@@ -14,7 +14,7 @@ from tests.support.openbao import OpenBao
 from tests.unit.test_vault import store
 
 if TYPE_CHECKING:
-    from krmfn.stores.vault.store import VaultStore
+    from krmfn.stores.vault.store import VaultBackend
 
 CANARY = "c4n4ry-2b6c"
 
@@ -25,12 +25,12 @@ def path() -> str:
     return f"write/{secrets.token_hex(4)}"
 
 
-def create(of: VaultStore, path: str, **fields: str) -> None:
+def create(of: VaultBackend, path: str, **fields: str) -> None:
     """Write these fields."""
     of.create(of.locate(path), {k: Plaintext(v.encode()) for k, v in fields.items()})
 
 
-def refusal(of: VaultStore, path: str, **fields: str) -> KrmfnError:
+def refusal(of: VaultBackend, path: str, **fields: str) -> KrmfnError:
     """The one error of writing them, which holds no value."""
     with pytest.raises(KrmfnError) as caught:
         create(of, path, **fields)

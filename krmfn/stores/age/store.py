@@ -62,7 +62,7 @@ class AgeFile:
     secrets: Mapping[str, dict[str, Json]]
 
 
-class AgeStore(Store):
+class AgeBackend(Store):
     """The store that ``{age: …}`` describes."""
 
     def __init__(self, name: str, spec: Age, around: Surroundings) -> None:

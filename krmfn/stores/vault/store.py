@@ -35,7 +35,7 @@ NAMESPACES = ("VAULT_NAMESPACE", "BAO_NAMESPACE")
 OK, NO_CONTENT, BAD_REQUEST, DENIED, NOT_FOUND = 200, 204, 400, 403, 404
 
 
-class VaultStore(Store):
+class VaultBackend(Store):
     """The store that ``{vault: …}`` describes. Nothing is sent before it is asked for something."""
 
     def __init__(self, name: str, spec: Vault, around: Surroundings) -> None:

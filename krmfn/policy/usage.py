@@ -1,0 +1,67 @@
+"""What one build has used of the platform's limits. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from krmfn.errors import PolicyError
+
+if TYPE_CHECKING:
+    from krmfn.plan.make import Plan, SealTarget
+    from krmfn.sealing.render import Rendered
+    from krmfn.spec.platform import Limits
+
+
+@dataclass
+class Usage:
+    """What one build has asked for so far, all of its configurations together.
+
+    Every method raises `PolicyError` ``policy-limit`` when that is too much.
+    """
+
+    limits: Limits
+    secrets: int = 0
+    keys: int = 0
+    value_bytes: int = 0
+    reads: set[tuple[str, str, int | None]] = field(default_factory=set)
+    certificates: set[str] = field(default_factory=set)
+
+    def add_input(self, size: int) -> None:
+        """Bytes that a function was given, or that a build has copied."""
+        _within("inputBytes", size, self.limits.input_bytes)
+
+    def add_plan(self, plan: Plan, recipient: str) -> None:
+        """What will be read and sealed, before it is."""
+        self.secrets += len(plan.targets)
+        for target in plan.targets:
+            self.reads |= {(read.store, read.key, read.version) for read in target.reads()}
+            self.keys += _told(target)
+        self.certificates.add(recipient)
+        _within("secrets", self.secrets, self.limits.secrets)
+        _within("reads", len(self.reads), self.limits.reads)
+        _within("keys", self.keys, self.limits.keys)
+        _within("certificates", len(self.certificates), self.limits.certificates)
+
+    def add_values(self, rendered: list[Rendered]) -> None:
+        """Values, and the keys that only a read could tell."""
+        for one in rendered:
+            self.keys += max(0, len(one.items) - _told(one.target))
+            self.value_bytes += sum(len(item.content.reveal()) for item in one.items.values())
+        _within("keys", self.keys, self.limits.keys)
+        _within("valueBytes", self.value_bytes, self.limits.value_bytes)
+
+
+def _told(target: SealTarget) -> int:
+    """The keys that a configuration names."""
+    return len(target.secret.data) + len(target.templates)
+
+
+def _within(name: str, found: int, limit: int) -> None:
+    if found > limit:
+        raise PolicyError(
+            "policy-limit",
+            f"the build is over the platform's limit {name}",
+            expected=f"at most {limit}",
+            remedy="split it, or ask the platform's owners",
+        )
