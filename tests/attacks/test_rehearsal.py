@@ -122,7 +122,7 @@ def test_a_label_that_a_patch_selects(by: str, overlay: Path, environ: dict[str,
     differs(krmfn("build", overlay, **environ))
 
 
-@pytest.mark.parametrize("by", ["suffix", "checksum", "ciphertext"])
+@pytest.mark.parametrize("by", ["checksum", "ciphertext"])
 def test_a_name_that_a_patch_selects(by: str, overlay: Path, environ: dict[str, str]) -> None:
     """A pattern of names does what a label does, and takes a ciphertext, too."""
     known = learned(overlay, environ)[by].replace("+", "[+]")
