@@ -6,7 +6,8 @@
 # And as a config management plugin of Argo CD, with the kustomize of an image that has it at
 # /app/kustomize, as the project's own has (docs/argocd.md):
 #
-#   docker build --target argocd --build-arg KUSTOMIZE_IMAGE=… -t localhost/krmfn-argocd .
+#   docker build --target argocd --build-arg BASE_IMAGE=python:3.13-slim@sha256:… \
+#     --build-arg KUSTOMIZE_IMAGE=…@sha256:… -t localhost/krmfn-argocd .
 ARG BASE_IMAGE=python:3.13-slim
 ARG KUSTOMIZE_IMAGE=scratch
 

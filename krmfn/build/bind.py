@@ -53,7 +53,9 @@ class Binding:
             PolicyError: it is not what was judged.
         """
         judged = self._rehearsed[number].plan
-        if judged is None or not self._same(_shown(judged), _shown(plan)):
+        if judged is None or _asked(judged) != _asked(plan):
+            raise _differs("what is to be read")
+        if not self._same(_shown(judged), _shown(plan)):
             raise _differs("what is to be sealed")
 
     def learn(self, number: int, called: Called) -> None:
@@ -148,6 +150,15 @@ def _data(sealed: dict[str, Any]) -> dict[str, str]:
 def _key(value: Any) -> str:
     metadata = mapping(mapping(value).get("metadata"))
     return json.dumps([mapping(value).get("kind"), metadata.get("namespace"), metadata.get("name")])
+
+
+def _asked(plan: Plan) -> list[Any]:
+    """What a plan reads, and for whom: no placeholder may be in it, for the policy judged it as it is."""
+    reads: Any = {"data": {"__all__": {"store", "remote_ref"}}, "data_from": True, "store": True}
+    return [
+        [t.name, t.namespace, t.scope, t.mode, t.secret.model_dump(mode="json", include=reads)]
+        for t in plan.targets
+    ]
 
 
 def _shown(plan: Plan) -> list[Any]:

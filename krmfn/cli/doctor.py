@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn.build.sandbox import find_kustomize
+from krmfn.build.sandbox import confinement, find_kustomize
 from krmfn.cli.console import console, say_json
 from krmfn.cli.frame import command
 from krmfn.cli.install import plugin_home
@@ -28,6 +28,7 @@ from krmfn.doctor.diagnosis import AREAS, Diagnosis, Patient, failed
 from krmfn.errors import Failure, SpecError
 from krmfn.files.read import find_root
 from krmfn.kustomize.kustomization import kustomization_in
+from krmfn.policy.file import platform_of
 from krmfn.text import counted, printable
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from krmfn.doctor.diagnosis import Status
+    from krmfn.stores.store import Surroundings
 
 # Where the plain manifest and most charts put the controller.
 NAMESPACES = (NAMESPACE, "sealed-secrets")
@@ -87,12 +89,25 @@ def _examined(options: argparse.Namespace) -> list[Diagnosis]:
         return list(failed("kustomize", failure, "kustomize"))
     with command(options, "doctor") as run, run.at(directory, root) as around:
         patient = Patient(directory, options.directory, around, program, datetime.now(UTC))
-        found = [tools.kustomize(program), *tools.functions(patient, plugin_home())]
+        found = [
+            tools.kustomize(program),
+            _sandbox(around),
+            *tools.functions(patient, plugin_home()),
+        ]
         examined = overlay.examine(patient)
         found += [*examined.diagnoses, *vault.examine(examined)]
         if options.cluster:
             found += _cluster(options, patient, examined)
     return sorted(dict.fromkeys(found), key=lambda one: AREAS.index(one.area))
+
+
+def _sandbox(around: Surroundings) -> Diagnosis:
+    try:
+        platform = platform_of(around)
+    except Failure:
+        platform = None  # why is a diagnosis of the overlay's
+    required = platform is not None and platform.spec.sandbox == "required"
+    return tools.sandbox(confinement(), governed=platform is not None, required=required)
 
 
 def _cluster(

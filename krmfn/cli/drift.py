@@ -3,11 +3,12 @@
   krmfn drift overlays/prod                            # against the cluster
   krmfn drift overlays/dev overlays/prod --against rendered
   krmfn drift overlays/prod --against origin/main:rendered --json
+  kubectl get sealedsecrets -n prod -o yaml > now.yaml && krmfn drift overlays/prod --against now.yaml
 
 Builds the overlays as `krmfn build` does, which reads the vault under the same rules, and compares
-what comes out with the deployed SealedSecrets (`cluster`, the default), or with the files that
-`krmfn build --output DIR` wrote (DIR, or REV:DIR of git). From the one to the other: a key that
-`appeared` is in the build and not there yet.
+what comes out with the deployed SealedSecrets (`cluster`, the default, or a file that holds them),
+or with the files that `krmfn build --output DIR` wrote (DIR, or REV:DIR of git). From the one to the
+other: a key that `appeared` is in the build and not there yet.
 
 No value is shown. What is sealed at random cannot be compared, which is said and is no drift; a
 certificate that changed is one, and hides whether values did. SealedSecrets that no overlay given
@@ -25,10 +26,11 @@ from krmfn.cli.frame import command
 from krmfn.compare.compare import compare, together
 from krmfn.compare.show import text
 from krmfn.compare.sides import CLUSTER, deployed, rendered, sealed_of
+from krmfn.files.read import read_file
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from krmfn.compare.compare import Comparison, Snapshot
 
@@ -40,7 +42,8 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--against",
         default=CLUSTER,
         metavar="DIR",
-        help="a directory that krmfn build --output wrote, REV:DIR, or cluster, the default",
+        help="a directory that krmfn build --output wrote, REV:DIR, a file of deployed SealedSecrets, "
+        "or cluster, the default",
     )
     parser.add_argument("--context", help="context of the kubeconfig")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -54,7 +57,11 @@ def run(options: argparse.Namespace) -> int:
         run.warn(*done.warnings)
         now = {place: sealed_of(one.text, str(place)) for place, one in done.built.items()}
         if options.against == CLUSTER:
-            then = _deployed(now, options.context)
+            there = deployed((one for sealed in now.values() for one in sealed), options.context)
+            then = _of_each(now, there)
+        elif (file := Path(options.against)).is_file():
+            content = read_file(file, name=options.against, key="")
+            then = _of_each(now, sealed_of(content, options.against, empty=True))
         else:
             then = {place: rendered(options.against, place, run.deadline) for place in now}
     found = together(
@@ -80,11 +87,10 @@ def _print(found: Comparison, options: argparse.Namespace) -> None:
     say_json(value, indent=None)
 
 
-def _deployed(
-    now: Mapping[Path, list[Snapshot]], context: str | None
+def _of_each(
+    now: Mapping[Path, list[Snapshot]], there: Iterable[Snapshot]
 ) -> dict[Path, list[Snapshot]]:
     """What is deployed of what each overlay makes."""
-    there = deployed((one for sealed in now.values() for one in sealed), context)
     found = {one.place: one for one in there}
     return {
         place: [found[one.place] for one in sealed if one.place in found]

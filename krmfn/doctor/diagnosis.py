@@ -21,6 +21,7 @@ Status: TypeAlias = Literal["ok", "warning", "error", "skipped"]
 # id -> (area, what it looks at)
 CHECKS: dict[str, tuple[str, str]] = {
     "kustomize": ("tools", "kustomize or kubectl is there, and kustomize is 5.0.3 or newer"),
+    "sandbox": ("tools", "the kernel keeps kustomize from the network and from others' files"),
     "function": ("tools", "what each configuration's annotation starts is installed"),
     "build": ("overlay", "the overlay builds, with its claims left unsealed"),
     "config-left": ("overlay", "no configuration of krmfn's is listed under `resources:`"),

@@ -24,7 +24,7 @@ from krmfn.kustomize.functions import FUNCTION_ANNOTATIONS
 from krmfn.names import API_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from krmfn.doctor.diagnosis import Patient
     from krmfn.kustomize.configs import Config
@@ -55,6 +55,29 @@ def kustomize(command: tuple[str, ...]) -> Diagnosis:
     except subprocess.TimeoutExpired:
         return Diagnosis("kustomize", "error", program, "it does not answer", fix=_NEWER)
     return judge_version(program, done.stdout.decode(errors="replace"), kubectl=is_kubectl)
+
+
+def sandbox(held: Sequence[str], *, governed: bool, required: bool) -> Diagnosis:
+    """Judge what the kernel would keep for a build. Pure.
+
+    Args:
+        held: as `krmfn.build.sandbox.confinement` returns it.
+        governed: there is a platform's policy.
+        required: it refuses to build without the filter.
+    """
+    if "seccomp" in held:
+        text = "kustomize runs without network, and opens no file but its own"
+        if "landlock" not in held:
+            text = "kustomize runs without network; the kernel has no Landlock, so it can read other files"
+        return Diagnosis("sandbox", "ok", "the kernel", text)
+    cause = "this system has no filter of system calls, so that kustomize keeps the network"
+    if required:
+        fix = "build on Linux (x86-64, arm64), or set sandbox: best-effort in the PlatformConfig"
+        evidence = "the policy refuses to build without it"
+        return Diagnosis("sandbox", "error", "the kernel", cause, evidence, fix)
+    evidence = "sandbox: best-effort" if governed else "no policy requires it"
+    fix = "build repositories that you do not trust on Linux (x86-64, arm64)"
+    return Diagnosis("sandbox", "warning", "the kernel", cause, evidence, fix)
 
 
 _NEWER = "install kustomize 5.0.3 or newer, or name one in KRMFN_KUSTOMIZE"

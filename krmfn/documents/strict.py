@@ -40,6 +40,7 @@ _PROPERTY = re.compile(r"(&\S+\s+)?!")
 _QUOTED = re.compile(r" '\w[^']+'")
 _MARKERS = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)
 TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "map", "seq"))
+_MERGE = "tag:yaml.org,2002:merge"  # with which kustomize writes the string "<<" for a function
 
 
 @dataclass(frozen=True)
@@ -226,7 +227,7 @@ class _Constructor:
             raise self.error(node, "aliases multiply the document too often")
         if depth > MAX_DEPTH:
             raise self.error(node, "nested too deeply, or an alias contains itself")
-        if node.tag not in TAGS:
+        if node.tag not in TAGS and (node.tag, node.value) != (_MERGE, "<<"):
             raise self.error(node, "tags are not understood here")
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, depth)

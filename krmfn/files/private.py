@@ -57,6 +57,8 @@ def _made(parent: Path) -> Path:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent)).resolve()
         try:
             lock = _lock(folder, needed=False)
+        except FileNotFoundError:  # another process took it for a dead one's
+            continue
         except OSError:
             folder.rmdir()
             raise

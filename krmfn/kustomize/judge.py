@@ -33,6 +33,14 @@ _INTEGER = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|0[0-7]*|[
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 _SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)\Z|\.(nan|NaN|NAN)\Z")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?\Z", re.DOTALL)
+_WORDS = {
+    "null": "nothing",
+    "bool": "true or false",
+    "int": "an integer",
+    "float": "a number",
+    "date": "a date",
+    "text": "text",
+}
 _PROPERTY = re.compile(r"(&\S+\s+)?!")
 # Line breaks of YAML 1.1 and the byte order mark are read back only when they are escaped.
 _ESCAPED = {0x2028: "\\u2028", 0x2029: "\\u2029", 0xFEFF: "\\ufeff"}
@@ -174,7 +182,7 @@ class _Reader:
         for key, child in self.pairs(node, name):
             if is_plain(self.document, key) and scalar_type(key.value, old=self.old) != "text":
                 raise self.error(key, f"a key of {name} is not text", remedy="quote it")
-            result[key.value] = self.scalar(child, Use.TEXT, name, 0)
+            result[key.value] = self.scalar(child, Use.TEXT, f"a value of {name}", 0)
         return result
 
     def sequence(self, node: yaml.Node, shape: Shape, name: str, place: int) -> Any:
@@ -205,12 +213,11 @@ class _Reader:
         if use not in (Use.FLAG, Use.NUMBER) and kind == "text":
             self.mention(node, use, name, place)
             return text
-        found = {"date": "a date", "text": "text", "null": "nothing"}.get(kind, f"a {kind}")
         raise self.error(
             node,
             f"{name} is not what it must be",
             expected=use.value,
-            found=found,
+            found=_WORDS[kind],
             remedy="quote it" if use not in (Use.FLAG, Use.NUMBER) else "",
         )
 

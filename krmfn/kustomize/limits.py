@@ -61,6 +61,26 @@ def check_size(size: int, limits: Limits) -> None:
         )
 
 
+def check_nodes(count: int, limits: Limits) -> None:
+    """Refuse more YAML nodes than the limit.
+
+    Raises:
+        SpecError: there are more.
+    """
+    if count > limits.nodes:
+        raise SpecError("yaml", f"the build reads more than {limits.nodes} YAML nodes")
+
+
+def check_depth(depth: int, limits: Limits) -> None:
+    """Refuse kustomizations that are nested more deeply than the limit.
+
+    Raises:
+        SpecError: they are.
+    """
+    if depth > limits.depth:
+        raise SpecError("file", f"kustomizations include each other {limits.depth} deep or deeper")
+
+
 def count_nodes(text: bytes, name: str, most: int) -> int:
     """The nodes of every document, aliases multiplied; for a text without aliases at least them.
 

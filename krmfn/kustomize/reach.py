@@ -10,11 +10,8 @@ Rules enforced here:
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -26,16 +23,14 @@ from krmfn.kustomize.fields import KUSTOMIZATION, Use
 from krmfn.kustomize.functions import Function, functions
 from krmfn.kustomize.judge import judge
 from krmfn.kustomize.kustomization import FILE_NAMES
-from krmfn.kustomize.limits import Limits, check_size, count_nodes
+from krmfn.kustomize.limits import Limits, check_depth, check_nodes, check_size, count_nodes
+from krmfn.kustomize.places import located, refuse_address
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from krmfn.kustomize.judge import Mention
 
-# What kustomize could take for an address of a repository: a scheme, user@host, host:path, a forge.
-_REMOTE = re.compile(
-    r"://|::|\?|@|^[\w.+-]+:|^(www\.)?github\.com([/:]|$)|\.git(/|$)|(^|/)_git/", re.IGNORECASE
-)
-_FETCHED = re.compile(r"^https?:", re.IGNORECASE)
 _SIMPLE_PATH = re.compile(r"[\w./][\w./@=+-]*")
 
 
@@ -136,12 +131,13 @@ def visit(tree: Tree, directory: Path) -> None:
     Raises:
         SpecError: as `reach`.
     """
-    ahead = [directory]
+    ahead = [(directory, 1)]
     while ahead:
-        here = ahead.pop()
+        here, depth = ahead.pop()
         if here not in tree.kustomizations:
+            check_depth(depth, tree.limits)
             reached = tree.kustomizations[here] = _kustomization(tree, here)
-            ahead += [one for one, _ in reversed(reached.below)]
+            ahead += [(one, depth + 1) for one, _ in reached.below]
 
 
 def measure(tree: Tree, directory: Path) -> int:
@@ -163,7 +159,9 @@ def measure(tree: Tree, directory: Path) -> int:
             below = [sizes[one] for one, _ in reached.below]
             size, count, _ = map(sum, zip(own, *named, *below, strict=True))
             depth = 1 + max((one[2] for one in below), default=0)
-            _check(size, count, depth, tree.limits)
+            check_depth(depth, tree.limits)
+            check_nodes(count, tree.limits)
+            check_size(size, tree.limits)
             sizes[here] = size, count, depth
         elif here in opened:
             raise SpecError("path", f"{tree.short(here)} includes itself", where=where)
@@ -174,29 +172,21 @@ def measure(tree: Tree, directory: Path) -> int:
     return sizes[directory][0]
 
 
-def _check(size: int, count: int, depth: int, limits: Limits) -> None:
-    """Refuse what exceeds the limits."""
-    if depth > limits.depth:
-        raise SpecError("file", f"kustomizations include each other {limits.depth} deep or deeper")
-    if count > limits.nodes:
-        raise SpecError("yaml", f"the build reads more than {limits.nodes} YAML nodes")
-    check_size(size, limits)
-
-
 def take(tree: Tree, reached: Reached, mention: Mention) -> Path | None:
     """Take in what a string names; the directory, if it is one.
 
     Raises:
         SpecError: it is not there, is outside, or would be fetched.
     """
-    if mention.use is Use.PATCH or (mention.use is Use.PATCH_OR_FILE and not _is_path(mention)):
+    if mention.use is Use.PATCH or (
+        mention.use is Use.PATCH_OR_FILE and not _is_path(mention, tree.limits)
+    ):
         text = mention.text.encode()
         reached.nodes += count_nodes(text, mention.where, tree.limits.nodes)
         return None
-    place, real = _located(tree, reached.directory, mention)
+    place, real = located(tree.root, reached.directory, mention, tree.links)
     if real.is_dir() and mention.use in (Use.RESOURCE, Use.DIRECTORY, Use.FUNCTION):
-        if _REMOTE.search(mention.text):
-            raise _fetched(mention)
+        refuse_address(mention)
         if reached.directory.is_relative_to(real):
             raise SpecError(
                 "path", f"{mention.text} contains this kustomization", where=mention.where
@@ -260,7 +250,7 @@ def kustomization_file(tree: Tree, directory: Path) -> Path:
 
 def _entry(tree: Tree, reached: Reached, mention: Mention) -> Entry:
     """Read an entry of a list of functions, and take in what its builtins name."""
-    if _is_path(mention):
+    if _is_path(mention, tree.limits):
         before = len(reached.files)
         if directory := take(tree, reached, mention):
             return Entry(mention, directory=directory)
@@ -295,7 +285,7 @@ def _in_text(tree: Tree, text: bytes, where: str, name: str) -> tuple[Function, 
     return tuple(one for each in documents for one in functions(each, name))
 
 
-def _is_path(mention: Mention) -> bool:
+def _is_path(mention: Mention, limits: Limits) -> bool:
     """Whether kustomize takes an entry for a path: it tries a document first.
 
     Raises:
@@ -303,6 +293,7 @@ def _is_path(mention: Mention) -> bool:
     """
     if _SIMPLE_PATH.fullmatch(mention.text):
         return True
+    count_nodes(mention.text.encode(), mention.where, limits.own_nodes)
     try:
         found = [one.node for one in strict.documents(mention.text, mention.where)]
     except SpecError:
@@ -321,56 +312,6 @@ def _is_path(mention: Mention) -> bool:
     return True
 
 
-def _located(tree: Tree, directory: Path, mention: Mention) -> tuple[Path, Path]:
-    """Where a path leads: with the links of its directory resolved, and with all of them.
-
-    ``..`` is taken off the text before links are followed, as kustomize does.
-    """
-    text = mention.text
-    if not text:
-        raise SpecError("file", "a path is empty", where=mention.where)
-    if _FETCHED.match(text):
-        raise _fetched(mention)
-    if text.startswith("/"):
-        raise SpecError(
-            "path", f"{text} is absolute", where=mention.where, remedy="write it relative to here"
-        )
-    path = os.path.normpath(directory / text)
-    _check_inside(tree, path, mention)  # before the file system is asked
-    try:
-        real = os.path.realpath(path, strict=True)
-    except (OSError, ValueError) as error:
-        if _REMOTE.search(text):
-            raise _fetched(mention) from None
-        raise _unusable(mention, error) from None
-    _check_inside(tree, real, mention)
-    place = Path(path) if path == real else _through_links(tree, Path(path), mention)
-    return place, Path(real)
-
-
-def _check_inside(tree: Tree, path: str, mention: Mention) -> None:
-    """Refuse a path outside the repository."""
-    if not Path(path).is_relative_to(tree.root):
-        raise SpecError(
-            "path",
-            f"{mention.text[:200]} is outside the repository",
-            where=mention.where,
-            remedy="copy it into the repository, or set KRMFN_ROOT to the directory of both",
-        )
-
-
-def _through_links(tree: Tree, path: Path, mention: Mention) -> Path:
-    """The path with the links of its directories resolved; they are kept in ``tree.links``."""
-    here = tree.root
-    for part in path.relative_to(tree.root).parts:
-        here /= part
-        if here.is_symlink() and here.is_dir():
-            real = here.resolve()
-            _check_inside(tree, str(real), mention)
-            tree.links[here] = here = real
-    return here
-
-
 def _read(tree: Tree, place: Path, mention: Mention) -> None:
     """Read a file once, and count the nodes of YAML."""
     if place not in tree.contents:
@@ -386,25 +327,3 @@ def _read(tree: Tree, place: Path, mention: Mention) -> None:
     if place not in tree.nodes and mention.use not in (Use.DATA, Use.KEYED_DATA):
         content = tree.contents[place]
         tree.nodes[place] = count_nodes(content, tree.short(place), tree.limits.nodes)
-
-
-def _unusable(mention: Mention, error: OSError | ValueError) -> SpecError:
-    code = getattr(error, "errno", None)
-    name = mention.text[:100]
-    reasons = {
-        errno.ENOENT: "is not there, and nothing is fetched",
-        errno.ENOTDIR: "is not there, and nothing is fetched",
-        errno.ELOOP: "is a loop of links",
-        errno.ENAMETOOLONG: "is too long for a path",
-        errno.EACCES: "may not be read",
-    }
-    return SpecError("file", f"{name} {reasons.get(code or 0, 'is no path')}", where=mention.where)
-
-
-def _fetched(mention: Mention) -> SpecError:
-    return SpecError(
-        "foreign",
-        f"{mention.text[:200]}: nothing is fetched",
-        where=mention.where,
-        remedy="copy it into the repository",
-    )

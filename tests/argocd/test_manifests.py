@@ -97,7 +97,7 @@ def test_the_sidecar(built: list[dict[str, Any]]) -> None:
     """Argo CD's user, nothing to write but its own /tmp, the policy, a token for the vault alone."""
     pod = one(built, "Deployment")["spec"]["template"]["spec"]
     (sidecar,) = (c for c in pod["containers"] if c["name"] == "krmfn")
-    assert sidecar["image"] == "localhost/krmfn-argocd:latest"
+    assert set(sidecar["resources"]["limits"]) == {"cpu", "memory", "ephemeral-storage"}
     security = sidecar["securityContext"]
     assert (security["runAsUser"], security["readOnlyRootFilesystem"]) == (999, True)
     mounts = {m["mountPath"]: m["name"] for m in sidecar["volumeMounts"]}
@@ -115,6 +115,49 @@ def test_the_sidecar(built: list[dict[str, Any]]) -> None:
     environ = {e["name"]: e["value"] for e in sidecar["env"]}
     assert float(environ["KRMFN_DEADLINE"]) < 60
     assert environ["KRMFN_CONFIG"] == f"/etc/krmfn/{INSTALL.joinpath('platform.yaml').name}"
+
+
+def test_every_image_is_named_by_digest(built: list[dict[str, Any]]) -> None:
+    """Of what is installed here; Argo CD's own release names its image itself."""
+    pods = [o["spec"]["template"]["spec"] for o in built if o["kind"] == "Deployment"]
+    pods += [job(built)]
+    images = {c["image"] for p in pods for c in (*p.get("initContainers", []), *p["containers"])}
+    assert all("@sha256:" in image for image in images - {"argocd"})
+    assert len(images) == 4
+
+
+def job(built: list[dict[str, Any]]) -> Any:
+    """The drift job's pod."""
+    return one(built, "CronJob")["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+
+
+def test_the_drift_job(built: list[dict[str, Any]]) -> None:
+    """What handles the repository has no token for the Kubernetes API, and every container limits."""
+    pod = job(built)
+    assert pod["automountServiceAccountToken"] is False
+    for container in (*pod["initContainers"], *pod["containers"]):
+        mounts = {m["name"] for m in container["volumeMounts"]}
+        assert not {"work", "kubernetes-api"} <= mounts, container["name"]
+        assert ("kubernetes-api" in mounts) == (
+            container["image"].startswith("registry.example/kubectl")
+        )
+        assert set(container["resources"]["limits"]) == {"cpu", "memory", "ephemeral-storage"}
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+def test_egress_is_named(built: list[dict[str, Any]]) -> None:
+    """Both pods reach what is named and nothing else."""
+    policies = [o["spec"] for o in built if o["kind"] == "NetworkPolicy"]
+    labels = one(built, "CronJob")["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"]
+    labels = [labels, one(built, "Deployment")["spec"]["template"]["metadata"]["labels"]]
+    selected = [each["podSelector"]["matchLabels"] for each in policies]
+    assert all(any(one.items() <= each.items() for one in selected) for each in labels)
+    for each in policies:
+        assert "Egress" in each["policyTypes"]
+        for rule in each["egress"]:
+            assert rule["to"]
+            assert rule["ports"]
+            assert "0.0.0.0/0" not in json.dumps(rule)
 
 
 def test_the_application_names_the_plugin(built: list[dict[str, Any]]) -> None:
@@ -236,7 +279,7 @@ def test_the_refresher(
     environ = {"PATH": f"{bin_}:/usr/bin:/bin"}
 
     def step(name: str) -> int:
-        text = scripts[name].replace("/checkout", str(work))
+        text = scripts[name].replace("/checkout", str(work)).replace("/verdict", str(work))
         return subprocess.run(["sh", "-c", text], env=environ, check=False).returncode
 
     assert step("compare") == result

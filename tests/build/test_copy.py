@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from krmfn.build.copy import LOADED, Copy, Limits, copy
-from krmfn.errors import SpecError
+from krmfn.errors import PolicyError, SpecError
 from krmfn.kustomize.functions import FUNCTION_ANNOTATIONS
 from krmfn.objects.stream import stream
 
@@ -169,8 +170,8 @@ def test_a_directory_that_changes_its_files_is_loaded(root: Path) -> None:
         ("transformers: ['{kind: x}']\n", "a function config needs metadata"),
         ("transformers: ['{kind: X, apiVersion: v1, metadata: {name: n}}']\n", "X/n: no function"),
         ("transformers: ['{kind: : x}']\n", "transformers:1:8: did not find expected node"),
-        ("namespace: on\n", "found a bool; quote it"),
-        ("namePrefix: 12\n", "found a int; quote it"),
+        ("namespace: on\n", "found true or false; quote it"),
+        ("namePrefix: 12\n", "found an integer; quote it"),
         ("a: b\n---\nc: d\n", "several documents"),
         ("---\n---\nresources: [../base]\n", "several documents"),
         ('commonLabels: {a: "\\x7f"}\n', "U+007F"),
@@ -182,3 +183,191 @@ def test_what_is_refused(text: str, message: str, root: Path) -> None:
     with pytest.raises(SpecError) as refused:
         copied(root)
     assert message in refused.value.line()
+
+
+def refused(root: Path, limits: Limits | None = None) -> str:
+    with pytest.raises(SpecError) as error:
+        copied(root, limits)
+    return error.value.line()
+
+
+def nested(root: Path, depth: int, entries: int = 1) -> None:
+    """Bases below bases, each named so many times by the one above."""
+    for number in range(depth):
+        directory = root / f"d{number}"
+        directory.mkdir()
+        below = f"../d{number + 1}" if number + 1 < depth else "../base"
+        (directory / KUSTOMIZATION).write_text(json.dumps({"resources": [below] * entries}))
+    overlay(root, resources=["../d0"])
+
+
+def test_bases_may_not_be_nested_too_deeply(root: Path) -> None:
+    """However deep they are, no step recurses."""
+    nested(root, 1500)
+    assert "include each other 100 deep" in refused(root)
+
+
+def test_what_is_read_again_counts_again(root: Path) -> None:
+    """Two to the sixtieth times one file is too much, and takes no longer to count."""
+    nested(root, 60, entries=2)
+    assert "reads more than 16777216 bytes of files" in refused(root)
+
+
+def test_one_file_in_a_hundred_config_maps(root: Path) -> None:
+    """Each of them holds it."""
+    (root / "overlay/big.txt").write_bytes(b"x" * 1_000_000)
+    maps = [{"name": f"m{number}", "files": ["big.txt"]} for number in range(100)]
+    overlay(root, configMapGenerator=maps)
+    assert "reads more than 16777216 bytes of files" in refused(root)
+
+
+def test_a_policy_judges_the_bytes(root: Path) -> None:
+    """Its own error, in place of ours."""
+
+    def add_input(size: int) -> None:
+        if size > 30:
+            raise PolicyError("policy-limit", "too much")
+
+    with pytest.raises(PolicyError):
+        copied(root, Limits(add_input=add_input))
+
+
+def bomb(levels: int) -> str:
+    """Ten to the power of ``levels`` strings."""
+    lines = ["a0: &a0 [x,x,x,x,x,x,x,x,x,x]"]
+    lines += [f"a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 10)}]" for i in range(1, levels)]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    "place", ["resource", "inline patch", "kustomization", "config", "builtin"]
+)
+def test_aliases_are_counted_as_what_they_stand_for(place: str, root: Path) -> None:
+    """A few hundred bytes are refused wherever kustomize would make millions of nodes of them."""
+    (root / "overlay/bomb.yaml").write_text(
+        "kind: X\napiVersion: v1\nmetadata: {name: x}\n" + bomb(9)
+    )
+    if place == "resource":
+        overlay(root, resources=["bomb.yaml"])
+    elif place == "inline patch":
+        overlay(root, patches=[{"patch": bomb(9)}])
+    elif place == "kustomization":
+        (root / "overlay" / KUSTOMIZATION).write_text(bomb(9))
+    elif place == "config":
+        overlay(root, transformers=["bomb.yaml"])
+    else:
+        jsonop = {**PATCH, "kind": "PatchJson6902Transformer", "jsonOp": bomb(9)}
+        overlay(root, transformers=[json.dumps({k: v for k, v in jsonop.items() if k != "path"})])
+    assert "aliases multiplied" in refused(root)
+
+
+def test_tiny_scalars_are_counted(root: Path) -> None:
+    """Before anything is made of them."""
+    (root / "overlay" / KUSTOMIZATION).write_text(f"resources: [{'x,' * 1_000_000}]\n")
+    assert "more than 200000 YAML nodes" in refused(root)
+
+
+@pytest.mark.parametrize("field", ["transformers", "patchesStrategicMerge"])
+def test_tiny_scalars_in_one_string_are_counted(field: str, root: Path) -> None:
+    """Before anybody looks whether it is a path."""
+    overlay(root, **{field: [f"a: [{'x,' * 1_000_000}]"]})
+    assert "more than 200000 YAML nodes" in refused(root)
+
+
+def test_links(root: Path) -> None:
+    """A link to a directory leads inside the copy, to where it leads in the repository."""
+    (root / "linked").symlink_to("base")
+    (root / "overlay/inner").mkdir()
+    (root / "overlay/inner/real.yaml").write_text("kind: X\n")
+    (root / "overlay/files").symlink_to("inner")
+    (root / "overlay/one.yaml").symlink_to("inner/real.yaml")
+    overlay(root, resources=["../linked", "files/real.yaml", "one.yaml"])
+    done = copied(root)
+    assert (done.root / "linked").readlink() == type(root)("base")
+    assert (done.place / "files").is_symlink()
+    assert (done.place / "inner/real.yaml").read_text() == "kind: X\n"
+    assert not (done.place / "one.yaml").is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("../..", "is outside the repository"),
+        ("/etc/hostname", "is outside the repository"),
+        ("../base/app.yaml", "outside the directory of its kustomization"),
+        ("link", "is a loop of links"),
+    ],
+)
+def test_links_that_lead_away(target: str, message: str, root: Path) -> None:
+    """Out of the repository, out of the kustomization's directory, nowhere."""
+    (root / "overlay/link").symlink_to(target)
+    overlay(root, resources=["link"])
+    assert message in refused(root)
+
+
+def test_a_string_of_another_field_is_never_asked_of_the_file_system(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is an inline patch or configuration."""
+    asked: list[str] = []
+    realpath = os.path.realpath
+
+    def watched(path: Any, **options: Any) -> Any:
+        asked.append(str(path))
+        return realpath(path, **options)
+
+    monkeypatch.setattr(os.path, "realpath", watched)
+    overlay(
+        root,
+        resources=["../base"],
+        namePrefix="x" * 3000,
+        configMapGenerator=[{"name": "m", "literals": ["a=/etc/passwd"]}],
+        patchesStrategicMerge=["apiVersion: v1\nkind: X\nmetadata: {name: /etc/passwd}\n"],
+        transformers=[json.dumps(TRANSFORMER)],
+    )
+    copied(root)
+    assert str(root / "base") in asked
+    assert not [one for one in asked for word in ("passwd", "xxx", "krmfn.dev") if word in one]
+
+
+def test_functions_in_a_directory_of_configurations_are_refused(root: Path) -> None:
+    """They would run when it is judged."""
+    directory = root / "functions"
+    directory.mkdir()
+    (directory / KUSTOMIZATION).write_text(json.dumps({"transformers": [json.dumps(TRANSFORMER)]}))
+    overlay(root, transformers=["../functions"])
+    assert "[wrong-list]" in refused(root)
+
+
+@pytest.mark.parametrize("more", [{"argsFromFile": "/etc/passwd"}, {"argsOneLiner": "x"}])
+@pytest.mark.parametrize("inline", [True, False])
+def test_a_configuration_has_four_fields(inline: bool, more: dict[str, str], root: Path) -> None:
+    """kustomize reads others of a legacy plugin's itself."""
+    text = json.dumps({**TRANSFORMER, **more})
+    (root / "overlay/t.yaml").write_text(text)
+    overlay(root, transformers=[text if inline else "t.yaml"])
+    assert f"has no field {next(iter(more))}" in refused(root)
+
+
+def test_a_configuration_in_the_wrong_list(root: Path) -> None:
+    """kustomize would call it with what it cannot use."""
+    overlay(root, generators=[json.dumps(TRANSFORMER)])
+    assert "is listed under generators:, expected transformers:" in refused(root)
+
+
+@pytest.mark.parametrize("value", ["0644", "1e3", "2001-01-01", "0b1", "1_000", ".inf"])
+def test_a_value_that_kustomize_changes_on_its_way_to_the_function(value: str, root: Path) -> None:
+    """The exec route would get another one."""
+    (root / "overlay/t.yaml").write_text(
+        "apiVersion: krmfn.dev/v1alpha1\nkind: SealedSecretTransformer\nmetadata: {name: t}\n"
+        f"spec: {{a: {value}}}\n"
+    )
+    overlay(root, transformers=["t.yaml"])
+    assert "kustomize reads this value in another way; quote it" in refused(root)
+
+
+def test_a_configuration_that_is_data_too(root: Path) -> None:
+    """It cannot be a stub and itself."""
+    (root / "overlay/t.yaml").write_text(json.dumps(TRANSFORMER))
+    overlay(root, transformers=["t.yaml"], configMapGenerator=[{"name": "m", "files": ["t.yaml"]}])
+    assert "is a function configuration, and other data as well; copy it" in refused(root)

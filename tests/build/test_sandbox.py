@@ -22,6 +22,9 @@ from krmfn.errors import DeadlineError, PolicyError, SpecError
 if TYPE_CHECKING:
     import socket
 
+LAUNCHER_ELSEWHERE = (
+    Path(__file__).resolve().parents[1] / "support/spy/without_filter/launch_elsewhere.py"
+)
 KUBECTL = Path(sys.executable).parent / "kubectl"
 # Sends a byte, and prints the answer.
 CLIENT = """\
@@ -251,10 +254,7 @@ def test_a_program_that_does_not_run(tmp_path: Path) -> None:
 
 def test_a_system_without_the_filter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is refused where that is required, and goes on elsewhere."""
-    launcher = tmp_path / "launch.py"
-    text = sandbox.LAUNCHER.read_text()
-    launcher.write_text(text.replace("os.uname().machine", "'riscv64'"))
-    monkeypatch.setattr(sandbox, "LAUNCHER", launcher)
+    monkeypatch.setattr(sandbox, "LAUNCHER", LAUNCHER_ELSEWHERE)
     made = prepared(tmp_path, "print(1)", required=True)
     with pytest.raises(PolicyError) as caught:
         made.run(made.home)

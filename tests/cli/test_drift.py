@@ -211,6 +211,23 @@ def test_against_a_revision(estate: Estate) -> None:
     assert "HEAD: base/overlays/production.yaml is no file, or too large [file]" in errors
 
 
+def test_against_what_is_deployed(estate: Estate, tmp_path: Path) -> None:
+    """A file, as kubectl prints them: SealedSecrets that no overlay makes are not looked at."""
+    stream = next(estate.rendered.rglob("*.yaml")).read_text()
+    found = [one for one in yaml.safe_load_all(stream) if one["kind"] == "SealedSecret"]
+    other = {**found[0], "metadata": {**found[0]["metadata"], "name": "of-another-application"}}
+    file = tmp_path / "now.json"
+    value = {"apiVersion": "v1", "kind": "List", "items": [*found, other]}
+    file.write_text(json.dumps(value))
+    assert estate.drift("--against", file)[::2] == (0, "")
+    estate.bao.write("secret", "build/db", {"password": NEW})
+    code, output, _ = estate.drift("--against", file)
+    assert code == 1
+    assert "of-another-application" not in output
+    file.write_text(json.dumps({**value, "items": []}))
+    assert estate.drift("--against", file)[0] == 1
+
+
 def test_what_is_not_rendered(estate: Estate) -> None:
     """An overlay that was never rendered is an error, and not drift."""
     (estate.rendered / "overlays/production.yaml").unlink()

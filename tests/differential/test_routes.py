@@ -77,6 +77,9 @@ SHORT = (
 # What `krmfn build` refuses and the other routes print: the error's id, and the reason.
 REFUSED = {
     "patch-the-ciphertext": ("annotation", "a SealedSecret with data that the run did not make"),
+    "kustomization-merge-key": ("spec", "what a merge key gives depends on the parser"),
+    "duplicate-key": ("spec", "which of two keys counts depends on the parser"),
+    "vars-in-lower-case": ("spec", "kustomize matches keys in any case, and a judge must not"),
     "example-shop-seal-production": ("claim-left", "claims that wait for `krmfn seal`"),
     "example-shop-seal-staging": ("claim-left", "claims that wait for `krmfn seal`"),
     "layout-unprotected-nested-generator": ("sealed-for", "without a validator nobody else looks"),

@@ -199,7 +199,7 @@ def claim(
     name: str = "db", key: str = "app/db", metadata: dict[str, Any] | None = None, **spec: Any
 ) -> dict[str, Any]:
     """A claim of the password at a path of the store."""
-    fields = {k: v for k, v in secret(name, key).items() if k != "name"} | spec
+    fields = {k: v for k, v in secret(name, key, **spec).items() if k != "name" and v is not None}
     value = {"apiVersion": API, "kind": "SecretClaim", "metadata": {"name": name}, "spec": fields}
     value["metadata"] |= metadata or {}  # type: ignore[operator]
     return value

@@ -190,7 +190,9 @@ def test_the_hourly_job(
         own |= {k: environ[k] for k in environ if k in own or k.startswith("KRMFN_")}
         own |= {"PATH": f"{bin_}:{environ['PATH']}", "KUBECONFIG": str(kubeconfig)}
         own |= {"PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
-        script = container["args"][0].replace("/checkout", str(work))
+        script = container["args"][0]
+        for place in ("/checkout", "/deployed", "/verdict"):
+            script = script.replace(place, str(work))
         done = subprocess.run(
             [*container["command"], script], env=own, text=True, capture_output=True, check=False
         )
@@ -200,6 +202,7 @@ def test_the_hourly_job(
         """Whether the next run tells Argo CD to generate again."""
         (work / "changed").unlink(missing_ok=True)
         file.write_text(token(cluster, "krmfn-drift"))
+        step("deployed")
         step("compare")
         step("refresh")
         annotations = cluster.api.get(APPLICATION)["metadata"].get("annotations", {})

@@ -37,7 +37,7 @@ def same(command: list[str], seed: int, tmp_path: Path) -> bool:
     try:
         done = copy(root / "overlay", root, home, limits=Limits(), load=loaded)
     except SpecError as error:
-        assert original.returncode, (seed, text, error)
+        assert original.returncode, (seed, text, error)  # noqa: PT017  # both refuse
         return False
     copied = built(command, done.place)
     why = (seed, text, original.stderr, copied.stderr)
@@ -63,4 +63,4 @@ def test_the_copy_builds_as_the_repository_does(tmp_path: Path) -> None:
 def test_it_does_so_by_every_version(version: str, tmp_path: Path) -> None:
     """More trees, old and new kustomize."""
     command = [str(tools.tool("kustomize", version)), "build"]
-    assert sum(same(command, seed, tmp_path) for seed in range(120)) > 40
+    assert sum(same(command, seed, tmp_path) for seed in range(60)) > 20

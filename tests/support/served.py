@@ -131,6 +131,7 @@ def _answer(connection: socket.socket) -> NoReturn:
         connection.sendall(bytes([code if code >= 0 else 128 - code]))
         os._exit(0)
     connection.close()
+    os.setsid()
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)

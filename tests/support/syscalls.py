@@ -1,8 +1,8 @@
 """What kustomize and its children ask of the kernel while krmfn builds, as strace sees it.
 
-Rules enforced here: everything that krmfn starts counts, from its first system call on; krmfn itself,
-which may read the repository and ask a vault, does not. A trace has to have seen kustomize, or it
-proves nothing. Calls that fail are kept: to try is a finding for sockets, not for files.
+Rules enforced here: kustomize and everything that it starts counts, from its first system call on; krmfn
+itself, which may read the repository and ask a vault, does not. Of a path counts what was opened, links
+resolved. Calls that fail are kept: to try is a finding for sockets, not for files.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Call:
 
 @dataclass
 class Trace:
-    """What was asked by all processes that krmfn started.
+    """What kustomize and all its children asked.
 
     Attributes:
         programs: that were started, in order.
@@ -98,9 +98,9 @@ _NETWORK = frozenset(
 
 
 def traced(
-    command: list[str | Path], log: Path, **options: object
+    command: list[str | Path], log: Path, programs: tuple[Path, ...], **options: object
 ) -> tuple[subprocess.CompletedProcess[str], Trace]:
-    """Run krmfn under strace; returns what it said, and what its children asked."""
+    """Run krmfn under strace; returns what it said, and what the programs and their children asked."""
     which = f"trace={FILES},{PROCESSES},{NETWORK}"
     strace = [STRACE, "-f", "-qq", "-y", "-s", "8192", "-e", "signal=none", "-e", which, "-o", log]
     done = subprocess.run(  # type: ignore[call-overload]
@@ -112,25 +112,32 @@ def traced(
         stdin=subprocess.DEVNULL,
         **options,
     )
-    return done, read(log.read_text(errors="replace").splitlines())
+    return done, read(log.read_text(errors="replace").splitlines(), programs)
 
 
-def read(lines: list[str]) -> Trace:
-    """The trace in strace's lines, the first of which is of krmfn itself."""
+def read(lines: list[str], programs: tuple[Path, ...]) -> Trace:
+    """The trace in strace's lines: everything from the start of one of the programs on.
+
+    Before that there is the launcher, which reads what Python reads, and gives up its power.
+    """
     calls = [call for line in _whole(lines) if (call := _call(line))]
-    krmfn, trace = calls[0].process, Trace()
+    names, trace = [str(one) for one in programs], Trace()
     leader: dict[int, int] = {}
-    for call in calls:  # a thread is of its process; whatever else is made is a child
-        if "CLONE_THREAD" in call.arguments and call.result > 0:
-            leader[call.result] = leader.get(call.process, call.process)
+    counted: set[int] = set()
     for call in calls:
         process = leader.get(call.process, call.process)
-        if process == krmfn:
+        if call.name == "execve" and call.result == 0 and call.path in names:
+            counted.add(process)
+        if process not in counted:
             continue
-        opened = re.sub(rf"^/proc/{process}(/|$)", r"/proc/self\1", call.opened)
-        trace.calls.append(replace(call, opened=opened))
+        if call.name in ("fork", "vfork", "clone", "clone3") and call.result > 0:
+            counted.add(call.result)
+            if "CLONE_THREAD" in call.arguments:
+                leader[call.result] = process
         if call.name == "execve" and call.result == 0:
             trace.programs.append(call.path)
+        opened = re.sub(rf"^/proc/{process}(/|$)", r"/proc/self\1", call.opened)
+        trace.calls.append(replace(call, opened=opened))
     return trace
 
 
@@ -170,7 +177,15 @@ class Allowed:
 
     def reading(self, path: str) -> bool:
         """Whether a path may be opened for reading."""
-        libraries = ("/usr/lib", "/lib", "/lib64", "/usr/local/lib", sys.base_prefix, sys.prefix)
+        libraries = (
+            "/usr/lib",
+            "/usr/lib64",
+            "/lib",
+            "/lib64",
+            "/usr/local/lib",
+            sys.base_prefix,
+            sys.prefix,
+        )
         below = (*libraries, "/sys", "/proc/self", *self.private)
         single = ("/dev/null", "/etc/ld.so.cache", *map(str, self.programs), *_interpreters())
         return path in single or any(_is_below(path, place) for place in below)

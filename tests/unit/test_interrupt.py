@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from krmfn.files.private import private_folder, remove_all
 from krmfn.process import interrupt
 from krmfn.process.interrupt import Interrupted
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
@@ -117,3 +115,21 @@ def test_the_dead_are_cleaned_up_after_and_the_living_left_alone(tmp_path: Path)
             assert (living / "file").exists()
     kept = {"krmfn-other", "krmfn-private-file", "krmfn-private-link", "target"}
     assert set(leftovers(tmp_path)) == kept
+
+
+def test_another_process_takes_a_new_folder_for_a_dead_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be gone between its creation and its lock: then there is another one."""
+    make, made = tempfile.mkdtemp, list[str]()
+
+    def mkdtemp(*arguments: object, **options: object) -> str:
+        made.append(make(*arguments, **options))  # type: ignore[call-overload]
+        if len(made) == 1:
+            Path(made[0]).rmdir()
+        return made[-1]
+
+    monkeypatch.setattr(tempfile, "mkdtemp", mkdtemp)
+    with private_folder(tmp_path) as folder:
+        assert folder == Path(made[1]).resolve()
+        assert folder.is_dir()

@@ -74,6 +74,14 @@ def test_numbers_can_keep_their_text() -> None:
     assert [type(value[k]) for k in "abce"] == [Number, Number, str, str]
 
 
+def test_a_merge_key_as_a_value() -> None:
+    """kustomize writes the string `<<` with a tag for a function; anything else with it is refused."""
+    assert only("a: !!merge <<").value() == {"a": "<<"}
+    for text in ("a: !!merge x", "a: !!merge {}", "a: !!merge [<<]"):
+        with pytest.raises(SpecError, match="tags are not understood here"):
+            only(text).value()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -214,8 +214,18 @@ TREES: list[Tree] = [
         "claims-many",
         of=[claim(f"db-{n}", nameSuffixHash=n % 2 == 0) for n in range(20)] + [claim()],
     ),
-    claims("sealing-namespace-wide", of=[claim(scope="namespace-wide")], top="namePrefix: p-"),
-    claims("sealing-cluster-wide", of=[claim(scope="cluster-wide")]),
+    claims(
+        "sealing-namespace-wide",
+        of=[claim(scope="namespace-wide")],
+        top="namePrefix: p-",
+        files={"top/krmfn.yaml": transformer(scope="cluster-wide")},
+    ),
+    claims(
+        "sealing-cluster-wide",
+        of=[claim(scope="cluster-wide"), claim("mail", "app/mail")],
+        files={"top/krmfn.yaml": transformer(scope="cluster-wide")},
+    ),
+    claims("sealing-wider-than-allowed", of=[claim(scope="namespace-wide")], refused="scope"),
     claims("sealing-epoch", files={"top/krmfn.yaml": transformer(epoch="2026-11")}),
     claims(
         "sealing-scope-of-all",
@@ -232,6 +242,6 @@ TREES: list[Tree] = [
     ),
     claims(
         "function-named-oddly",
-        files={"top/krmfn.yaml": transformer("A.b_c"), "top/validator.yaml": validator("0")},
+        files={"top/krmfn.yaml": transformer("a.b-c"), "top/validator.yaml": validator("0")},
     ),
 ]

@@ -56,7 +56,7 @@ VAR_OF_WIDGET = """\
 vars:
 - name: HOST
   objref: {apiVersion: example.com/v1, kind: Widget, name: w}
-  fieldref: {fieldpath: spec.credentials.secretName}
+  fieldref: {fieldPath: spec.credentials.secretName}
 """
 WIDGET_IN_BASE = {"base/w.yaml": BARE}
 
@@ -320,6 +320,12 @@ TREES: list[Tree] = [
             "base/d.yaml": "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n"
             "spec: {containers: [{name: p, image: p, args: [--at=$(HOST)]}]}\n",
         },
+    ),
+    claims(
+        "vars-in-lower-case",
+        base="resources: [w.yaml]",
+        top=VAR_OF_WIDGET.replace("fieldPath", "fieldpath"),
+        files={"base/w.yaml": WIDGET},
     ),
     claims(
         "vars-of-a-claim",

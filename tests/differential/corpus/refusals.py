@@ -13,6 +13,11 @@ from tests.differential.trees import (
     transformer,
 )
 
+TOP = (
+    "namespace: production\nresources: [../base]\ntransformers: [krmfn.yaml, skip-marker.yaml]\n"
+    "validators: [validator.yaml]\n"
+)
+
 TREES: list[Tree] = [
     generated("generator-under-a-prefix", top="namePrefix: p-", refused="name-changes"),
     generated("generator-under-a-suffix", top="nameSuffix: -s", refused="name-changes"),
@@ -61,7 +66,7 @@ TREES: list[Tree] = [
     ),
     claims(
         "validator-listed-as-a-transformer",
-        top="transformers: [validator.yaml]",
+        top="transformers: [validator.yaml]\nvalidators!: null",
         refused="wrong-list",
     ),
     claims(
@@ -88,7 +93,7 @@ TREES: list[Tree] = [
             "generators: [g.yaml]\ntransformers: [krmfn.yaml, skip-marker.yaml]\n",
             "top/skip-marker.yaml": MARKER_PATCH,
         },
-        refused="kustomize",
+        refused="ambiguous-producer",
     ),
     claims("missing-resource", top="resources: [nothing.yaml]", refused="kustomize"),
     claims(
@@ -96,8 +101,7 @@ TREES: list[Tree] = [
     ),
     claims(
         "duplicate-key",
-        files={"top/kustomization.yaml": "resources: [../base]\nresources: []\n"},
-        refused="kustomize",
+        files={"top/kustomization.yaml": "namespace: other\n" + TOP},
     ),
     claims("cycle", base="resources: [../top]", refused="kustomize"),
 ]

@@ -17,3 +17,8 @@ def spy(folder: Path, script: str) -> dict[str, str]:
     file.write_text(f"#!/bin/sh\n{script}\n")
     file.chmod(0o755)
     return {"KRMFN_KUSTOMIZE": str(file), "PYTHONPATH": f"{HERE / 'site'}:{ROOT}"}
+
+
+def without_filter() -> dict[str, str]:
+    """The environment in which krmfn has a launcher without a filter of system calls."""
+    return {"PYTHONPATH": f"{HERE / 'without_filter'}:{ROOT}"}
