@@ -18,6 +18,7 @@ from krmfn.spec.base import (
     one_of,
     spec_error,
 )
+from krmfn.spec.silence import Silence  # noqa: TC001  # pydantic resolves it
 from krmfn.spec.stores import ExtractRef, RemoteRef, Store, StoreName, StoreProperty
 
 Scope: TypeAlias = Literal["strict", "namespace-wide", "cluster-wide"]
@@ -214,6 +215,8 @@ class GeneratorSpec(Model):
     """`false`: no name companions, for many secrets whose names do not change: kustomize needs time
     by the square of the number of items."""
     secrets: Annotated[tuple[SecretSpec, ...], Field(strict=False, min_length=1)]
+    silence: Silence = ()
+    """Warnings that are not wanted: `id`, or `id/secret` for one Secret."""
 
     @model_validator(mode="after")
     def _consistent(self) -> GeneratorSpec:

@@ -8,6 +8,7 @@ from pydantic import model_validator
 
 from krmfn.spec.base import Metadata, Model, spec_error
 from krmfn.spec.generator import Sealing, SecretShape, stores_of_sealing
+from krmfn.spec.silence import Silence  # noqa: TC001  # pydantic resolves it
 from krmfn.spec.stores import Store, StoreName  # noqa: TC001  # pydantic resolves them
 
 
@@ -33,6 +34,8 @@ class TransformerSpec(Model):
     name_references: bool = True
     """`false`: no name companions, for many claims whose names do not change: kustomize needs time
     by the square of the number of items."""
+    silence: Silence = ()
+    """Warnings that are not wanted: `id`, or `id/secret` for one Secret."""
 
     @model_validator(mode="after")
     def _consistent(self) -> TransformerSpec:
@@ -49,5 +52,5 @@ class SealedSecretTransformer(Model):
     kind: Literal["SealedSecretTransformer"]
     metadata: Metadata
     spec: TransformerSpec = TransformerSpec.model_construct(
-        sealing=None, stores={}, name_references=True
+        sealing=None, stores={}, name_references=True, silence=()
     )
