@@ -263,6 +263,10 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
     "type-keys": (CheckError, "a Secret lacks keys that its type demands"),
     "missing-label": (CheckError, "a Secret lacks a label that its consumer looks for"),
     "owns-input": (CheckError, "a consumer claims a Secret that the SealedSecret owns"),
+    "kubesealed-elsewhere": (
+        CheckError,
+        "a SealedSecret says that it was sealed for another name or namespace",
+    ),
     "unused-assumption": (CheckError, "an assumption is not needed"),
     "unknown-kind": (CheckError, "the catalogue does not know a kind that may refer to Secrets"),
 }

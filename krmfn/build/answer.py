@@ -28,6 +28,7 @@ from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
 from krmfn.spec.validator import SealedSecretValidator
 from krmfn.stores.opened import OpenedStores
 from krmfn.stores.store import Surroundings
+from krmfn.warned import is_silenced
 
 if TYPE_CHECKING:
     from krmfn.errors import Failure
@@ -175,7 +176,8 @@ def check(
     )
     raise_all([f for f in verdict.findings if sealed or f.id != "claim-left"])
     for warning in verdict.warnings:
-        around.warn(warning)
+        if not is_silenced(warning, spec.silence):
+            around.warn(warning)
     if sealed:
         enforce(items, spec, around.warn, base=around.base, root=around.root, in_build=in_build)
 

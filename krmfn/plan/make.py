@@ -127,6 +127,7 @@ class Plan:
     sealing: Sealing
     stores: Mapping[str, Store | AnyPlatformStore]
     targets: tuple[SealTarget, ...]
+    silence: tuple[str, ...] = ()
 
     @property
     def derivation_key(self) -> DefinedKey | None:
@@ -213,7 +214,7 @@ def make_plan(config: SealedSecretGenerator, *, namespace: str, overlay: Kustomi
         except KrmfnError as error:
             errors.append(error.at(secret=secret.name, key=path))
     raise_all(errors)
-    return Plan(sealing, dict(config.spec.stores), tuple(targets))
+    return Plan(sealing, dict(config.spec.stores), tuple(targets), config.spec.silence)
 
 
 def plan_claims(config: SealedSecretTransformer, claims: Iterable[tuple[SecretClaim, str]]) -> Plan:
@@ -241,7 +242,7 @@ def plan_claims(config: SealedSecretTransformer, claims: Iterable[tuple[SecretCl
     raise_all(errors)
     if sealing is None:
         raise AssertionError("a plan without claims is not made")
-    return Plan(sealing, dict(config.spec.stores), tuple(targets))
+    return Plan(sealing, dict(config.spec.stores), tuple(targets), config.spec.silence)
 
 
 def _target(

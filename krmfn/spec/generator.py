@@ -18,6 +18,7 @@ from krmfn.spec.base import (
     one_of,
     spec_error,
 )
+from krmfn.spec.silence import Silence  # noqa: TC001  # pydantic resolves it
 from krmfn.spec.stores import ExtractRef, RemoteRef, Store, StoreName, StoreProperty
 
 Scope: TypeAlias = Literal["strict", "namespace-wide", "cluster-wide"]
@@ -208,6 +209,8 @@ class GeneratorSpec(Model):
     sealing: Sealing
     stores: dict[StoreName, Store] = {}
     secrets: Annotated[tuple[SecretSpec, ...], Field(strict=False, min_length=1)]
+    silence: Silence = ()
+    """Warnings that are not wanted: `id`, or `id/secret` for one Secret."""
 
     @model_validator(mode="after")
     def _consistent(self) -> GeneratorSpec:

@@ -6,6 +6,7 @@ import base64
 import copy
 import json
 import os
+import secrets
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -376,6 +377,27 @@ def test_a_token_that_may_not_ask(overlay: Path, openbao: OpenBao) -> None:
     (one,) = of("vault-value", found)
     assert (code, one["status"]) == (1, "error")
     assert 'path "secret/data/krmfn/derivation"' in one["fix"]
+
+
+@pytest.mark.parametrize("may", [True, False])
+def test_a_login_that_cannot_be_given_back(overlay: Path, openbao: OpenBao, may: bool) -> None:
+    """A login whose token may not revoke itself is found before a build leaves tokens behind."""
+    repo.seed(openbao)
+    name = f"userpass{secrets.token_hex(4)}"
+    openbao.request("POST", f"sys/auth/{name}", {"type": "userpass"})
+    policy = """path "secret/data/*" { capabilities = ["read"] }
+    path "sys/capabilities-self" { capabilities = ["update"] }"""
+    openbao.request("PUT", f"sys/policies/acl/{name}", {"policy": policy})
+    body = {"password": "pw", "token_policies": [name], "token_no_default_policy": not may}
+    openbao.request("POST", f"auth/{name}/users/ann", body)
+    auth = {"userPass": {"path": name, "username": "ann", "secretRef": {"env": "PW"}}}
+    value = repo.transformer()
+    value["spec"]["stores"]["main"]["vault"]["auth"] = auth
+    repo.write(overlay / "krmfn.yaml", value)
+    found = checks(overlay, VAULT_ADDR=openbao.address, PW="pw")[1]
+    one = only("vault-revoke", found)
+    assert one["status"] == ("ok" if may else "warning")
+    assert may or 'path "auth/token/revoke-self"' in one["fix"]
 
 
 def test_a_bad_token(overlay: Path, openbao: OpenBao) -> None:

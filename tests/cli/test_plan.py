@@ -240,3 +240,73 @@ def test_the_page_tells_every_field(overlay: Path) -> None:
     found = fields(as_json("--offline", overlay)[1])
     found |= {"allowed", "rule", "nearest", "failed", "never"}
     assert {f for f in found if f"`{f}`" not in page} == set()
+
+
+CANNOT_BE = {
+    "a path with a slash at its end": {"path": "secret//kv"},
+    "a namespace that is no path": {"namespace": "a%2fb"},
+    "a namespace to log in to": {"authNamespace": "../b"},
+    "an auth mount that is no path": {
+        "auth": {"userPass": {"path": "a?b", "username": "u", "secretRef": {"env": "PW"}}}
+    },
+    "plain http to another machine": {"server": "http://vault.example:8200"},
+    "a server that is no address": {"server": "https://vault.example/v1"},
+    "no login at another machine": {"server": "https://vault.example", "auth": {"none": {}}},
+    "a CA outside of the repository": {"caFile": "../../../ca.pem"},
+    "a CA that is not there": {"caFile": "absent.pem"},
+    "a CA that is no PEM": {"caFile": "kustomization.yaml"},
+    "a bundle that is not base64": {"caBundle": "***"},
+    "a bundle that is no PEM": {"caBundle": "aGVsbG8="},
+}
+
+
+@pytest.mark.parametrize("fields", CANNOT_BE.values(), ids=CANNOT_BE)
+def test_offline_refuses_a_store_that_a_build_refuses(
+    fields: dict[str, Any], overlay: Path
+) -> None:
+    """The same error with the same code, without a server, a credential or an address."""
+    value = repo.transformer()
+    value["spec"]["stores"]["main"]["vault"] |= fields
+    repo.write(overlay / "krmfn.yaml", value)
+    address = "https://vault.example"
+    code, _, offline = plan("--offline", overlay)
+    built = krmfn("build", overlay, **KUBECTL, VAULT_ADDR=address, VAULT_TOKEN="t", PW="p")
+    assert code == built.returncode != 0
+    (error,) = offline
+    assert error[error.rindex("[") :] in built.stderr
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        {"key": "/app/db"},
+        {"key": "a//b"},
+        {"key": "a", "property": "x..y"},
+        {"key": "a", "property": "x\\y"},
+    ],
+)
+def test_offline_refuses_a_reference_that_a_build_refuses(
+    reference: dict[str, str], overlay: Path, openbao: OpenBao
+) -> None:
+    """A path or a property that can be none."""
+    repo.seed(openbao)
+    openbao.write("secret", "a", {"x": "1"})
+    claim(overlay, {"secretKey": "k", "remoteRef": reference})
+    code, _, errors = plan("--offline", overlay)
+    built = krmfn("build", overlay, **KUBECTL, **openbao.environ)
+    assert (code, built.returncode) == (2, 2)
+    assert all("db: " in error for error in errors)
+
+
+def test_offline_leaves_the_machine_alone(overlay: Path) -> None:
+    """What is the machine's, as an absolute CA file, a credential and an address, is not looked at."""
+    value = repo.transformer()
+    value["spec"]["stores"]["main"]["vault"] |= {
+        "server": "https://vault.example:8200",
+        "caFile": "/etc/krmfn/absent.pem",
+        "auth": {"kubernetes": {"role": "krmfn"}},
+    }
+    repo.write(overlay / "krmfn.yaml", value)
+    assert plan("--offline", overlay)[::2] == (0, [])
+    built = krmfn("build", overlay, **KUBECTL, VAULT_ADDR="https://vault.example:8200")
+    assert (built.returncode, "/etc/krmfn/absent.pem" in built.stderr) == (3, True)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
+import socket
+import threading
 import time
 import urllib.error
 from dataclasses import dataclass
@@ -111,3 +114,32 @@ def follow(nodes: list[OpenBao]) -> None:
                 return
         time.sleep(0.1)
     raise AssertionError("the cluster has no leader")
+
+
+@contextlib.contextmanager
+def balancer(nodes: list[OpenBao]) -> Iterator[OpenBao]:
+    """One address for all nodes: each connection goes to the next one."""
+    turns = itertools.cycle(int(node.address.rpartition(":")[2]) for node in nodes)
+
+    def pass_on(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while piece := source.recv(65536):
+                target.sendall(piece)
+        for end in (source, target):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def serve(listening: socket.socket) -> None:
+        with contextlib.suppress(OSError), contextlib.ExitStack() as open_:
+            while True:
+                client = open_.enter_context(listening.accept()[0])
+                node = open_.enter_context(socket.create_connection(("127.0.0.1", next(turns))))
+                for ends in ((client, node), (node, client)):
+                    threading.Thread(target=pass_on, args=ends, daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, args=(listening,), daemon=True)
+        thread.start()
+        yield OpenBao(f"http://127.0.0.1:{listening.getsockname()[1]}", nodes[0].token)
+        listening.shutdown(socket.SHUT_RDWR)
+    thread.join(5)

@@ -118,3 +118,17 @@ def test_nothing_is_left_of_the_watch(end: str) -> None:
         os.kill(int(done.stdout), signal.SIGKILL)
         pytest.fail("it lives on")
     assert done.stderr == ""
+
+
+def test_what_was_waited_for_is_named() -> None:
+    """The first that is still waited for, and how many more; nothing of what is over."""
+    deadline = Deadline(5)
+    with deadline.waiting("nothing any more"):
+        pass
+    with deadline.waiting("a"):
+        assert deadline.error().message == "not finished after 5 s: still waiting for a"
+        with deadline.waiting("b"), deadline.waiting("c"):
+            words = "not finished after 5 s: still waiting for a and 2 more"
+            assert deadline.error().message == words
+    assert deadline.error().message == "not finished after 5 s"
+    assert deadline.error("x fails").message == "not finished after 5 s: x fails"

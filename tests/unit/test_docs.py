@@ -19,7 +19,7 @@ UPDATE = bool(os.environ.get("KRMFN_UPDATE"))
 OTHER_CODES = {
     0: ("success", "—"),
     BUG_EXIT_CODE: ("a bug: please report it", "—"),
-    130: ("interrupted (143: terminated)", "—"),
+    130: ("interrupted, and nothing was written (143: terminated, 129: hung up)", "—"),
 }
 
 

@@ -206,3 +206,33 @@ def test_base64_as_go_reads_it(strategy: str) -> None:
 def test_numbers_that_a_server_may_have_rounded(value: Any, inexact: bool) -> None:
     """Whole numbers beyond 2^53, whatever their length; text is exact."""
     assert inexact_number(value) is inexact
+
+
+@pytest.mark.parametrize(
+    ("property_", "hint"),
+    [
+        ("tls.crt", r"tls.crt is one field, whose dots are escaped: write property: tls\.crt"),
+        (
+            "in.tls.key",
+            r"tls.key is one field, whose dots are escaped: write property: in\.tls\.key",
+        ),
+        ("in.a.b.c.x", r"a.b.c is one field, whose dots are escaped: write property: in.a\.b\.c.x"),
+        ("w\\\\.a.b", r"a.b is one field, whose dots are escaped: write property: w\\.a\.b"),
+        ("tls.pem", "correct remoteRef.property, or write the value"),
+        ("list.0.0", "correct remoteRef.property, or write the value"),
+    ],
+)
+def test_a_field_with_dots_is_told(property_: str, hint: str) -> None:
+    """Who forgets to escape the dots of a field reads how to write it, at any depth."""
+    secret: dict[str, Any] = {
+        "tls.crt": "x",
+        "in": {"tls.key": "x", "a.b.c": {"x": "y"}},
+        "w\\": {"a.b": "x"},
+        "list": ["x"],
+    }
+    hint = hint.replace("in\\.tls", "in.tls")
+    with pytest.raises(ProviderError) as caught:
+        pick(secret, components(property_))
+    assert (caught.value.id, caught.value.remedy) == ("property-missing", hint)
+    if "write property: " in hint:
+        pick(secret, components(hint.partition("write property: ")[2]))

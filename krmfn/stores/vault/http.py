@@ -155,10 +155,9 @@ class Api:
 
     def _as_standby(self, error: ProviderError) -> ProviderError:
         if error.id == "redirect":
-            error.message += ", as a standby does that names the active node"
             error.remedy = (
-                "no redirect is followed: set VAULT_ADDR to the active node, or to a load balancer "
-                "that finds it"
+                "no redirect is followed: if that is the cluster's active node, set VAULT_ADDR to it, "
+                "or to a load balancer that finds it"
             )
         return error
 
