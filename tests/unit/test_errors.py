@@ -66,9 +66,9 @@ def test_the_catalogue() -> None:
 
 
 def test_every_id_is_explained() -> None:
-    """Each has a cause and a remedy, in the catalogue's order, and nothing else has."""
+    """Each has a cause and a remedy, and nothing else has."""
     told = explanations()
-    assert list(told) == list(dict.fromkeys([*CATALOGUE, *WARNINGS]))
+    assert set(told) == CATALOGUE.keys() | WARNINGS.keys()
     for id_, one in told.items():
         for text in one:
             assert text == " ".join(text.split()), id_
