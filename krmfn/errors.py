@@ -243,6 +243,7 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
     "plain-secret": (CheckError, "a Secret stands in clear in the output"),
     "certificate-differs": (CheckError, "a certificate is not the one that was expected"),
     # 1: the reference audit
+    "wrong-secret": (CheckError, "a reference would be followed to another Secret than it means"),
     "unmet-reference": (CheckError, "a field refers to a Secret that nobody produces"),
     "unmet-key": (CheckError, "a field needs a key that the Secret will not have"),
     "wrong-namespace": (
@@ -263,6 +264,10 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
     "type-keys": (CheckError, "a Secret lacks keys that its type demands"),
     "missing-label": (CheckError, "a Secret lacks a label that its consumer looks for"),
     "owns-input": (CheckError, "a consumer claims a Secret that the SealedSecret owns"),
+    "kubesealed-elsewhere": (
+        CheckError,
+        "a SealedSecret says that it was sealed for another name or namespace",
+    ),
     "unused-assumption": (CheckError, "an assumption is not needed"),
     "unknown-kind": (CheckError, "the catalogue does not know a kind that may refer to Secrets"),
 }

@@ -23,18 +23,23 @@ from krmfn.policy.file import platform_of
 from krmfn.spec.parse import name_of
 from krmfn.stores.store import Surroundings
 from krmfn.text import printable
+from krmfn.warned import lines
 
 if TYPE_CHECKING:
     from krmfn.deadline import Deadline
     from krmfn.policy.file import Platform
+    from krmfn.warned import Warned
 
 MAX_INPUT = 256 * 1024 * 1024
+
+
+HINT = "krmfn audit -v and krmfn build -v show each"  # where nobody can add an option
 
 
 def main(arguments: list[str], deadline: Deadline) -> int:
     """Serve one call and return the exit code; raises only for a bug."""
     where = "krmfn"
-    warnings: list[str] = []
+    warnings: list[Warned] = []
     watch = deadline.watch(where)
     try:
         base = Path.cwd()
@@ -50,8 +55,8 @@ def main(arguments: list[str], deadline: Deadline) -> int:
         return _fail(failure, where, warnings)
     finally:
         watch.cancel()
-    for warning in warnings:
-        sys.stderr.write(f"{printable(f'[warning] {where}: {warning}')}\n")
+    for line in lines(warnings, hint=HINT):
+        sys.stderr.write(f"{printable(f'[warning] {where}: {line}')}\n")
     try:
         sys.stdout.buffer.write(output.encode())
         sys.stdout.buffer.flush()
@@ -72,11 +77,11 @@ def _receive(arguments: list[str], platform: Platform | None) -> Call:
     return Call(config, () if kind == GENERATOR else stream.stream(_stdin(platform)))
 
 
-def _fail(failure: Failure, where: str, warnings: list[str]) -> int:
-    """One line for each warning and error; the exit code of the first error."""
-    lines = [printable(f"[warning] {where}: {warning}") for warning in warnings]
-    lines += [f"[error] {error.line()}" for error in placed(failure, where).errors]
-    sys.stderr.write("\n".join(lines) + "\n")
+def _fail(failure: Failure, where: str, warnings: list[Warned]) -> int:
+    """One line for each kind of warning and each error; the exit code of the first error."""
+    told = [printable(f"[warning] {where}: {line}") for line in lines(warnings, hint=HINT)]
+    told += [f"[error] {error.line()}" for error in placed(failure, where).errors]
+    sys.stderr.write("\n".join(told) + "\n")
     return failure.errors[0].exit_code
 
 

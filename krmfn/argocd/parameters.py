@@ -15,7 +15,7 @@ from krmfn.documents import strict
 from krmfn.errors import KrmfnError, SpecError
 from krmfn.files.read import read_repository_file
 from krmfn.kustomize.kustomization import FILE_NAMES
-from krmfn.text import printable
+from krmfn.warned import Warned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,17 +42,18 @@ _REORDER = {
 }
 
 
-def flags(environ: Mapping[str, str]) -> tuple[list[str], list[str]]:
+def flags(environ: Mapping[str, str]) -> tuple[list[str], list[Warned]]:
     """The flags for kustomize that the Application's parameters ask for, and warnings.
 
     Raises:
         SpecError: not a list of parameters, or a value that a parameter does not have.
     """
     found: dict[str, tuple[str, ...]] = {}
-    warnings: list[str] = []
+    warnings: list[Warned] = []
     for name, value in _given(environ.get(VARIABLE, "")):
         if name not in PARAMETERS:
-            warnings.append(f"the parameter {printable(name[:40])} is not known, and has no effect")
+            subject, text = f"the parameter {name[:40]}", "it is not known, and has no effect"
+            warnings.append(Warned("unknown-parameter", subject, text, "remove it"))
         elif not isinstance(value, str) or value not in PARAMETERS[name]:
             raise SpecError(
                 "usage",

@@ -14,6 +14,7 @@ from krmfn.audit.objects import groups
 from krmfn.audit.rules import check
 from krmfn.errors import raise_all
 from krmfn.files.read import read_repository_file
+from krmfn.warned import is_silenced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from krmfn.audit.findings import Finding
     from krmfn.objects.stream import Item
     from krmfn.spec.validator import ValidatorSpec
+    from krmfn.warned import Warned
 
 OWNED = "operator-owned"
 
@@ -62,7 +64,7 @@ def audit_stream(
 def enforce(
     items: Sequence[Item],
     spec: ValidatorSpec,
-    warn: Callable[[str], None],
+    warn: Callable[[Warned], None],
     *,
     base: Path,
     root: Path,
@@ -79,7 +81,9 @@ def enforce(
     fatal += [f for f in findings if f.rule == OWNED and f not in fatal]
     for finding in findings:
         if finding not in fatal and finding.severity != "info":
-            warn(finding.line())
+            one = finding.warned()
+            if not is_silenced(one, spec.silence):
+                warn(one)
     raise_all([finding.error() for finding in fatal])
 
 

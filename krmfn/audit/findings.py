@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from krmfn import errors
 from krmfn.fieldpath import dotted
+from krmfn.warned import Warned
 
 if TYPE_CHECKING:
     from krmfn.audit.objects import Resource
@@ -59,6 +60,12 @@ class Finding:
             key=self.key,
             remedy="; ".join(part for part in (near, self.remedy) if part),
         )
+
+    def warned(self) -> Warned:
+        """The same as a warning."""
+        one = self.error()
+        subject = ": ".join(part for part in (one.where, self.secret, self.key) if part)
+        return Warned(self.rule, subject, self.message, one.remedy, secret=self.secret)
 
     def line(self) -> str:
         """One line: where, which Secret and key, what, remedy, id."""

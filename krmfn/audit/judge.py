@@ -20,7 +20,7 @@ from krmfn.audit.annotation import CRD, annotated, crd_kind
 from krmfn.audit.entries import Entries
 from krmfn.audit.mentions import Mentions
 from krmfn.audit.objects import companions, resources
-from krmfn.audit.productions import assumed, guesses, productions
+from krmfn.audit.productions import assumed, guesses, named, productions
 from krmfn.audit.references import references
 
 if TYPE_CHECKING:
@@ -184,6 +184,15 @@ def audit(
     return Audit(objects, tuple(judged), tuple(made), entries, dict(sorted(unknown.items())))
 
 
+def _followed(made: Production, known: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The former names under which kustomize will find a Secret that it has renamed.
+
+    Of a Secret it follows the names itself, of a SealedSecret or claim only a companion's.
+    """
+    companion = known.get(made.secret, ())
+    return (*made.former, *companion) if made.how == "plain" else companion
+
+
 def _objects(items: Sequence[Item], entries: Entries) -> tuple[Resource, ...]:
     """The objects, after the entries that CRDs among them bring; what has no namespace loses it."""
     objects = tuple(resources(items))
@@ -203,10 +212,19 @@ def _objects(items: Sequence[Item], entries: Entries) -> tuple[Resource, ...]:
 
 
 def _guessed(judged: list[Judged], objects: Iterable[Resource], entries: Entries) -> list[Judged]:
-    """The same, where what nobody makes may be made by an object that is called like it."""
+    """The same, where what nobody makes may be made by an object that is called like it or names it.
+
+    A field ``secretName`` of an unknown kind may say where the object writes to.
+    """
     if not any(one.verdict == "unmet" for one in judged):
         return judged
-    index = Index(guess for one in objects for guess in guesses(one, entries))
+    made = [guess for one in objects for guess in guesses(one, entries)]
+    made += [
+        named(one.reference.resource, one.reference.secret, one.reference.namespace)
+        for one in judged
+        if one.reference.writes and entries.may_make(one.reference.resource.group_kind)
+    ]
+    index = Index(made)
 
     def again(one: Judged) -> Judged:
         if one.verdict != "unmet":

@@ -105,27 +105,32 @@ GUESS = Producer.model_construct(
     guess=True,
     policy="input",
     shared=True,
-    note="the catalogue does not know this kind, and the object has the Secret's name",
+    note="the catalogue does not know this kind, and the object has or says the Secret's name",
 )
 
 
 def guesses(resource: Resource, entries: Entries) -> Iterator[Production]:
     """The Secrets that an object may make: an installer's, and that of an object of unknown kind."""
     if entries.may_make(resource.group_kind) and resource.name:
-        yield Production(
-            "operator",
-            resource.name,
-            resource.namespace,
-            None,
-            frozenset(),
-            open=True,
-            resource=resource,
-            entry=GUESS,
-            operator=resource.group,
-        )
+        yield named(resource, resource.name, resource.namespace)
     for operator, entry in entries.producers_of(resource.group_kind):
         if entry.guess:
             yield from _operators(resource, entry, operator, entries)
+
+
+def named(resource: Resource, name: str, namespace: str | None) -> Production:
+    """The Secret that an object of unknown kind may make, since it has or says its name."""
+    return Production(
+        "operator",
+        name,
+        namespace,
+        None,
+        frozenset(),
+        open=True,
+        resource=resource,
+        entry=GUESS,
+        operator=resource.group,
+    )
 
 
 def assumed(assumptions: Iterable[Assumption]) -> Iterator[Production]:

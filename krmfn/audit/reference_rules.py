@@ -25,6 +25,7 @@ def unmet_reference(audit: Audit) -> Iterator[Finding]:
     operator make it, or correct the name. If it is made elsewhere (by hand, by Terraform, by a
     replicator), say so under assume: in the SealedSecretValidator, where a reviewer sees it.
     """
+    yield from _beyond(audit)
     movable, names = _movable(audit), cache(audit.index.names)
     for one in unmet(audit):
         if _moved(one.reference, movable) or _elsewhere(one.reference, audit):
@@ -183,13 +184,29 @@ def unknown_kind(audit: Audit) -> Iterator[Finding]:
         )
 
 
+def _beyond(audit: Audit) -> Iterator[Finding]:
+    """What an object without a namespace refers to and this build does not make."""
+    for one in audit.judged:
+        resource = one.reference.resource
+        if one.verdict == "external" and resource.cluster_scoped and not one.reference.optional:
+            yield about_reference(
+                "unmet-reference",
+                one.reference,
+                "nobody in this build produces this Secret, which is read in the namespace of "
+                f"{resource.kind}'s controller",
+                severity="warning",
+                remedy="claim it there, or list it under assume:",
+            )
+
+
 def _makers(one: Judged) -> str:
     return ", ".join(dict.fromkeys(made.by for made in one.makers))
 
 
 def _elsewhere(reference: Reference, audit: Audit) -> list[Production]:
     """The makers of the Secret in other namespaces."""
-    return [made for made in audit.index.named(reference.secret) if made.how != "assumed"]
+    named = audit.index.named(reference.secret)
+    return [made for made in named if made.how != "assumed" and made.certain]
 
 
 def _movable(audit: Audit) -> list[tuple[Production, str, str, str]]:

@@ -44,6 +44,7 @@ _FOREIGN = ("kubernetes-client.io/ExternalSecret", "bitnami.com/SealedSecret")
 _OWN_GROUP = "krmfn.dev/"
 _DOLLAR = re.compile(r"""(?m)(?:^|:\s+|- )["']?\$([-.\w]+)(?::([-.\w]+))?["']?\s*$""")
 # A name that some other tool fills in later: Flux's ${var}, a template's {{ }}, <placeholders>.
+_VALUES_FILES = ("values.yaml", "values.yml")
 _RELEASE = re.compile(r"\{\{-?\s*\$?\.Release\.(Name|Namespace)\s*-?\}\}")
 _UNFINISHED = re.compile(r"[^-.a-z0-9]")
 
@@ -70,6 +71,12 @@ class Reference:
     def sure(self) -> bool:
         """Whether a claim may be proposed for it: nothing says so but the name of a field else."""
         return self.entry is not NAMED and self.entry.form != "helm"
+
+    @property
+    def writes(self) -> bool:
+        """Whether the field may as well say where its own object writes a Secret to."""
+        last = self.place[-1] if self.place else ""
+        return self.entry is NAMED and isinstance(last, str) and last.endswith("ecretName")
 
     @property
     def at(self) -> str:
@@ -216,6 +223,8 @@ def _helm(resource: Resource, scope: Scope, entry: Consumer) -> Iterator[Referen
         where = next((_text(n) for n in scope.find(entry.namespace)), None)
     if where and _UNFINISHED.search(where):
         where = None
+    if resource.kind == "ConfigMap" and not scope.key.endswith(_VALUES_FILES):
+        return
     for shape in helm_shapes(_values(scope.here), scope.place):
         yield _shaped(resource, shape, entry, shape.namespace or where)
 

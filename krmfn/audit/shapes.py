@@ -42,10 +42,13 @@ _MAP = re.compile(r"(?:^s|\w*S)ecret(?:Key)?(?:Ref(?:erence)?|Selector)?$")
 _LIST = re.compile(r"(?:^p|\w*P)ullSecrets?$|(?:^s|\w*S)ecret(?:Name|Ref)s$|(?:^s|\w*S)ecrets$")
 # `…Secret: text`: in a resource, where the text before says that an object is meant and no value.
 _OBJECT = re.compile(
-    r"(?i)\w*(?:existing|tls|ssl|ca|certs?|certificate|config|pull|credentials?|creds|apikey|password|"
-    r"registry|repository|backup|bucket|htpasswd|license)secret$"
+    r"(?i)\w*(?:existing|tls|ssl|ca|certs?|certificate|config|file|pull|credentials?|creds|apikey|"
+    r"password|registry|repository|backup|bucket|htpasswd|license)secret$"
 )
-_EXISTING = re.compile(r"(?i)\w*existing\w*secret(?:name|ref)?$|\w*secretexisting$")
+_EXISTING = re.compile(
+    r"(?i)\w*existing\w*secret(?:name|ref)?$|\w*secretexisting$|envfromsecrets?$|credentialsname$"
+)
+_VALUES_LIST = re.compile(r"(?i)\w*pullsecrets$|\w*secretnames\w*$|envfromsecrets$")
 _UNDER_TLS = re.compile(r"(?i)(?:^|\.)\w*tls(?:\[\d+\])?$|certificate")
 
 
@@ -134,11 +137,13 @@ def _in_values(value: Any, place: Place) -> list[Shape]:
     if isinstance(value, str):
         parent = dotted(place[:-1])
         named = _NAME.fullmatch(field) and not _UNDER_TLS.search(parent)
-        return [Shape(place, value)] if value and (named or _EXISTING.fullmatch(field)) else []
+        takes = named or _EXISTING.fullmatch(field) or _OBJECT.fullmatch(field)
+        return [Shape(place, value)] if value and takes else []
     if isinstance(value, list):
-        pull = _LIST.fullmatch(field) and field.lower().endswith("pullsecrets")
-        return _listed(value, place) if pull else []
+        return _listed(value, place) if _VALUES_LIST.fullmatch(field) else []
     if isinstance(value, dict):
+        if value.keys() == {"secret", "key"} and all(isinstance(v, str) for v in value.values()):
+            return [Shape(place, value["secret"], (value["key"],))]
         mounted = value.get("type") == "secret" and "name" in value
         if mounted or (_MAP.fullmatch(field) and _is_reference(value)):
             return [_from_mapping(value, place)]
@@ -166,9 +171,13 @@ def _is_reference(value: dict[str, Any]) -> bool:
 
 
 def _is_plain(value: dict[str, Any]) -> bool:
-    """Whether a mapping has a name and nothing deep but the ``items`` of a volume."""
-    deep = [k for k, v in value.items() if isinstance(v, (dict, list)) and k != "items"]
-    return not deep and ("name" in value or "secretName" in value)
+    """Whether a mapping has a name and nothing deep but ``items`` of a volume, and lists of texts."""
+
+    def flat(field: str, one: Any) -> bool:
+        inside = one if isinstance(one, list) and field != "items" else []
+        return not isinstance(one, dict) and not any(isinstance(i, (dict, list)) for i in inside)
+
+    return ("name" in value or "secretName" in value) and all(flat(k, v) for k, v in value.items())
 
 
 def _from_mapping(value: dict[str, Any], place: Place, *, keyed: bool = False) -> Shape:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from krmfn.deadline import Deadline
+    from krmfn.warned import Warned
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Builds:
     """
 
     built: dict[Path, Built]
-    warnings: list[str]
+    warnings: list[Warned]
     sealed: list[str]
     reads: int
 
@@ -55,7 +56,7 @@ def build_all(
     """
     pool = StorePool()
     built: dict[Path, Built] = {}
-    warnings: list[str] = []
+    warnings: list[Warned] = []
     sealed: list[str] = []
     try:
         for directory in directories:
@@ -75,7 +76,7 @@ def build_all(
                 raise SpecError("usage", f"two directories would be written to {place}")
             built[place] = one
             name = _named(directory)
-            warnings += [f"{name}: {warning}" if name else warning for warning in around.warnings]
+            warnings += [warning.at(name) for warning in around.warnings]
             sealed += one.sealed
         return Builds(built, warnings, sealed, pool.reads)
     finally:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from krmfn.errors import SpecError
 from krmfn.kustomize.kustomization import NAMESPACE
 from krmfn.policy.application import DESTINATION, policy_required
+from krmfn.warned import Warned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,7 @@ def choose_namespace(
     overlay: Kustomization,
     environ: Mapping[str, str],
     item: str | None = None,
-) -> tuple[str, str]:
+) -> tuple[str, Warned | None]:
     """The namespace to seal for, and a note when it comes from the environment.
 
     The config's own namespace, the item's and the kustomization's must agree. The environment counts
@@ -34,7 +35,7 @@ def choose_namespace(
         item: the claim's own, which kustomize has set by now.
 
     Returns:
-        The namespace, or an empty string when nobody names one; and the note or nothing.
+        The namespace, or an empty string when nobody names one; and the note or None.
 
     Raises:
         SpecError: two different namespaces, or a variable that holds none.
@@ -52,10 +53,12 @@ def choose_namespace(
             remedy="make them agree, or leave metadata.namespace out",
         )
     if known:
-        return next(iter(known.values())), ""
+        return next(iter(known.values())), None
     for variable in (DESTINATION,) if policy_required(environ) else NAMESPACE_VARIABLES:
         if value := environ.get(variable):
             if not NAMESPACE.fullmatch(value):
                 raise SpecError("usage", f"{variable} is not a namespace's name")
-            return value, f"the namespace {value} comes from {variable}"
-    return "", ""
+            text = f"the namespace {value} comes from {variable}"
+            remedy = "set namespace: in the kustomization"
+            return value, Warned("namespace-from-environment", "", text, remedy)
+    return "", None

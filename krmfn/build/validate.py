@@ -3,8 +3,9 @@
 Rules enforced here: a SealedSecret of krmfn's opens under the name, namespace and scope that it
 finally has; its scope is said in one way, on itself and on its template; one stream is sealed for
 one certificate; no claim is left; no Secret is unencrypted, but for what sops has encrypted;
-no two objects make one Secret. The objects of a list are checked like any other. A SealedSecret
-that krmfn did not seal says nothing of what it was sealed for and is left alone.
+no two objects make one Secret. The objects of a list are checked like any other. A SealedSecret of
+kubeseal's says in its template what it was sealed for: a warning tells where that is not what it
+finally is.
 
 The annotations are information and no evidence: this proves consistency, not origin.
 """
@@ -28,9 +29,11 @@ from krmfn.objects.sealed_secret import (
     SCOPE_ANNOTATIONS,
     SEALED_FOR,
     SKIP_MARKER,
+    said_and_final,
     scope_of,
     sealed_for,
 )
+from krmfn.warned import Warned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,7 +55,7 @@ class Report:
     """Findings, which fail a build, and warnings, which do not."""
 
     findings: list[CheckError] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[Warned] = field(default_factory=list)
 
 
 def validate(
@@ -105,10 +108,16 @@ def _check(
     elif kind == "Secret" and version == "v1":
         _plain_secret(value, name, plain_secrets, verdict)
     elif kind == "ConfigMap" and name == SKIP_MARKER:
-        verdict.warnings.append(
-            f"ConfigMap/{name}: the kustomization does not delete the skip marker, so a "
-            "skipped krmfn would go unseen; add the patch of docs/skip-marker.md"
-        )
+        verdict.warnings.append(_marker(name))
+
+
+def _marker(name: str) -> Warned:
+    return Warned(
+        "skip-marker",
+        f"ConfigMap/{name}",
+        "the kustomization does not delete the skip marker, so a skipped krmfn would go unseen",
+        "add the patch of docs/skip-marker.md",
+    )
 
 
 def _is_local(header: dict[str, Any]) -> bool:
@@ -130,10 +139,11 @@ def _not_run(kind: str, name: str) -> CheckError:
 
 def _sealed_secret(value: dict[str, Any], name: str, verdict: Report) -> None:
     own = annotations_of(value)
-    scope = scope_of(own)
     if SEALED_FOR not in own:
-        _moved(value, scope, verdict)
+        if found := said_and_final(value):
+            verdict.warnings.append(elsewhere(name, *found))
         return
+    scope = scope_of(own)
     final = sealed_for(scope, place_of(value).namespace, name)
     sealed = str(own[SEALED_FOR])
     if sealed != final:
@@ -164,22 +174,15 @@ def _sealed_secret(value: dict[str, Any], name: str, verdict: Report) -> None:
             )
 
 
-def _moved(value: Object, scope: str, verdict: Report) -> None:
-    """Warn of a SealedSecret that kubeseal made for another place than it has now.
-
-    kubeseal writes into the template what it sealed for. The controller ignores that, so that
-    somebody may have written it by hand: no error.
-    """
-    template = mapping(mapping(value.get("spec")).get("template"))
-    now, then = place_of(value), place_of(template, KIND)
-    if not then.name or not (then.namespace or scope == "cluster-wide"):
-        return
-    final, sealed = sealed_for(scope, *now), sealed_for(scope, *then)
-    if now.namespace and sealed != final:
-        verdict.warnings.append(
-            f"{KIND}/{now.name}: kubeseal sealed it for {sealed}, and it is {final} now, so that the "
-            "controller cannot open it; seal it for that place, or declare a claim"
-        )
+def elsewhere(name: str, said: str, final: str) -> Warned:
+    """The warning about a SealedSecret of kubeseal's that was moved."""
+    return Warned(
+        "kubesealed-elsewhere",
+        f"{KIND}/{name}",
+        f"kubeseal sealed it for {said}, and it is {final} now, so that the controller cannot open it",
+        "seal it for that place, or declare a claim",
+        secret=name,
+    )
 
 
 def _plain_secret(value: dict[str, Any], name: str, policy: str, verdict: Report) -> None:
@@ -188,7 +191,15 @@ def _plain_secret(value: dict[str, Any], name: str, policy: str, verdict: Report
     if not value.get("data") and not value.get("stringData"):
         return
     if policy == "warn":
-        verdict.warnings.append(f"Secret/{name}: it is unencrypted in the output")
+        verdict.warnings.append(
+            Warned(
+                "plain-secret",
+                f"Secret/{name}",
+                "it is unencrypted in the output",
+                "seal it, or say plainSecrets: allow where it is no secret",
+                secret=name,
+            )
+        )
         return
     verdict.findings.append(
         CheckError(

@@ -157,6 +157,9 @@ def _run(name: str, module: ModuleType, arguments: list[str], start: float) -> i
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="print a line for each warning"
+    )
     module.register(parser)
     options = parser.parse_args(arguments)
     options.start = start

@@ -24,12 +24,14 @@ from krmfn.cli.frame import command
 from krmfn.cli.inputs import add_source, read_source
 from krmfn.errors import SpecError
 from krmfn.text import counted
+from krmfn.warned import is_silenced, lines
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from krmfn.audit.judge import Audit
+    from krmfn.cli.inputs import StreamSource
     from krmfn.objects.stream import Item
 
 _WORDS = {
@@ -53,7 +55,10 @@ def register(parser: argparse.ArgumentParser) -> None:
     form.add_argument("--sarif", action="store_true", help="findings as SARIF 2.1.0")
     form.add_argument("--explain", metavar="RULE", help="what a rule means, and what to do")
     parser.add_argument(
-        "-v", "--verbose", action="store_true", help="also what is only informative"
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="a line for each warning, and what is only informative",
     )
 
 
@@ -65,6 +70,7 @@ def run(options: argparse.Namespace) -> int:
         source = read_source(options, run)
     found = audit_stream(source.items, source.specs, base=source.base, root=source.root)
     findings = sorted([*check(found), *_inconsistent(source.items, found)], key=place_of)
+    findings = [one for one in findings if not _silenced(one, source)]
     if options.sarif:
         from krmfn.audit.sarif import sarif
 
@@ -72,18 +78,44 @@ def run(options: argparse.Namespace) -> int:
     elif options.json:
         say_json(inventory(found, findings))
     else:
-        for finding in findings:
-            if options.verbose or finding.severity != "info":
-                say(f"[{finding.severity}] {finding.line()}")
+        say_lines("".join(f"{line}\n" for line in _lines(findings, options.verbose)))
         say(_summary(found, findings))
     return int(any(finding.severity == "error" for finding in findings))
+
+
+def _lines(findings: Sequence[Finding], verbose: bool) -> Iterator[str]:
+    """A line for each error, and for each kind of warning; with ``verbose`` for each finding."""
+    for finding in findings:
+        if finding.severity == "error" or verbose:
+            yield f"[{finding.severity}] {finding.line()}"
+    if not verbose:
+        for line in lines(one.warned() for one in findings if one.severity == "warning"):
+            yield f"[warning] {line}"
+
+
+def _silenced(finding: Finding, source: StreamSource) -> bool:
+    """Whether a validator does not want a warning."""
+    silence = [text for spec in source.specs for text in spec.silence]
+    return finding.severity != "error" and is_silenced(finding.warned(), silence)
 
 
 def _inconsistent(items: Sequence[Item], found: Audit) -> list[Finding]:
     """What the validator would say of the SealedSecrets themselves."""
     objects = {one.title: one for one in found.resources}
-    errors = validate(items, plain_secrets="allow").findings
-    return [
+    verdict = validate(items, plain_secrets="allow")
+    moved = [
+        Finding(
+            one.id,
+            "warning",
+            one.text,
+            resource=objects.get(one.subject),
+            secret=one.secret,
+            remedy=one.remedy,
+        )
+        for one in verdict.warnings
+        if one.id == "kubesealed-elsewhere"
+    ]
+    return moved + [
         Finding(
             error.id,
             "error",
@@ -91,7 +123,7 @@ def _inconsistent(items: Sequence[Item], found: Audit) -> list[Finding]:
             resource=objects.get(error.where),
             remedy=error.remedy,
         )
-        for error in errors
+        for error in verdict.findings
         if error.id in ("sealed-for", "scope-annotation", "config-left", "certificate-differs")
     ]
 

@@ -27,6 +27,7 @@ from krmfn.cli.frame import command
 from krmfn.errors import SpecError
 from krmfn.files.write import File, write_files
 from krmfn.text import counted
+from krmfn.warned import Warned
 
 if TYPE_CHECKING:
     import argparse
@@ -124,8 +125,10 @@ def _write(output: Path, built: dict[Path, Built], run: Run, *, prune: bool) -> 
     ]
     write_files([*files, *(File(file, None) for file in stale if prune)])
     for file in stale:
-        word = "removed" if prune else "stale: --prune removes it"
-        run.warn(f"{file}: {word}")
+        text, remedy = (
+            ("it was stale, and is gone", "") if prune else ("it is stale", "--prune removes it")
+        )
+        run.warn(Warned("stale-file", str(file), text, remedy))
 
 
 def _is_ours(file: Path) -> bool:

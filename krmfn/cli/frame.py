@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING
 from krmfn.cli.console import say
 from krmfn.deadline import Deadline
 from krmfn.errors import Failure
+from krmfn.warned import Warnings, lines
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from krmfn.stores.pool import StorePool
     from krmfn.stores.store import Surroundings
+    from krmfn.warned import Warned
 
 
 class Run:
@@ -32,10 +34,11 @@ class Run:
         name: as messages begin, ``krmfn plan``.
     """
 
-    def __init__(self, name: str, start: float) -> None:
+    def __init__(self, name: str, start: float, *, verbose: bool = False) -> None:
         self.name = name
         self._start = start
-        self._warnings: dict[str, None] = {}
+        self._verbose = verbose
+        self._warnings = Warnings()
         self._pool: StorePool | None = None
 
     @cached_property
@@ -56,10 +59,10 @@ class Run:
             self._pool = StorePool()
         return self._pool
 
-    def warn(self, *warnings: str, where: str = "") -> None:
-        """Print each warning once, when the command ends."""
+    def warn(self, *warnings: Warned, where: str = "") -> None:
+        """Print each warning once, when the command ends, those of one kind together."""
         for warning in warnings:
-            self._warnings[f"{where}: {warning}" if where else warning] = None
+            self._warnings.add(warning.at(where))
 
     def note(self, text: str) -> None:
         """Print a line on standard error, now."""
@@ -109,7 +112,8 @@ class Run:
         """Close the stores, then print the warnings."""
         if self._pool is not None:
             self._pool.close()
-        _print(self.name, self._warnings)
+        for line in lines(self._warnings.found, everything=self._verbose):
+            say(f"[warning] {self.name}: {line}", stderr=True)
 
 
 @contextmanager
@@ -119,13 +123,8 @@ def command(options: argparse.Namespace, name: str) -> Iterator[Run]:
     Args:
         name: without ``krmfn``.
     """
-    run = Run(f"krmfn {name}", options.start)
+    run = Run(f"krmfn {name}", options.start, verbose=options.verbose)
     try:
         yield run
     finally:
         run.close()
-
-
-def _print(name: str, warnings: Iterable[str]) -> None:
-    for warning in warnings:
-        say(f"[warning] {name}: {warning}", stderr=True)

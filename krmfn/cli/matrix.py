@@ -39,6 +39,7 @@ from krmfn.matrix.table import (
 from krmfn.objects import stream
 from krmfn.stores.store import Surroundings
 from krmfn.text import counted, printable
+from krmfn.warned import Warned
 
 if TYPE_CHECKING:
     import argparse
@@ -157,11 +158,12 @@ def _values(seen: Look, column: Column) -> Iterator[tuple[Value, Plaintext]]:
     yield from plain_values(column.name, column.base, column.audit)
 
 
-def _warning(one: Shared) -> str:
+def _warning(one: Shared) -> Warned:
     places = ", ".join(f"{v.column}: {v.row}.{v.key}" for v in one.values)
-    if one.same_source:
-        return f"one value, read from one place: {places} ({one.group})"
-    return f"one value in several environments: {places} ({one.group})"
+    text = (
+        "one value, read from one place" if one.same_source else "one value in several environments"
+    )
+    return Warned("equal-value", f"{places} ({one.group})", text, "give each its own")
 
 
 def _print(found: Table) -> None:
@@ -196,6 +198,8 @@ def _words(row: Row, cell: Cell) -> Text:
     text = Text(STATES[cell.state][0], style=_STYLES[cell.state])
     if cell.lacks:
         text.append(f", lacks {printable(', '.join(cell.lacks))}", style=_STYLES["missing"])
+    for moved in (place.sealed_for for place in cell.places if place.sealed_for):
+        text.append(f", sealed for {printable(moved)}", style=_STYLES["missing"])
     if row.differs and any(place.made for place in cell.places):
         text.append(" ≠", style="bold")
     for one in cell.equal:

@@ -32,6 +32,7 @@ from krmfn.policy.file import platform_of
 from krmfn.spec.transformer import SealedSecretTransformer
 from krmfn.spec.validator import ValidatorSpec
 from krmfn.stores.store import Surroundings
+from krmfn.warned import is_silenced
 
 if TYPE_CHECKING:
     import argparse
@@ -91,10 +92,11 @@ def _sealed(config_file: Path, options: argparse.Namespace, around: Surroundings
         if finding.id == "plain-secret":
             finding.remedy = "claim it, or say --plain-secrets warn or allow where it is no secret"
     raise_all(verdict.findings)
-    spec = ValidatorSpec(audit=options.audit)
+    spec = ValidatorSpec(audit=options.audit, silence=config.spec.silence)
     enforce(made, spec, around.warn, base=around.base, root=around.root)
     for warning in verdict.warnings:
-        around.warn(warning)
+        if not is_silenced(warning, spec.silence):
+            around.warn(warning)
     return output
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from krmfn.compare.compare import Place, Snapshot
     from krmfn.deadline import Deadline
+    from krmfn.warned import Warned
 
 CLUSTER = "cluster"
 _ENDINGS = (".yaml", ".yml", ".json")
@@ -48,7 +49,7 @@ class Side:
     name: str
     files: dict[str, list[Snapshot]]
     random: frozenset[Place] = frozenset()
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[Warned] = field(default_factory=list)
 
     @property
     def by_file(self) -> bool:
@@ -154,7 +155,7 @@ def _revision(name: str, deadline: Deadline) -> Side:
     # An overlay needs its bases, wherever they are.
     with found.extracted("" if overlay else path) as folder, _named(name, folder, commit):
         side = _directory(folder / path, name, deadline, root=folder)
-        return replace(side, warnings=[_said(w, folder, commit) for w in side.warnings])
+        return replace(side, warnings=[_placed(w, folder, commit) for w in side.warnings])
 
 
 def _directory(path: Path, name: str, deadline: Deadline, root: Path | None = None) -> Side:
@@ -197,3 +198,8 @@ def _named(name: str, folder: Path, commit: str) -> Iterator[None]:
 
 def _said(text: str, folder: Path, commit: str) -> str:
     return text.replace(f"{folder}/", f"{commit}:").replace(str(folder), f"{commit}:")
+
+
+def _placed(warning: Warned, folder: Path, commit: str) -> Warned:
+    subject, text = (_said(part, folder, commit) for part in (warning.subject, warning.text))
+    return replace(warning, subject=subject, text=text)

@@ -159,8 +159,13 @@ def _validated(
                 finding.id, "error", finding.where, finding.message, finding.line(), finding.remedy
             )
     for warning in verdict.warnings:
-        subject, _, text = warning.partition(": ")
-        yield Diagnosis("plain-secret", "warning", subject, text, "", "seal it, or allow it there")
+        yield Diagnosis(
+            "sealed-for" if warning.id == "kubesealed-elsewhere" else warning.id,
+            "warning",
+            warning.subject,
+            warning.text,
+            fix=warning.remedy,
+        )
     if validators:
         names = ", ".join(str(one.metadata.name) for one in validators)
         yield Diagnosis("validator", "ok", patient.name, f"it lists the validator {names}")

@@ -12,6 +12,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from krmfn.objects.sealed_secret import said_and_final
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -74,6 +76,8 @@ class Placement:
         lacks: keys that something needs and nobody makes.
         by: ``Kind/name`` of the makers.
         certain: whether it is made for sure.
+        sealed_for: what a committed SealedSecret says that it was sealed for, where that is not
+            what it is.
     """
 
     namespace: str
@@ -86,6 +90,7 @@ class Placement:
     by: tuple[str, ...] = ()
     certain: bool = True
     uses: tuple[CellUse, ...] = ()
+    sealed_for: str = ""
 
     @property
     def made(self) -> bool:
@@ -214,6 +219,7 @@ class _Found:
             _sorted(one.by for one in self.made),
             not self.made or any(one.certain for one in self.made),
             tuple(sorted(uses, key=lambda use: (use.object, use.at))),
+            next((said[0] for one in self.made if (said := _moved(one))), ""),
         )
 
     def _state(self) -> str:
@@ -221,6 +227,11 @@ class _Found:
         states = {_VERDICT[one] for one in verdicts if one in _VERDICT}
         states |= {_HOW.get(one.how, ELSEWHERE) for one in self.made}
         return next(state for state in STATES if state in states)
+
+
+def _moved(made: Production) -> tuple[str, str] | None:
+    resource = made.resource
+    return said_and_final(resource.value) if resource and made.how == "sealed" else None
 
 
 def _places(column: Column) -> dict[tuple[str, str], _Found]:
@@ -391,4 +402,5 @@ def _place(place: Placement) -> dict[str, Any]:
     }
     value |= {"open": True} if place.open else {}
     value |= {"certain": False} if not place.certain else {}
+    value |= {"sealedFor": place.sealed_for} if place.sealed_for else {}
     return value | ({"lacks": list(place.lacks)} if place.lacks else {})

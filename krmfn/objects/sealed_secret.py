@@ -56,6 +56,32 @@ def scope_of(annotations: dict[str, Any]) -> str:
     return "strict"
 
 
+def said_and_final(sealed: Object) -> tuple[str, str] | None:
+    """What a SealedSecret that krmfn did not make was sealed for by its own word, and what it is.
+
+    kubeseal writes name and namespace into the template, where kustomize does not change them. A
+    template without both, or an object without a namespace as yet, says too little.
+
+    Returns:
+        Two texts as of `sealed_for` that differ; None where they agree, krmfn made it, or nothing is
+        said.
+    """
+    metadata = _mapping(sealed.get("metadata"))
+    annotations = _mapping(metadata.get("annotations"))
+    if SEALED_FOR in annotations:
+        return None
+    spec = _mapping(sealed.get("spec"))
+    said = _mapping(_mapping(spec.get("template")).get("metadata"))
+    was, now = (
+        [str(one.get(field) or "") for field in ("namespace", "name")] for one in (said, metadata)
+    )
+    if not all((*was, *now)):
+        return None
+    scope = scope_of(annotations)
+    before, final = sealed_for(scope, *was), sealed_for(scope, *now)
+    return None if before == final else (before, final)
+
+
 def sealed_secret(
     *,
     name: str,
@@ -99,6 +125,10 @@ def sealed_secret(
         "metadata": _metadata(place, labels, own),
         "spec": {"encryptedData": encrypted, "template": dict(sorted(template.items()))},
     }
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def name_companion(sealed: Object) -> Object:

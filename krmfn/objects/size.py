@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from krmfn.errors import OutputError
+from krmfn.warned import Warned
 
 if TYPE_CHECKING:
     from krmfn.objects.sealed_secret import Object
@@ -15,11 +16,11 @@ MAX_OBJECT_BYTES = 1_500_000
 MAX_APPLY_BYTES = 262_144
 
 
-def check_size(sealed: Object) -> str:
+def check_size(sealed: Object) -> Warned | None:
     """Refuse an object that the API server does not take.
 
     Returns:
-        A warning when client-side apply will not take it, or nothing.
+        A warning when client-side apply will not take it, or None.
 
     Raises:
         OutputError: it is too large for the API server.
@@ -36,7 +37,6 @@ def check_size(sealed: Object) -> str:
             remedy="split the secret",
         )
     if size > MAX_APPLY_BYTES:
-        return (
-            f"{name}: at {size} bytes it is too large for client-side apply; use server-side apply"
-        )
-    return ""
+        text = f"at {size} bytes it is too large for client-side apply"
+        return Warned("large-secret", name, text, "use server-side apply", secret=name)
+    return None

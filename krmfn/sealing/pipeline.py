@@ -22,6 +22,7 @@ from krmfn.sealing.read import locate, read_all, refuse_key
 from krmfn.sealing.recipient import load_certificate
 from krmfn.sealing.render import Rendered, known_sources, render
 from krmfn.stores.opened import OpenedStores
+from krmfn.warned import is_silenced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -101,15 +102,14 @@ def generate(
             prf.ask(_digests(targets, sealer, lambda t: sources[t.place]))
     finally:
         run.stores.close()
-    for one in rendered:
-        for warning in one.warnings:
-            around.warn(warning)
     sealed = [
         Sealed(seal(one, sealer), one.target.base_name, checksums.get(one.target.place, ""))
         for one in rendered
     ]
-    for each in sealed:
-        if warning := check_size(each.object):
+    warnings = [warning for one in rendered for warning in one.warnings]
+    warnings += [large for one in sealed if (large := check_size(one.object))]
+    for warning in warnings:
+        if not is_silenced(warning, plan.silence):
             around.warn(warning)
     return sealed
 
@@ -127,7 +127,14 @@ def permit(plan: Plan, around: Surroundings, *, now: datetime) -> None:
 
     plan, key_name = under(platform, plan)
     certificate = load_certificate(plan.sealing.certificate, OpenedStores({}, around), around, now)
-    allow(plan, key_name, certificate.fingerprint, platform.application, platform.spec)
+    allow(
+        plan,
+        key_name,
+        certificate.fingerprint,
+        platform.application,
+        platform.spec,
+        address=platform.address,
+    )
 
 
 def under(platform: Platform | None, plan: Plan) -> tuple[Plan, str]:
@@ -162,7 +169,9 @@ def _pass(platform: Platform | None, plan: Plan, key_name: str, recipient: str) 
     if platform is not None:
         from krmfn.policy.judge import allow
 
-        allow(plan, key_name, recipient, platform.application, platform.spec)
+        allow(
+            plan, key_name, recipient, platform.application, platform.spec, address=platform.address
+        )
         platform.usage.add_plan(plan, recipient)
 
 

@@ -12,6 +12,7 @@ from krmfn.plaintext import Plaintext
 from krmfn.plan.make import Read, SealTarget, read_of
 from krmfn.sealing.values import components, decode, inexact_number, pick, to_bytes
 from krmfn.spec.base import is_secret_key
+from krmfn.warned import Warned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,7 +36,7 @@ class Rendered:
 
     target: SealTarget
     items: dict[str, SealItem]
-    warnings: tuple[str, ...]
+    warnings: tuple[Warned, ...]
 
 
 def render(
@@ -54,7 +55,7 @@ def render(
             rendered, or the type does not fit; with secret and key, without values.
     """
     values: dict[str, SealItem] = {}
-    warnings: list[str] = []
+    warnings: list[Warned] = []
     errors: list[KrmfnError] = []
     for number, source in enumerate(target.secret.data_from):
         try:
@@ -76,9 +77,7 @@ def render(
             errors.append(error.at(secret=target.name, key=key, source=locations[read].text))
             continue
         if inexact_number(found):
-            warnings.append(
-                f"{target.name}: {key}: a number over 2^53 may have been rounded; store it as a string"
-            )
+            warnings.append(_inexact(target, key))
         values[key] = SealItem(content, _source(locations[read], ref))
     raise_all(errors)
     visible = {key: item.content.reveal() for key, item in values.items()}
@@ -179,14 +178,25 @@ def _check(target: SealTarget, items: Mapping[str, SealItem]) -> None:
     check_type(template.type if template else None, {k: i.content for k, i in items.items()})
 
 
-def _doubts(target: SealTarget, values: Mapping[str, SealItem]) -> list[str]:
+def _doubts(target: SealTarget, values: Mapping[str, SealItem]) -> list[Warned]:
     """What is seldom meant in a value, also in one that only a template sees."""
     warnings = []
     for key, item in sorted(values.items()):
         value = item.content.reveal()
         # A file ends with a newline; a password that does was piped through `echo`.
         if value.endswith(b"\n") and value.count(b"\n") == 1:
-            warnings.append(f"{target.name}: {key}: the value ends with a newline")
+            text, remedy = "the value ends with a newline", "store it without one"
+            warnings.append(_about("trailing-newline", target, key, text, remedy))
         if b"\0" in value:
-            warnings.append(f"{target.name}: {key}: the value holds a NUL byte")
+            text, remedy = "the value holds a NUL byte", "no environment variable can hold one"
+            warnings.append(_about("nul-byte", target, key, text, remedy))
     return warnings
+
+
+def _inexact(target: SealTarget, key: str) -> Warned:
+    text = "a number over 2^53 may have been rounded"
+    return _about("inexact-number", target, key, text, "store it as a string")
+
+
+def _about(id_: str, target: SealTarget, key: str, text: str, remedy: str) -> Warned:
+    return Warned(id_, f"{target.name}: {key}", text, remedy, secret=target.name)

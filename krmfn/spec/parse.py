@@ -54,6 +54,7 @@ PATTERNS = (
     (r"^[0-9a-f]{16}$", "16 lower-case hex digits"),
     (r"^[0-9]+(\.[0-9]+){1,2}$", "a version such as 1.28 or 1.28.1"),
     (r"/([A-Za-z]+|\*)$|^\*$", "group/Kind, with core for the group without a name, or '*'"),
+    (r"^[a-z0-9-]+(/", "the id of a warning, or id/secret"),
     (r"^[A-Za-z0-9._-]{1,64}$", "1 to 64 letters, digits, '.', '_' and '-'"),
 )
 

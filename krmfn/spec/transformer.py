@@ -8,6 +8,7 @@ from pydantic import model_validator
 
 from krmfn.spec.base import Metadata, Model, spec_error
 from krmfn.spec.generator import Sealing, SecretShape, stores_of_sealing
+from krmfn.spec.silence import Silence  # noqa: TC001  # pydantic resolves it
 from krmfn.spec.stores import Store, StoreName  # noqa: TC001  # pydantic resolves them
 
 
@@ -30,6 +31,11 @@ class TransformerSpec(Model):
     sealing: Sealing | None = None
     """Required as soon as there is a claim."""
     stores: dict[StoreName, Store] = {}
+    name_references: bool = True
+    """`false`: no name companions, for many claims whose names do not change: kustomize needs time
+    by the square of the number of items."""
+    silence: Silence = ()
+    """Warnings that are not wanted: `id`, or `id/secret` for one Secret."""
 
     @model_validator(mode="after")
     def _consistent(self) -> TransformerSpec:
@@ -45,4 +51,6 @@ class SealedSecretTransformer(Model):
     api_version: Literal["krmfn.dev/v1alpha1"]
     kind: Literal["SealedSecretTransformer"]
     metadata: Metadata
-    spec: TransformerSpec = TransformerSpec.model_construct(sealing=None, stores={})
+    spec: TransformerSpec = TransformerSpec.model_construct(
+        sealing=None, stores={}, name_references=True, silence=()
+    )

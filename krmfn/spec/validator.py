@@ -18,6 +18,7 @@ from krmfn.spec.base import (
 )
 from krmfn.spec.catalogue import Version  # noqa: TC001  # pydantic resolves it
 from krmfn.spec.generator import FileCertificate, PemCertificate
+from krmfn.spec.silence import Silence  # noqa: TC001  # pydantic resolves it
 
 LocalCertificate: TypeAlias = Annotated[
     Annotated[FileCertificate, Tag("<file>")] | Annotated[PemCertificate, Tag("<pem>")],
@@ -51,6 +52,8 @@ class ValidatorSpec(Model):
     assume: Annotated[tuple[Assumption, ...], AS_LIST] = ()
     catalogue: Annotated[tuple[Text, ...], AS_LIST] = ()
     """Files of kind SecretCatalogue with entries of one's own."""
+    silence: Silence = ()
+    """Warnings that are not wanted: `id`, or `id/secret` for one Secret. Errors cannot be silenced."""
     cnpg_version: Version | None = None
     """CloudNativePG's version where it is not the newest: the keys of its Secrets depend on it."""
 
@@ -67,5 +70,6 @@ class SealedSecretValidator(Model):
         audit="warn",
         assume=(),
         catalogue=(),
+        silence=(),
         cnpg_version=None,
     )

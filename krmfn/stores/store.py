@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from krmfn.policy.file import Platform
     from krmfn.spec.base import Model
     from krmfn.stores.vault.health import Health
+    from krmfn.warned import Warned
 
 
 class Number(str):
@@ -57,7 +58,7 @@ class Surroundings:
     Attributes:
         base: the directory that relative paths are relative to.
         root: the repository's root; paths from a configuration stay below it.
-        warnings: receives warnings, one line each, without values.
+        warnings: receives warnings.
         opener: opens a store where several builds of one process share it.
         platform: the platform's policy, once `platform_of` has looked for it.
     """
@@ -66,15 +67,15 @@ class Surroundings:
     deadline: Deadline
     base: Path = field(default_factory=Path)
     root: Path = field(default_factory=Path)
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[Warned] = field(default_factory=list)
     opener: Callable[[str, Model, Surroundings], Store] | None = None
     platform: Platform | None = None
     looked: bool = False
 
-    def warn(self, text: str) -> None:
+    def warn(self, one: Warned) -> None:
         """Warn once."""
-        if text not in self.warnings:
-            self.warnings.append(text)
+        if one not in self.warnings:
+            self.warnings.append(one)
 
 
 class Store(ABC):

@@ -237,8 +237,9 @@ def test_the_canary_is_there(project: Project) -> None:
     with watching() as seen:
         done = project.run(value)
     assert done.returncode == 0
-    assert (
-        done.stderr == b"[warning] SealedSecretGenerator/logto: db: b: the value holds a NUL byte\n"
+    assert done.stderr == (
+        b"[warning] SealedSecretGenerator/logto: db: b: the value holds a NUL byte; no environment "
+        b"variable can hold one [nul-byte]\n"
     )
     sealed = json.loads(done.stdout)["items"][0]
     assert opened(sealed, "production/db") == {

@@ -187,7 +187,10 @@ def test_several_directories_go_to_files(tmp_path: Path, vault: dict[str, str]) 
     assert {p.name for p in output.iterdir()} == {"other.yaml", "base.yaml"}
     (output / "mine.yaml").write_text("a: 1\n")
     done = build(tmp_path / "r/other", "--output", output, **vault)
-    assert done.stderr == f"[warning] krmfn build: {output}/base.yaml: stale: --prune removes it\n"
+    assert (
+        done.stderr
+        == f"[warning] krmfn build: {output}/base.yaml: it is stale; --prune removes it [stale-file]\n"
+    )
     done = build(tmp_path / "r/other", "--output", output, "--prune", **vault)
     assert (done.returncode, done.stdout) == (0, "")
     assert {p.name for p in output.iterdir()} == {"other.yaml", "mine.yaml"}

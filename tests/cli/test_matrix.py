@@ -156,12 +156,19 @@ def test_equal_values(shop: Path, vault: dict[str, str]) -> None:
         ("C", True, False, "dev shop-smtp.password", "production shop-smtp.password"),
     ]
     assert lines(done.stderr) == [
-        "[warning] krmfn matrix: one value, read from one place: dev: shop-registry.token, "
-        "staging: shop-registry.token, production: shop-registry.token (B)",
-        "[warning] krmfn matrix: one value in several environments: dev: shop-smtp.password, "
-        "production: shop-smtp.password (C)",
+        "[warning] krmfn matrix: 2 times: dev: shop-registry.token, staging: shop-registry.token, "
+        "production: shop-registry.token (B), dev: shop-smtp.password, production: "
+        "shop-smtp.password (C): environments share a value; give each its own; -v shows each "
+        "[equal-value]",
     ]
-    text = matrix(*OVERLAYS, "--equal-values", cwd=shop, **vault)
+    text = matrix(*OVERLAYS, "--equal-values", "-v", cwd=shop, **vault)
+    assert lines(text.stderr) == [
+        "[warning] krmfn matrix: dev: shop-registry.token, staging: shop-registry.token, "
+        "production: shop-registry.token (B): one value, read from one place; give each its own "
+        "[equal-value]",
+        "[warning] krmfn matrix: dev: shop-smtp.password, production: shop-smtp.password (C): one "
+        "value in several environments; give each its own [equal-value]",
+    ]
     assert "shop-registry       sealed token=B" in text.stdout
     assert lines(text.stdout)[-1].endswith("2 values shared by environments")
 

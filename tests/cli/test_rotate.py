@@ -514,7 +514,8 @@ def test_without_metadata_the_secret_is_read(overlay: Path, openbao: OpenBao) ->
     _, warning, last = done.stderr.splitlines()
     assert warning == (
         "[warning] krmfn rotate: main:secret/build/db: its metadata may not be read, so the secret "
-        'was; a policy with path "secret/metadata/build/db" { capabilities = ["read"] } avoids that'
+        'was; a policy with path "secret/metadata/build/db" { capabilities = ["read"] } avoids that '
+        "[version-unreadable]"
     )
     assert last == "1 file changed"
     assert f"version: {newest}}}   # reviewed" in (overlay / "krmfn.yaml").read_text()

@@ -116,7 +116,8 @@ def test_the_namespace_of_the_environment(call: Call, monkeypatch: pytest.Monkey
     code, out, err = call(without_namespace())
     assert (code, err) == (
         0,
-        f"[warning] {PLACE}: the namespace argo comes from ARGOCD_APP_NAMESPACE\n",
+        f"[warning] {PLACE}: the namespace argo comes from ARGOCD_APP_NAMESPACE; "
+        "set namespace: in the kustomization [namespace-from-environment]\n",
     )
     assert '"namespace":"argo"' in out
     monkeypatch.setenv("KRMFN_NAMESPACE", "own")
@@ -230,7 +231,10 @@ def test_missing_properties_and_warnings(call: Call) -> None:
     entry["remoteRef"] = {"key": "app", "property": "y"}
     code, out, err = call(config(secret(entry)))
     assert (code, bool(out)) == (0, True)
-    assert err == f"[warning] {PLACE}: db: k: the value ends with a newline\n"
+    assert err == (
+        f"[warning] {PLACE}: db: k: the value ends with a newline; store it without one "
+        "[trailing-newline]\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,21 @@ def test_an_unknown_object_of_exactly_that_name_may_make_the_secret(kind: str) -
     assert found(pod("thing"), object_(kind, namespace="")) == UNCERTAIN
 
 
+def test_an_unknown_object_that_names_the_secret_may_make_it() -> None:
+    """A field secretName of a kind that nobody knows may say where the object writes to."""
+    key = object_("keys.example/v1/VirtualKey", "k", spec={"secretName": "thing"})
+    assert set(found(pod("thing"), key)) == {
+        ("uncertain-producer", "warning"),
+        ("unknown-kind", "info"),
+        ("unmet-reference", "warning"),
+    }
+    assert ("unmet-reference", "error") not in found(pod("thing"), key)
+    read = object_("keys.example/v1/VirtualKey", "k", spec={"tlsSecret": "thing"})
+    assert ("unmet-reference", "error") in found(pod("thing"), read)
+    known = object_("traefik.io/v1alpha1/IngressRoute", "k", spec={"tls": {"secretName": "thing"}})
+    assert ("unmet-reference", "error") in found(pod("thing"), known)
+
+
 def test_a_guess_is_no_maker_beside_a_real_one() -> None:
     """A key that the real Secret lacks stays missing."""
     secret = object_("v1/Secret", stringData={"other": "x"})
@@ -131,7 +146,7 @@ def test_what_has_no_namespace_takes_none_from_kustomize(one: Any, namespace: st
     one = {**one, "metadata": {"name": "x"} | ({"namespace": namespace} if namespace else {})}
     audit = judged(one)
     assert [judged_.verdict for judged_ in audit.judged] == ["external"]
-    assert not check(audit)
+    assert [(f.rule, f.severity) for f in check(audit)] == [("unmet-reference", "warning")]
     assert not wanted(audit)
     secret = object_(
         "v1/Secret", "s", "cert-manager", stringData={"k": "x", "tls.crt": "x", "tls.key": "x"}
@@ -155,7 +170,7 @@ def test_a_definition_says_what_has_no_namespace() -> None:
         spec={"group": "x.example", "names": names, "scope": "Cluster"},
     )
     one = object_("x.example/v1/Wide", spec={"login": {"name": "s", "key": "k"}})
-    assert found(definition, one) == [("unknown-kind", "info")]
+    assert found(definition, one) == [("unknown-kind", "info"), ("unmet-reference", "warning")]
     definition["spec"]["scope"] = "Namespaced"
     assert ("unmet-reference", "warning") in found(definition, one)
 

@@ -141,15 +141,15 @@ def test_lists() -> None:
 @pytest.mark.parametrize(
     ("explicit", "kustomization", "environ", "chosen"),
     [
-        ("a", "", {}, ("a", "")),
-        ("a", "a", {}, ("a", "")),
-        (None, "a", {"KRMFN_NAMESPACE": "b"}, ("a", "")),
-        ("a", "", {"ARGOCD_APP_NAMESPACE": "b"}, ("a", "")),
+        ("a", "", {}, ("a", None)),
+        ("a", "a", {}, ("a", None)),
+        (None, "a", {"KRMFN_NAMESPACE": "b"}, ("a", None)),
+        ("a", "", {"ARGOCD_APP_NAMESPACE": "b"}, ("a", None)),
         (None, "", {"ARGOCD_APP_NAMESPACE": "b"}, ("b", "the namespace b comes from ARGOCD_APP_NAMESPACE")),
         (None, "", {"ARGOCD_APP_NAMESPACE": "b", "KRMFN_NAMESPACE": "c"},
          ("c", "the namespace c comes from KRMFN_NAMESPACE")),
-        (None, "", {"KRMFN_NAMESPACE": ""}, ("", "")),
-        (None, "", {}, ("", "")),
+        (None, "", {"KRMFN_NAMESPACE": ""}, ("", None)),
+        (None, "", {}, ("", None)),
     ],
 )  # fmt: skip
 def test_the_namespace(
@@ -159,7 +159,7 @@ def test_the_namespace(
     found = choose_namespace(
         explicit=explicit, overlay=Kustomization("k", kustomization), environ=environ
     )
-    assert found == chosen
+    assert (found[0], found[1] and found[1].text) == chosen
 
 
 @pytest.mark.parametrize("value", ["A", "a.b", "-a", "a-", "a b", "a\n", "x" * 64, "é"])
@@ -204,7 +204,7 @@ def test_who_speaks_of_the_namespace_agrees(
         overlay=Kustomization("kustomization.yaml", namespace),
         environ={"KRMFN_NAMESPACE": "other"},
     )
-    assert found == ("a", "")
+    assert found == ("a", None)
 
 
 @pytest.mark.parametrize(
@@ -231,8 +231,11 @@ def test_the_environment_is_the_last_resort() -> None:
     ):
         value = environ[name]
         found = choose_namespace(explicit=None, overlay=Kustomization(), environ=environ)
-        assert found == (value, f"the namespace {value} comes from {name}")
-    assert choose_namespace(explicit=None, overlay=Kustomization(), environ={}) == ("", "")
+        assert (found[0], found[1] and found[1].text) == (
+            value,
+            f"the namespace {value} comes from {name}",
+        )
+    assert choose_namespace(explicit=None, overlay=Kustomization(), environ={}) == ("", None)
 
 
 @pytest.mark.parametrize("variable", ["ARGOCD_APP_NAME", "KRMFN_REQUIRE_POLICY"])
@@ -240,9 +243,9 @@ def test_where_a_policy_is_required_the_destination_counts(variable: str) -> Non
     """KRMFN_NAMESPACE is ignored there: only Argo CD's own word is a fallback."""
     environ = {variable: "1", "KRMFN_NAMESPACE": "other", "ARGOCD_APP_NAMESPACE": "production"}
     found, note = choose_namespace(explicit=None, overlay=Kustomization(), environ=environ)
-    assert (found, note) == (
+    assert (found, note and note.text) == (
         "production",
         "the namespace production comes from ARGOCD_APP_NAMESPACE",
     )
     del environ["ARGOCD_APP_NAMESPACE"]
-    assert choose_namespace(explicit=None, overlay=Kustomization(), environ=environ) == ("", "")
+    assert choose_namespace(explicit=None, overlay=Kustomization(), environ=environ) == ("", None)

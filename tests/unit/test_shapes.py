@@ -54,6 +54,7 @@ SEEN = {
     "pull secrets, texts": "pullSecrets: [want]",
     "secrets": "secrets: [want]",
     "an object reference": "source: {apiVersion: v1, kind: Secret, name: want}",
+    "with a list": "users: [{passwordSecret: {name: want, keys: [k]}}]",
     "a volume": "template: {volumes: [{name: v, secret: {secretName: want}}]}",
     "a projection": "volumes: [{name: v, projected: {sources: [{secret: {name: want}}]}}]",
     "an init container": "pod: {initContainers: [{name: c, envFrom: [{secretRef: {name: want}}]}]}",
@@ -158,6 +159,11 @@ VALUES = {
     "a volume": "extraVolumes: [{name: v, secret: {secretName: want}}]",
     "secretName": "config: {secretName: want}",
     "pull secrets": "imagePullSecrets: [{name: want}]",
+    "githubConfigSecret": "githubConfigSecret: want",
+    "envFromSecret": "envFromSecret: want",
+    "secret and key": "extraEnvSecrets: {USER: {secret: want, key: k}}",
+    "names": "main: {extraSecretNamesForEnvFrom: [want]}",
+    "credentialsName": "connect: {credentialsName: want}",
     "after the release": "envFrom: [{secretRef: {name: '{{ .Release.Name }}-key'}}]",
 }
 
@@ -186,6 +192,10 @@ def test_helm_values_refer_to_secrets(values: str) -> None:
     """In a HelmRelease, an Application and a HelmChart: a warning, a use, and no claim."""
     value, name = yaml.safe_load(values), "app-key" if "Release" in values else "want"
     configmap = {**of("v1/ConfigMap", {}, name="app"), "data": {"values.yaml": values}}
+    other = {**of("v1/ConfigMap", {}, name="app"), "data": {"base-values.yaml": values}}
+    assert [
+        j.reference.secret for j in judged({**other, "data": {"other.yaml": values}}).judged
+    ] == []
     releases = [
         release(value),
         application(values=values),
@@ -193,6 +203,7 @@ def test_helm_values_refer_to_secrets(values: str) -> None:
         several(valuesObject=value),
         chart(values),
         configmap,
+        other,
     ]
     for one in releases:
         audit = judged(one)

@@ -201,10 +201,10 @@ def test_a_claim_without_a_namespace(stores: list[MemoryStore]) -> None:
     bare = claim(namespace=None)
     (sealed,) = run(bare, using=config(namespace="a")).sealed
     assert sealed["metadata"]["annotations"]["krmfn.dev/sealed-for"] == "a/db"
-    warnings: list[str] = []
+    warnings: list[Any] = []
     (sealed,) = run(bare, environ={"KRMFN_NAMESPACE": "b"}, warnings=warnings).sealed
     assert sealed["metadata"]["annotations"]["krmfn.dev/sealed-for"] == "b/db"
-    assert warnings == ["the namespace b comes from KRMFN_NAMESPACE"]
+    assert [one.text for one in warnings] == ["the namespace b comes from KRMFN_NAMESPACE"]
     (line,) = lines(bare)
     assert line.startswith("SecretClaim/db: ")
     assert line.endswith("[namespace-missing]")

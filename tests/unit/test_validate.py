@@ -138,9 +138,12 @@ def test_a_plain_secret(field: str) -> None:
     assert line.startswith("Secret/s: it is unencrypted in the output")
     assert "CANARY" not in line
     warned = check(secret, plain_secrets="warn")
-    assert (warned.findings, warned.warnings) == (
+    assert (warned.findings, [str(one) for one in warned.warnings]) == (
         [],
-        ["Secret/s: it is unencrypted in the output"],
+        [
+            "Secret/s: it is unencrypted in the output; seal it, or say plainSecrets: allow where it "
+            "is no secret [plain-secret]"
+        ],
     )
     assert check(secret, plain_secrets="allow") == Report()
     local = copy.deepcopy(secret)
@@ -169,7 +172,7 @@ def test_the_marker_that_was_left() -> None:
     """A marker that nobody deletes is warned of."""
     verdict = check(skip_marker())
     assert verdict.findings == []
-    assert "does not delete the skip marker" in verdict.warnings[0]
+    assert "does not delete the skip marker" in str(verdict.warnings[0])
 
 
 def test_what_is_no_object() -> None:
@@ -301,4 +304,4 @@ def test_what_kubeseal_sealed_for_another_place(
     verdict = check(one)
     assert lines(verdict) == []
     assert len(verdict.warnings) == bool(moved)
-    assert all(f"kubeseal sealed it for {moved}" in warning for warning in verdict.warnings)
+    assert all(f"kubeseal sealed it for {moved}" in str(warning) for warning in verdict.warnings)

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from krmfn.errors import KrmfnError, ProviderError, SpecError
 from krmfn.spec.store_path import canonical_path
+from krmfn.warned import Warned
 
 if TYPE_CHECKING:
     from krmfn.spec.stores import Vault
@@ -162,7 +163,9 @@ class Mounts:
 
     def _hint_data(self, path: str, where: str) -> None:
         if path != where:
-            self._around.warn(f"{self._name}: write path: {where}; /data is added by itself")
+            self._around.warn(
+                Warned("data-path", self._name, "/data is added by itself", f"write path: {where}")
+            )
 
     def _split_namespace(self, path: str, found: dict[str, Any]) -> tuple[str, str]:
         """A namespace written into the path, told from a mount with slashes by asking there."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from krmfn.errors import KrmfnError, ProviderError
 from krmfn.stores.vault.auth import log_in
+from krmfn.warned import Warned
 
 if TYPE_CHECKING:
     from krmfn.plaintext import Plaintext
@@ -92,9 +93,12 @@ class Session:
             told, done = "", False
         if not done:
             self._around.warn(
-                f"{self._source}: the login's token could not be revoked{told}; it lives until it "
-                'expires, and its policy needs path "auth/token/revoke-self" '
-                '{ capabilities = ["update"] }'
+                Warned(
+                    "token-not-revoked",
+                    self._source,
+                    f"the login's token could not be revoked{told}, and lives until it expires",
+                    'allow it: path "auth/token/revoke-self" { capabilities = ["update"] }',
+                )
             )
 
     def revokes(self) -> bool:

@@ -22,6 +22,7 @@ from krmfn.stores.vault.mounts import Mounts, canonical_mount, quoted, repeated_
 from krmfn.stores.vault.session import Session
 from krmfn.stores.vault.tls import refuse_skipping, repository_ca, tls_of
 from krmfn.stores.wire import Wire
+from krmfn.warned import Warned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -245,7 +246,14 @@ class VaultBackend(Store):
         except KrmfnError:
             given = None
         if given is None or given.status not in (OK, NO_CONTENT):
-            self._around.warn(f"{location.text}: its lease could not be revoked and will expire")
+            self._around.warn(
+                Warned(
+                    "lease-not-revoked",
+                    location.text,
+                    "its lease could not be revoked and will expire",
+                    "allow update on sys/leases/revoke",
+                )
+            )
 
     def _data_path(self, location: Location, version: int | None) -> str:
         path = f"{quoted(location.mount)}/data/{quoted(location.path)}"

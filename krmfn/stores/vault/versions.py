@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from krmfn.errors import ProviderError
+from krmfn.warned import Warned
 
 
 def no_versions(source: str) -> ProviderError:
@@ -36,11 +37,13 @@ def gone(metadata: dict[str, Any], *, source: str) -> ProviderError:
     )
 
 
-def unreadable(source: str, path: str) -> str:
+def unreadable(source: str, path: str) -> Warned:
     """The warning when the whole secret had to be read for its version."""
-    return (
-        f"{source}: its metadata may not be read, so the secret was; a policy with "
-        f'path "{path}" {{ capabilities = ["read"] }} avoids that'
+    return Warned(
+        "version-unreadable",
+        source,
+        "its metadata may not be read, so the secret was",
+        f'a policy with path "{path}" {{ capabilities = ["read"] }} avoids that',
     )
 
 
