@@ -158,7 +158,10 @@ def _run(name: str, module: ModuleType, arguments: list[str], start: float) -> i
         allow_abbrev=False,
     )
     parser.add_argument(
-        "-v", "--verbose", action="store_true", help="print a line for each warning"
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="print a line for each warning, and what only informs",
     )
     module.register(parser)
     options = parser.parse_args(arguments)
