@@ -243,6 +243,7 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
     "plain-secret": (CheckError, "a Secret stands in clear in the output"),
     "certificate-differs": (CheckError, "a certificate is not the one that was expected"),
     # 1: the reference audit
+    "wrong-secret": (CheckError, "a reference would be followed to another Secret than it means"),
     "unmet-reference": (CheckError, "a field refers to a Secret that nobody produces"),
     "unmet-key": (CheckError, "a field needs a key that the Secret will not have"),
     "wrong-namespace": (

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from krmfn.audit.enforce import enforce
+from krmfn.build.followed import followed
 from krmfn.build.namespace import choose_namespace
 from krmfn.build.transform import transform
 from krmfn.build.validate import validate
@@ -116,14 +117,15 @@ def planned(
 
 
 def _generate(plan: Plan, around: Surroundings, seal: Seal) -> list[dict[str, Any]]:
-    """SealedSecrets, each with its name companion, and the skip marker."""
+    """SealedSecrets, each with its name companion unless it is to have none, and the skip marker."""
     sealed = seal(plan, around)
     objects = [one.object for one in sealed]
     beside = [
         name_companion(one.object)
         if one.base_name == one.object["metadata"]["name"]
         else claim_companion(one.object, {}, one.base_name)
-        for one in sealed
+        for target, one in zip(plan.targets, sealed, strict=True)
+        if target.referenced
     ]
     return [*objects, *beside, skip_marker()]
 
@@ -174,6 +176,7 @@ def check(
         fingerprint=certificate.fingerprint if certificate else None,
         plain_secrets=spec.plain_secrets,
     )
+    verdict.findings.extend(followed(items))
     raise_all([f for f in verdict.findings if sealed or f.id != "claim-left"])
     for warning in verdict.warnings:
         if not is_silenced(warning, spec.silence):

@@ -18,6 +18,7 @@ from krmfn.build import answer, finished
 from krmfn.build.bind import Binding
 from krmfn.build.channel import Server
 from krmfn.build.copy import Limits, copy
+from krmfn.build.followed import went_elsewhere
 from krmfn.build.rehearse import suffix_of
 from krmfn.build.sandbox import Sandbox
 from krmfn.build.selects import selects_sealed
@@ -29,6 +30,7 @@ from krmfn.files.read import kept
 from krmfn.kustomize.kustomization import Kustomization, read_overlay
 from krmfn.kustomize.renaming import Names, names_in
 from krmfn.objects import stream
+from krmfn.objects.kinds import Place
 from krmfn.policy.file import platform_of
 from krmfn.sealing.pipeline import permit, values
 from krmfn.spec.parse import parse
@@ -274,6 +276,15 @@ def _check(whole: _Pass, run: Run, *, claims_only: bool) -> None:
     around, items = whole.around, run.items
     governed = platform_of(around) is not None
     finished.check(items, run.calls, claims=claims_only, governed=governed)
+    alone = {
+        Place(target.namespace, one.object["metadata"]["name"])
+        for called in run.calls
+        for target, one in zip(called.plan.targets if called.plan else (), called.made, strict=True)
+        if not target.referenced
+    }
+    if alone:
+        names = names_in(whole.copied.tree, whole.directory)
+        raise_all(list(went_elsewhere(items, alone, names.base)))
     validators = [] if claims_only else list(whole.validators)
     inside = replace(around, base=whole.directory)
     overlay = read_overlay(inside.base, inside.root) if validators else Kustomization()

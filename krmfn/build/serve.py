@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from krmfn.build import answer
 from krmfn.build.answer import Answer, Call
+from krmfn.build.followed import followed
 from krmfn.build.rehearse import rehearse
 from krmfn.build.transform import claims_of
 from krmfn.documents import strict
 from krmfn.documents.strict import mapping
-from krmfn.errors import Failure, SpecError
+from krmfn.errors import Failure, SpecError, raise_all
 from krmfn.kustomize.kustomization import read_overlay
 from krmfn.names import API_VERSION, CLAIM
 from krmfn.objects import stream
@@ -114,6 +115,8 @@ class Calls:
             found = self._answer(called, overlay)
         except Failure as failure:
             raise answer.placed(self._advised(failure, config), where) from None
+        if called.plan and not all(target.referenced for target in called.plan.targets):
+            self._check_references(found.text)
         called.digests = found.digests
         if self._binding:
             self._binding.learn(number, called)
@@ -139,6 +142,14 @@ class Calls:
             return called.made
 
         return answer.answer(call, overlay, called.around, seal)
+
+    def _check_references(self, text: str) -> None:
+        """What a transformer has sealed without name companions, in the stream that it saw.
+
+        Raises:
+            Failure: a reference would be followed to another Secret.
+        """
+        raise_all(list(followed(stream.stream(text, "the build"))))
 
     def _advised(self, failure: Failure, config: Config) -> Failure:
         """The failure, with the line to move where a configuration stands too far inside."""

@@ -42,7 +42,7 @@ class Transformed:
         kept: what is no claim and no configuration of ours, in its order; with checksums where
             claims ask for them, else as it came.
         sealed: the SealedSecrets, in the order of their claims.
-        companions: for each of them the name companion, which only kustomize may be given.
+        companions: the name companions, which only kustomize may be given.
         digests: what was written as checksums, in the order of the items.
     """
 
@@ -76,10 +76,11 @@ def transform(
     plan = plan_claims(config, claims)
     sealed = seal(plan, around)
     companions, stamps = [], []
-    for (claim, namespace), one in zip(claims, sealed, strict=True):
+    for (claim, namespace), target, one in zip(claims, plan.targets, sealed, strict=True):
         history = {k: v for k, v in claim.metadata.annotations.items() if k in IDENTITY}
         bare = not claim.metadata.namespace and not _names(namespace, kept)
-        companions.append(claim_companion(one.object, history, one.base_name, bare=bare))
+        if target.referenced:
+            companions.append(claim_companion(one.object, history, one.base_name, bare=bare))
         one.object["metadata"]["annotations"] |= history
         if one.checksum:
             former = history.get(PREVIOUS_NAMES, "").split(",")

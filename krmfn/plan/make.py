@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from krmfn.errors import KrmfnError, SpecError, raise_all
@@ -57,6 +57,7 @@ class SealTarget:
         path: the field of the configuration that asks for it, for errors.
         templates: data key to parsed template.
         unhashed: the name before a hash of the content was added, when one was.
+        referenced: whether a name companion stands beside it.
     """
 
     name: str
@@ -67,6 +68,7 @@ class SealTarget:
     templates: dict[str, ValueTemplate]
     path: str
     unhashed: str = ""
+    referenced: bool = True
 
     @property
     def base_name(self) -> str:
@@ -210,6 +212,7 @@ def make_plan(config: SealedSecretGenerator, *, namespace: str, overlay: Kustomi
                 )
             target = _target(secret.name, namespace, secret, sealing, path)
             _check_renames(target, overlay)
+            target = replace(target, referenced=_referenced(secret, config))
             targets.append(target)
         except KrmfnError as error:
             errors.append(error.at(secret=secret.name, key=path))
@@ -236,7 +239,8 @@ def plan_claims(config: SealedSecretTransformer, claims: Iterable[tuple[SecretCl
                 raise SpecError("spec", "required: there is a claim to seal", key="spec.sealing")
             _check_claim(shape, sealing, config)
             own = _own_metadata(claim)
-            targets.append(_target(name, namespace, own, sealing, "spec"))
+            target = _target(name, namespace, own, sealing, "spec")
+            targets.append(replace(target, referenced=_referenced(shape, config)))
         except KrmfnError as error:
             errors.append(error.at(where=f"{claim.kind}/{name}"))
     raise_all(errors)
@@ -271,6 +275,14 @@ def _target(
             remedy="a keyed digest would say of a random item what its bytes do not",
         )
     return SealTarget(name, namespace, scope, mode, secret, _templates(secret), path)
+
+
+def _referenced(
+    secret: SecretShape, config: SealedSecretGenerator | SealedSecretTransformer
+) -> bool:
+    """Whether kustomize is to follow references to the name."""
+    own = secret.name_references
+    return config.spec.name_references if own is None else own
 
 
 def _check_plaintext(secret: SecretShape) -> None:

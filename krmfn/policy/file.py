@@ -32,11 +32,16 @@ VARIABLE = "KRMFN_CONFIG"
 
 @dataclass(frozen=True)
 class Platform:
-    """The policy of one build, who asks for it, and what it has used of its limits."""
+    """The policy of one build, who asks for it, and what it has used of its limits.
+
+    Attributes:
+        address: of stores that name no server.
+    """
 
     spec: PlatformSpec
     application: Application
     usage: Usage
+    address: str = ""
 
 
 def platform_of(around: Surroundings) -> Platform | None:
@@ -66,10 +71,18 @@ def _load(around: Surroundings) -> Platform | None:
         raise _unusable("is not an absolute path")
     if required:
         _check_place(path, around.root)
+    from krmfn.policy.places import (
+        same_mounts,  # lazy: only those who have a policy pay for it
+    )
     from krmfn.policy.usage import Usage
 
     spec = read_platform(path).spec
-    return Platform(spec, application_of(around.environ), Usage(spec.limits))
+    address = around.environ.get("VAULT_ADDR") or around.environ.get("BAO_ADDR") or ""
+    if both := same_mounts(spec, address):
+        raise _unusable(
+            f"defines one mount twice: {both}", "use one store, or give both the same id"
+        )
+    return Platform(spec, application_of(around.environ), Usage(spec.limits), address)
 
 
 def read_platform(path: Path) -> PlatformConfig:

@@ -12,19 +12,15 @@ from typing import TYPE_CHECKING
 
 from krmfn.errors import KrmfnError, PolicyError, raise_all
 from krmfn.plan.annotations import SEALED_SECRETS
+from krmfn.policy.places import key_places, place
 from krmfn.policy.rules import Decision, Request, decide
-from krmfn.spec.generator import (
-    StoredKey,
-)
-from krmfn.spec.platform import PlatformAgeStore, PlatformVaultStore
+from krmfn.spec.platform import PlatformAgeStore
 from krmfn.spec.store_path import canonical_path
 
 if TYPE_CHECKING:
     from krmfn.plan.make import Plan, Read, SealTarget
     from krmfn.policy.application import Application
-    from krmfn.spec.generator import DefinedKey
     from krmfn.spec.platform import PlatformSpec
-    from krmfn.spec.stores import Vault
 
 TOKEN_TYPES = frozenset({"kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"})
 
@@ -72,15 +68,24 @@ class Ruling:
 
 
 def verdicts(
-    plan: Plan, key_name: str, recipient: str, application: Application, spec: PlatformSpec
+    plan: Plan,
+    key_name: str,
+    recipient: str,
+    application: Application,
+    spec: PlatformSpec,
+    *,
+    address: str = "",
 ) -> list[Ruling]:
     """What the policy says of everything in a governed plan, in its order.
+
+    Args:
+        address: of a store of the platform's that names no server.
 
     Raises:
         SpecError: a path is not canonical.
     """
     found: list[Ruling] = []
-    keys = {place for key in spec.derivation_keys.values() if (place := _key_place(key, spec))}
+    keys = key_places(spec, address)
     for target in plan.targets:
         request = _request(target, key_name, recipient, application)
         never = _never_target(target)
@@ -90,7 +95,7 @@ def verdicts(
             except KrmfnError as error:
                 raise error.at(secret=target.name, source=read.store) from None
             wanted = replace(request, store=read.store, path=path, pinned=read.version is not None)
-            why = never or _never_read(read, application, spec, keys)
+            why = never or _never_read(read, application, spec, (keys, address))
             found.append(Ruling(target, read, key, decide(spec, wanted), why))
         if not target.reads():
             found.append(Ruling(target, None, "", decide(spec, request), never))
@@ -98,14 +103,23 @@ def verdicts(
 
 
 def allow(
-    plan: Plan, key_name: str, recipient: str, application: Application, spec: PlatformSpec
+    plan: Plan,
+    key_name: str,
+    recipient: str,
+    application: Application,
+    spec: PlatformSpec,
+    *,
+    address: str = "",
 ) -> None:
     """Let the plan pass, or say of everything in it that is denied why.
+
+    Args:
+        address: as `verdicts` has it.
 
     Raises:
         PolicyError, ErrorList: something is.
     """
-    judged = verdicts(plan, key_name, recipient, application, spec)
+    judged = verdicts(plan, key_name, recipient, application, spec, address=address)
     raise_all([verdict.error() for verdict in judged if not verdict.allowed])
 
 
@@ -141,27 +155,23 @@ def _never_target(target: SealTarget) -> str:
 
 
 def _never_read(
-    read: Read, application: Application, spec: PlatformSpec, keys: set[tuple[str, str]]
+    read: Read,
+    application: Application,
+    spec: PlatformSpec,
+    keys: tuple[tuple[str, ...], str],
 ) -> str:
-    """Why no rule could allow the read."""
+    """Why no rule could allow the read.
+
+    Args:
+        keys: the places of derivation keys, and the environment's address.
+    """
     store = spec.stores.get(read.store)
     if isinstance(store, PlatformAgeStore):
         if application.project != store.age.project:
             return "the store belongs to another project"
-    elif store is not None and _place(store.vault, read.key) in keys:
-        return "a reference points at a derivation key"
+    elif store is not None:
+        places, address = keys
+        own = f"{place(store.vault, read.key, address)}/"
+        if any(own.startswith(f"{key}/") for key in places):
+            return "a reference points at a derivation key"
     return ""
-
-
-def _key_place(key: DefinedKey, spec: PlatformSpec) -> tuple[str, str] | None:
-    """Where a key that is read is; None for one that never leaves its engine."""
-    store = spec.stores[key.store] if isinstance(key, StoredKey) else None
-    if not isinstance(store, PlatformVaultStore) or not isinstance(key, StoredKey):
-        return None
-    return _place(store.vault, key.key)
-
-
-def _place(vault: Vault, key: str) -> tuple[str, str]:
-    """A path in the form in which two stores of one server can be compared."""
-    mount = "/".join(part.strip("/") for part in (vault.namespace or "", vault.path) if part)
-    return (vault.server or "").rstrip("/"), f"{mount}/{key}"

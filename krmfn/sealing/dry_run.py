@@ -111,7 +111,14 @@ def look(plan: Plan, around: Surroundings, *, now: datetime, offline: bool) -> l
             from krmfn.policy.judge import verdicts as judge  # lazy: only those who have a policy
 
             recipient = certificate.fingerprint
-            verdicts = judge(plan, key_name, recipient, platform.application, platform.spec)
+            verdicts = judge(
+                plan,
+                key_name,
+                recipient,
+                platform.application,
+                platform.spec,
+                address=platform.address,
+            )
             if offline:  # the first look, at which everything is counted once
                 platform.usage.add_plan(plan, recipient)
         outlooks = [

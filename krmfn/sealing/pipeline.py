@@ -127,7 +127,14 @@ def permit(plan: Plan, around: Surroundings, *, now: datetime) -> None:
 
     plan, key_name = under(platform, plan)
     certificate = load_certificate(plan.sealing.certificate, OpenedStores({}, around), around, now)
-    allow(plan, key_name, certificate.fingerprint, platform.application, platform.spec)
+    allow(
+        plan,
+        key_name,
+        certificate.fingerprint,
+        platform.application,
+        platform.spec,
+        address=platform.address,
+    )
 
 
 def under(platform: Platform | None, plan: Plan) -> tuple[Plan, str]:
@@ -162,7 +169,9 @@ def _pass(platform: Platform | None, plan: Plan, key_name: str, recipient: str) 
     if platform is not None:
         from krmfn.policy.judge import allow
 
-        allow(plan, key_name, recipient, platform.application, platform.spec)
+        allow(
+            plan, key_name, recipient, platform.application, platform.spec, address=platform.address
+        )
         platform.usage.add_plan(plan, recipient)
 
 

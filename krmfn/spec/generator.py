@@ -183,6 +183,9 @@ class SecretShape(Model):
     allow_empty: bool = False
     name_suffix_hash: bool = False
     """Add a keyed hash of the content to the name, so that a new value is a new Secret."""
+    name_references: bool | None = None
+    """`false`: no name companion for kustomize, so that references to the name are not followed.
+    Left out: as the configuration says."""
     checksum_annotation: bool = False
     """Put a keyed checksum on the pod templates that use the Secret, so that they restart with it."""
 
@@ -208,6 +211,9 @@ class GeneratorSpec(Model):
 
     sealing: Sealing
     stores: dict[StoreName, Store] = {}
+    name_references: bool = True
+    """`false`: no name companions, for many secrets whose names do not change: kustomize needs time
+    by the square of the number of items."""
     secrets: Annotated[tuple[SecretSpec, ...], Field(strict=False, min_length=1)]
     silence: Silence = ()
     """Warnings that are not wanted: `id`, or `id/secret` for one Secret."""

@@ -31,6 +31,9 @@ class TransformerSpec(Model):
     sealing: Sealing | None = None
     """Required as soon as there is a claim."""
     stores: dict[StoreName, Store] = {}
+    name_references: bool = True
+    """`false`: no name companions, for many claims whose names do not change: kustomize needs time
+    by the square of the number of items."""
     silence: Silence = ()
     """Warnings that are not wanted: `id`, or `id/secret` for one Secret."""
 
@@ -48,4 +51,6 @@ class SealedSecretTransformer(Model):
     api_version: Literal["krmfn.dev/v1alpha1"]
     kind: Literal["SealedSecretTransformer"]
     metadata: Metadata
-    spec: TransformerSpec = TransformerSpec.model_construct(sealing=None, stores={}, silence=())
+    spec: TransformerSpec = TransformerSpec.model_construct(
+        sealing=None, stores={}, name_references=True, silence=()
+    )

@@ -2,6 +2,7 @@
 
     make bench                         # everything, some minutes
     make bench ARGS='--rounds 3 1'     # the case of one secret, three rounds
+    make bench ARGS=whole              # the whole way alone (tests.bench.whole)
 
 Rules: the contestants take turns within a round, and a ratio compares runs of one round, so that
 a machine that slows down slows all of them; outputs are opened with the controller's key and must
@@ -252,8 +253,12 @@ def rows(case: Case, runners: Sequence[Contestant]) -> list[str]:
     return lines
 
 
-def main() -> int:
-    """Measure the cases that were asked for and print one table."""
+def main(arguments: list[str]) -> int:
+    """Measure the cases that were asked for and print one table; without arguments the whole way, too."""
+    if arguments[:1] == ["whole"]:
+        from tests.bench import whole
+
+        return whole.main(arguments[1:])
     names = [case.name for case in CASES]
     parser = argparse.ArgumentParser(
         prog="make bench ARGS=…", description=__doc__.partition("\n")[0]
@@ -261,7 +266,7 @@ def main() -> int:
     parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(names))
     parser.add_argument("--rounds", type=int, help="in place of each case's own number")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep every time")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     chosen = [case for case in CASES if not options.cases or case.name in options.cases]
     load = ", ".join(f"{one:.2f}" for one in os.getloadavg())
     print(f"Python {platform.python_version()}, {os.cpu_count()} CPUs, load before: {load}\n")
@@ -276,8 +281,11 @@ def main() -> int:
             kept[case.name] = {runner.name: runner.seconds for runner in runners}
     if options.json:
         options.json.write_text(json.dumps(kept, indent=1) + "\n")
-    return 0
+    if arguments:
+        return 0
+    print()
+    return main(["whole"])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,6 +1,6 @@
 """The whole way from a vault to a finished stream, by each route, for 1, 100 and 1000 secrets.
 
-    make bench ARGS='whole'                           # everything, on a quiet machine
+    make bench ARGS=whole                             # everything, on a quiet machine
     make bench ARGS='whole --rounds 3 1 100'
     make bench ARGS='whole --against ../older 1'      # `krmfn build` of another checkout beside it
 

@@ -143,7 +143,8 @@ def test_what_a_stream_cannot_encode(tmp_path: Path) -> None:
 def test_a_failed_write_that_counts_as_done(tmp_path: Path) -> None:
     """Messages are lost whatever fails; a report only where its reader has gone."""
     full = os.open("/dev/full", os.O_WRONLY)
-    assert streams._Lossy(full, "w").write(b"message") == 7
+    with streams._Lossy(full, "w") as messages:
+        assert messages.write(b"message") == 7
     full = os.open("/dev/full", os.O_WRONLY)
     with streams._Unread(full, "w") as report, pytest.raises(OSError, match="No space"):
         report.write(b"report")

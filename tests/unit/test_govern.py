@@ -13,6 +13,7 @@ from krmfn.plan.make import Plan, make_plan
 from krmfn.policy.application import Application
 from krmfn.policy.complete import governed
 from krmfn.policy.judge import allow, verdicts
+from krmfn.policy.places import place, same_mounts
 from krmfn.policy.usage import Usage
 from krmfn.sealing.render import Rendered, SealItem
 from krmfn.spec.parse import check, parse
@@ -159,3 +160,45 @@ def test_what_takes_over_is_never_made(name: str) -> None:
     annotations = {f"sealedsecrets.bitnami.com/{n}": "true" for n in ("managed", name)}
     plan = planned({"data": [entry("a")], "template": {"metadata": {"annotations": annotations}}})
     assert "takes over other Secrets" in denied(plan, rule={"annotations": ["**"]})
+
+
+@pytest.mark.parametrize(
+    ("vault", "key"),
+    [
+        ({"path": "secret/data"}, "krmfn/derivation"),
+        ({"path": "secret", "version": "v1"}, "data/krmfn/derivation"),
+        ({"path": "secret", "server": "https://VAULT.example:443/"}, "krmfn/derivation"),
+        ({"path": "secret/krmfn", "server": "https://vault.example"}, "derivation"),
+        ({"path": "secret", "server": "http://vault.example:443"}, "krmfn/derivation"),
+    ],
+)
+def test_a_key_has_one_place(vault: dict[str, Any], key: str) -> None:
+    """However the store of a reference is written, it does not lead to a derivation key."""
+    stores = SPEC["stores"] | {"other": {"vault": {"id": "other", **vault}}}
+    store: Any = spec(stores=stores).stores["other"]
+    own = place(store.vault, key, "https://vault.example")
+    assert own == "vault.example:443/secret/krmfn/derivation"
+
+
+def test_two_stores_of_one_mount_have_one_id() -> None:
+    """Else one value would have two sources, and one key two names."""
+    twice = SPEC["stores"] | {"other": {"vault": {**SPEC["stores"]["main"]["vault"], "id": "x"}}}
+    assert same_mounts(spec(stores=twice), "") == "main and other"
+    alike = SPEC["stores"] | {"other": SPEC["stores"]["main"]}
+    assert same_mounts(spec(stores=alike), "") == ""
+
+
+def test_nothing_is_read_out_of_the_engine_of_a_key() -> None:
+    """A transit key may be exportable: its engine is no place for values."""
+    stores = SPEC["stores"] | {
+        "keys": {"vault": {"path": "transit", "id": "keys", "version": "v1"}}
+    }
+    key = {"transit": {"store": "main", "mount": "transit", "key": "k", "version": 1}}
+    value = repo.generator()
+    value["spec"] = {**value["spec"], "stores": {"keys": {"platform": True}, **repo.STORES}}
+    value["spec"]["secrets"] = [{"name": "db", "store": "keys", "data": [entry("x")]}]
+    config: Any = parse(value)
+    plan = make_plan(config, namespace="production", overlay=Kustomization())
+    changes = {"stores": stores, "derivationKeys": SPEC["derivationKeys"] | {"k": key}}
+    rule = {"reads": [{"store": "keys", "paths": ["**"]}]}
+    assert "a reference points at a derivation key" in denied(plan, rule=rule, **changes)

@@ -15,7 +15,7 @@ import pytest
 from krmfn import __main__
 from krmfn.errors import ErrorList, SealingError, SpecError
 from krmfn.process import interrupt
-from tests.support.function import Project, config, resource_list
+from tests.support.function import ROOT, Project, config, resource_list
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,6 +99,72 @@ def test_a_signal_amid_reading(
         out, err = process.communicate()
     assert (process.returncode, out) == (code, b"")
     assert b"Traceback" not in err
+
+
+PROBE = """
+import ctypes, os, resource, sys
+from krmfn import __main__
+leave = os._exit
+def tell(code):
+    limit = resource.getrlimit(resource.RLIMIT_CORE)
+    os.write(2, f"{ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)} {limit}".encode())
+    leave(0)
+os._exit = tell
+sys.argv[1:] = sys.argv[1:]
+__main__.main()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+@pytest.mark.parametrize("arguments", [[], ["--version"], ["age", "get", "no-file"]])
+def test_nobody_reads_its_memory(arguments: list[str], tmp_path: Path) -> None:
+    """The function and every command: not dumpable, which closes /proc/PID/mem, and no core file."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+    )
+    assert done.stderr.endswith("0 (0, 0)")
+
+
+@pytest.mark.process
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+@pytest.mark.parametrize("words", ["", "plan o"])
+def test_a_crash_leaves_no_core(project: Project, silent: socket.socket, words: str) -> None:
+    """Aborted while it holds a token and waits for a value, where the machine allows core files."""
+    (project.directory / "o").mkdir()
+    value = config(store=VAULT)
+    value["metadata"]["annotations"] = {"config.kubernetes.io/function": "exec: {path: krmfn}"}
+    for name, content in {
+        "gen.yaml": value,
+        "kustomization.yaml": {"generators": ["gen.yaml"]},
+    }.items():
+        (project.directory / "o" / name).write_text(json.dumps(content))
+    (project.directory / "o/c.pem").write_bytes((project.directory / "c.pem").read_bytes())
+    process = subprocess.Popen(
+        ["sh", "-c", f'ulimit -S -c "$(ulimit -H -c)"; exec "{sys.executable}" -m krmfn {words}'],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=project.directory,
+        env=project.environment(),
+    )
+    assert process.stdin is not None
+    process.stdin.write(resource_list(value))
+    process.stdin.close()
+    process.stdin = None
+    silent.settimeout(40)
+    connection, _ = silent.accept()
+    with connection:
+        connection.recv(1)
+        process.send_signal(signal.SIGABRT)
+        process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGABRT
+    assert list(project.directory.rglob("core*")) == []
 
 
 def test_standard_output_is_closed(project: Project) -> None:
