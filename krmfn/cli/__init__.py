@@ -81,6 +81,7 @@ COMMANDS = {
     "graph": Command("krmfn.cli.graph", "show who makes and who uses each Secret of a build"),
     "matrix": Command("krmfn.cli.matrix", "which environment has which Secret, and by whom"),
     "doctor": Command("krmfn.cli.doctor", "look for what explains a failure, and what mends it"),
+    "explain": Command("krmfn.cli.explain", "explain an error, a finding or a warning by its id"),
     "cert": Command(
         "krmfn.cli.cert", "fetch the controller's certificate, or check one", data=True
     ),
@@ -158,7 +159,10 @@ def _run(name: str, module: ModuleType, arguments: list[str], start: float) -> i
         allow_abbrev=False,
     )
     parser.add_argument(
-        "-v", "--verbose", action="store_true", help="print a line for each warning"
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="print a line for each warning, and what only informs",
     )
     module.register(parser)
     options = parser.parse_args(arguments)
