@@ -157,7 +157,7 @@ def add_arguments(parser: argparse.ArgumentParser, module: ModuleType) -> None:
         "-v",
         "--verbose",
         action="store_true",
-        help="print a line for each warning, and what is only informative",
+        help="print a line for each warning, and what only informs",
     )
     module.register(parser)
 
