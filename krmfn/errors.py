@@ -240,7 +240,7 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
         CheckError,
         "annotations contradict the scope, on the object or its template",
     ),
-    "plain-secret": (CheckError, "a Secret stands in clear in the output"),
+    "plain-secret": (CheckError, "a Secret is unencrypted in the output"),
     "certificate-differs": (CheckError, "a certificate is not the one that was expected"),
     # 1: the reference audit
     "wrong-secret": (CheckError, "a reference would be followed to another Secret than it means"),

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from krmfn import catalogue, fieldpath
 from krmfn.crypto.derive import text, tlv
 from krmfn.documents.edit import Edit, edit
-from krmfn.objects.kinds import annotations_of, place_of
+from krmfn.objects.kinds import annotations_of, each, group_of, may_be_list, place_of
 from krmfn.objects.sealed_secret import PREFIXES, SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from krmfn.objects.kinds import Object
     from krmfn.objects.stream import Item
 
 Affixes: TypeAlias = "tuple[tuple[str, ...], tuple[str, ...]]"  # prefixes and suffixes
@@ -46,23 +47,29 @@ class Stamp:
 
 def stamped(item: Item, stamps: Sequence[Stamp]) -> tuple[Item, list[str]]:
     """The item, with a checksum on its pod templates if they use one of the Secrets; and these."""
-    group = item.api_version.rpartition("/")[0] or "core"
-    paths = [p for p in pod_specs().get(f"{group}/{item.kind}", ()) if p.endswith(".spec")]
-    if not paths or not stamps:
+    if not stamps or not may_refer(item):
         return item, []
-    value = item.document.value()
+    entry = (0,) if item.in_list else ()
     changes: list[Edit] = []
-    for path in paths:
+    for inside, value in each(item.document.value()):
+        for template, digest in _digests(value, stamps):
+            steps = (*entry, *inside, *template, "metadata", "annotations", ANNOTATION)
+            changes.append(Edit(0, steps, digest, deep=True))
+    written = [str(change.value) for change in changes]
+    return (replace(item, raw=edit(item.raw, item.name, changes)) if changes else item), written
+
+
+def _digests(value: Object, stamps: Sequence[Stamp]) -> Iterator[tuple[list[str], str]]:
+    """The path of each pod template that uses one of the Secrets, and its checksum."""
+    for path in pod_specs_of(value):
+        if not path.endswith(".spec"):  # a Pod has no template, and restarts nobody
+            continue
         names = dict.fromkeys(references(value, path))
         used = {(min(s.names), s.checksum) for name in names for s in _meant(name, value, stamps)}
         if used:
             fields = [text(word) for pair in sorted(used) for word in pair]
             digest = hashlib.sha512(tlv(*fields)).hexdigest()[:32]
-            template = path.removesuffix(".spec").split(".")
-            steps = (*template, "metadata", "annotations", ANNOTATION)
-            changes.append(Edit(0, (*((0,) if item.in_list else ()), *steps), digest, deep=True))
-    written = [str(change.value) for change in changes]
-    return (replace(item, raw=edit(item.raw, item.name, changes)) if changes else item), written
+            yield path.removesuffix(".spec").split("."), digest
 
 
 def _meant(name: str, workload: Any, stamps: Sequence[Stamp]) -> list[Stamp]:
@@ -115,6 +122,16 @@ def references(value: Any, pod_spec: str) -> Iterator[str]:
             for _, name in fieldpath.walk(value, path):
                 if isinstance(name, str):
                     yield name
+
+
+def may_refer(item: Item) -> bool:
+    """Return whether an item is a workload, or a list that may hold one."""
+    return may_be_list(item.kind) or f"{group_of(item.api_version)}/{item.kind}" in pod_specs()
+
+
+def pod_specs_of(value: Object) -> list[str]:
+    """Return the paths of an object's PodSpecs."""
+    return pod_specs().get(f"{group_of(str(value.get('apiVersion')))}/{value.get('kind')}", [])
 
 
 def pod_specs() -> dict[str, list[str]]:

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from krmfn.audit.enforce import enforce
 from krmfn.build.answer import seal
-from krmfn.build.restart import pod_specs, references
+from krmfn.build.restart import may_refer, pod_specs_of, references
 from krmfn.build.transform import transform
 from krmfn.build.validate import validate
 from krmfn.cli.console import give
@@ -27,6 +27,8 @@ from krmfn.errors import SpecError, raise_all
 from krmfn.files.read import find_root
 from krmfn.kustomize.kustomization import Kustomization
 from krmfn.objects import stream
+from krmfn.objects.kinds import each, place_of
+from krmfn.objects.makers import standing
 from krmfn.objects.sealed_secret import IDENTITY
 from krmfn.policy.file import platform_of
 from krmfn.spec.transformer import SealedSecretTransformer
@@ -106,16 +108,14 @@ def _left_behind(kept: Sequence[Item], sealed: Sequence[Object]) -> list[SpecErr
     kustomize does not know that references to claims are to be renamed with them: under namePrefix,
     nameSuffix or a content hash they keep the former name, and nothing here could tell it for sure.
     """
-    made = {_place(one["metadata"]) for one in sealed}
-    kinds = ("Secret", "SealedSecret")
-    made |= {_place(i.header().get("metadata") or {}) for i in kept if i.kind in kinds}
+    wanted = {place_of(one) for one in sealed}
+    made = wanted | {maker.place for maker in standing(kept)}
     used: set[tuple[str, str]] = set()
     for item in kept:
-        group = item.api_version.rpartition("/")[0] or "core"
-        for path in pod_specs().get(f"{group}/{item.kind}", ()):
-            value = item.document.value()
-            namespace, _ = _place(value.get("metadata") or {})
-            used |= {(namespace, name) for name in references(value, path)}
+        for _, value in each(item.document.value() if may_refer(item) else {}):
+            for path in pod_specs_of(value):
+                namespace = place_of(value).namespace
+                used |= {(namespace, name) for name in references(value, path)}
     return [
         SpecError(
             "name-changes",
@@ -123,10 +123,6 @@ def _left_behind(kept: Sequence[Item], sealed: Sequence[Object]) -> list[SpecErr
             where=f"SecretClaim/{name}",
             remedy="build with krmfn build, which lets kustomize rename references",
         )
-        for space, name in sorted({_place(one["metadata"]) for one in sealed} - used)
+        for space, name in sorted(wanted - used)
         for former in sorted(n for s, n in used - made if s == space and n in name)[:1]
     ]
-
-
-def _place(metadata: dict[str, Any]) -> tuple[str, str]:
-    return str(metadata.get("namespace") or ""), str(metadata.get("name") or "")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from krmfn.crypto.certificate import pem_blocks
 from krmfn.crypto.seal import hybrid_decrypt
-from krmfn.documents import go_base64, strict
+from krmfn.documents import go_base64, strict, strict_json
 from krmfn.documents.strict import mapping
 from krmfn.errors import SealingError
 from krmfn.objects.kinds import annotations_of, each, place_of
@@ -56,33 +56,56 @@ def unseal(sealed: Object, keys: Sequence[RSAPrivateKey]) -> Object:
         SealingError: an item is not base64, or no key opens it.
     """
     namespace, name = place_of(sealed)
-    said = annotations_of(sealed)
-    scope = scope_of(said)
-    label = label_for(scope, namespace, name).encode()
     spec = mapping(sealed.get("spec"))
-    data: dict[str, str] = {}
-    for key, item in sorted(mapping(spec.get("encryptedData")).items()):
-        try:
-            sealed_bytes = go_base64.decode(item)
-        except (ValueError, AttributeError, TypeError):
-            raise SealingError("unseal", "the item is not base64", secret=name, key=key) from None
-        plaintext = hybrid_decrypt(keys, sealed_bytes, label)
-        if plaintext is None:
-            raise SealingError(
-                "unseal",
-                f"no key opens it as {label.decode() or 'cluster-wide'}",
-                secret=name,
-                key=key,
-                found=_sealed_as(said, sealed_for(scope, namespace, name)),
-                remedy="use the controller's key, and the name and namespace it was sealed for",
-            )
-        data[key] = base64.b64encode(plaintext).decode()
+    items = mapping(spec.get("encryptedData"))
+    if items and spec.get("data"):
+        raise SealingError("unseal", "it has both data and encryptedData", secret=name)
+    data = {
+        key: base64.b64encode(_opened(sealed, key, item, keys)).decode()
+        for key, item in sorted(items.items())
+    }
+    if spec.get("data"):
+        data = _whole(_opened(sealed, "data", spec["data"], keys), name)
     template = mapping(spec.get("template"))
     own = {k: v for k, v in mapping(template.get("metadata")).items() if k in _KEPT}
     place = {"name": name} | ({"namespace": namespace} if namespace else {})
     secret: Object = {"apiVersion": "v1", "kind": "Secret", "metadata": {**own, **place}}
     secret |= {k: template[k] for k in ("immutable", "type") if k in template}
     return secret | {"data": data}
+
+
+def _opened(sealed: Object, key: str, item: Any, keys: Sequence[RSAPrivateKey]) -> bytes:
+    """The plaintext of one item."""
+    namespace, name = place_of(sealed)
+    said = annotations_of(sealed)
+    scope = scope_of(said)
+    label = label_for(scope, namespace, name)
+    try:
+        sealed_bytes = go_base64.decode(item)
+    except (ValueError, AttributeError, TypeError):
+        raise SealingError("unseal", "the item is not base64", secret=name, key=key) from None
+    plaintext = hybrid_decrypt(keys, sealed_bytes, label.encode())
+    if plaintext is None:
+        raise SealingError(
+            "unseal",
+            f"no key opens it as {label or 'cluster-wide'}",
+            secret=name,
+            key=key,
+            found=_sealed_as(said, sealed_for(scope, namespace, name)),
+            remedy="use the controller's key, and the name and namespace it was sealed for",
+        )
+    return plaintext
+
+
+def _whole(plaintext: bytes, name: str) -> dict[str, str]:
+    """The data of a Secret that was sealed as one, as kubeseal did before it sealed item by item."""
+    try:
+        found = mapping(mapping(strict_json.loads(plaintext)).get("data"))
+        return {
+            key: base64.b64encode(go_base64.decode(found[key])).decode() for key in sorted(found)
+        }
+    except (ValueError, AttributeError, TypeError):
+        raise SealingError("unseal", "what was sealed is no Secret", secret=name) from None
 
 
 def _sealed_as(said: Object, tried: str) -> str:

@@ -20,6 +20,7 @@ from krmfn.doctor.overlay import mismatch, place, title
 from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import Failure
 from krmfn.objects import stream
+from krmfn.objects.kinds import each
 from krmfn.objects.sealed_secret import API_VERSION, CERTIFICATE, KIND
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def examine(
     try:
         # A build that cannot be made is told by the other areas.
         text = build(patient.directory, patient.command, (), patient.fresh()).text
-        values = [mapping(item.document.value()) for item in stream.stream(text, "the build")]
+        items = stream.stream(text, "the build")
+        values = [value for item in items for _, value in each(item.document.value())]
         sealed = [v for v in values if (v.get("apiVersion"), v.get("kind")) == (API_VERSION, KIND)]
     except Failure as failure:
         cause = "only what is committed can be verified: the overlay does not build with its values"

@@ -17,12 +17,12 @@ from krmfn.build.one import look_at, plans
 from krmfn.build.validate import CLAIM_GROUP, validate
 from krmfn.doctor.diagnosis import CHECKS, Diagnosis, failed
 from krmfn.documents import strict
-from krmfn.documents.strict import mapping
 from krmfn.errors import Failure, PolicyError
 from krmfn.files.read import read_file
 from krmfn.kustomize.reach import reach
 from krmfn.names import CLAIM
 from krmfn.objects import stream
+from krmfn.objects.kinds import annotations_of, each, place_of
 from krmfn.objects.sealed_secret import (
     API_VERSION,
     KIND,
@@ -77,7 +77,7 @@ def examine(patient: Patient) -> Examined:
     try:
         seen = look_at(patient.directory, patient.command, patient.fresh())
         items = stream.stream(seen.output, "the build")
-        values = [mapping(item.document.value()) for item in items]
+        values = [value for item in items for _, value in each(item.document.value())]
         marker = list(_marker(patient))
     except Failure as failure:
         tell(_not_built(failure, patient))
@@ -182,13 +182,11 @@ def _validated(
 
 def mismatch(value: dict[str, Any]) -> tuple[str, str] | None:
     """What a SealedSecret of krmfn's was sealed for wrongly, and the evidence; None when it fits."""
-    metadata = mapping(value.get("metadata"))
-    annotations = mapping(metadata.get("annotations"))
+    annotations = annotations_of(value)
     if SEALED_FOR not in annotations:
         return None
     sealed = str(annotations[SEALED_FOR])
-    namespace, name = str(metadata.get("namespace") or ""), str(metadata.get("name"))
-    final = sealed_for(scope_of(annotations), namespace, name)
+    final = sealed_for(scope_of(annotations), *place_of(value))
     return None if sealed == final else differing(sealed, final)
 
 
@@ -217,8 +215,7 @@ def title(value: dict[str, Any]) -> str:
 
 def place(value: dict[str, Any]) -> tuple[str, str]:
     """Namespace and name."""
-    metadata = mapping(value.get("metadata"))
-    return str(metadata.get("namespace") or ""), str(metadata.get("name"))
+    return place_of(value)
 
 
 def _hand_made(
@@ -232,7 +229,7 @@ def _hand_made(
     }
     for value in sealed:
         twice = place(value) in claims
-        if not twice and SEALED_FOR in mapping(mapping(value.get("metadata")).get("annotations")):
+        if not twice and SEALED_FOR in annotations_of(value):
             continue
         file = _file_of(value, patient)
         evidence = f"it stands in {file}" if file else "it is in the build's output"
@@ -254,9 +251,9 @@ def _file_of(value: dict[str, Any], patient: Patient) -> str:
             if KIND.encode() not in text:
                 continue
             for document in strict.documents(text, str(path)):
-                one = mapping(document.value())
-                if one.get("kind") == KIND and place(one)[1] == place(value)[1]:
-                    return path.relative_to(root).as_posix()
+                for _, one in each(document.value()):
+                    if one.get("kind") == KIND and place(one)[1] == place(value)[1]:
+                        return path.relative_to(root).as_posix()
         except Failure:
             continue
     return ""

@@ -20,6 +20,7 @@ from krmfn.errors import KrmfnError
 from krmfn.files.read import read_file
 from krmfn.kustomize.checkout import files_below
 from krmfn.kustomize.kustomization import NAMESPACE, kustomization_in
+from krmfn.objects.kinds import each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -66,10 +67,10 @@ def _documents(file: Path, name: str) -> Iterator[dict[str, Any]]:
         if not _SPEAKS.search(content):
             return
         for document in strict.documents(content, name):
-            value = document.value()
-            version = str(mapping(value).get("apiVersion"))
-            if version.startswith((FLUX, ARGOCD)) and isinstance(value.get("kind"), str):
-                yield value
+            for _, value in each(document.value()):
+                version = str(value.get("apiVersion"))
+                if version.startswith((FLUX, ARGOCD)) and isinstance(value.get("kind"), str):
+                    yield value
     except KrmfnError:
         return
 

@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from krmfn.documents import strict
-from krmfn.documents.strict import mapping
 from krmfn.errors import SpecError
 from krmfn.files.read import find_root, read_file
 from krmfn.kustomize.kustomization import LISTS
 from krmfn.kustomize.patches import patches
 from krmfn.kustomize.reach import reach
 from krmfn.names import API_VERSION, CLAIM
-from krmfn.objects.kinds import each
+from krmfn.objects.kinds import each, kind_of, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,12 +49,12 @@ class Config:
     @property
     def kind(self) -> str:
         """Its kind."""
-        return str(self.value.get("kind"))
+        return kind_of(self.value, self.document.name)
 
     @property
     def name(self) -> str:
         """Its name."""
-        return str(mapping(self.value.get("metadata")).get("name"))
+        return place_of(self.value, self.document.name).name
 
     def where(self, path: tuple[str | int, ...] = ()) -> str:
         """File, line and column of what stands at ``path`` in it."""

@@ -103,6 +103,12 @@ def place_of(value: Any, where: str = "") -> Place:
     return Place(text(own.get("namespace"), "metadata.namespace", place), name)
 
 
+def title_of(value: Any) -> str:
+    """Return ``Kind/name`` as far as the object has them as text; for messages about what is wrong."""
+    parts = (mapping(value).get("kind"), metadata_of(value).get("name"))
+    return "/".join(part for part in parts if isinstance(part, str) and part)
+
+
 def group_of(api_version: str) -> str:
     """Return the group of an ``apiVersion``; ``core`` for the one without a name."""
     return api_version.rpartition("/")[0] or "core"

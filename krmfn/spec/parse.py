@@ -13,6 +13,7 @@ from pydantic import BaseModel, Tag, ValidationError
 from krmfn.errors import SpecError, raise_all
 from krmfn.fieldpath import dotted
 from krmfn.names import API_VERSION
+from krmfn.objects.kinds import title_of
 from krmfn.spec.base import DATA_KEY, Model
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
@@ -132,9 +133,7 @@ def check(
 
 def name_of(value: Any) -> str:
     """``Kind/name`` of an object, as far as it has them."""
-    metadata = value.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, dict) else None
-    return f"{value.get('kind')}/{name}" if isinstance(name, str) else str(value.get("kind"))
+    return title_of(value)
 
 
 def _path(loc: Sequence[str | int]) -> list[str | int]:

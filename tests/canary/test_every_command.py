@@ -46,7 +46,7 @@ class Case:
 CASES: dict[str, list[Case]] = {
     "init": [
         Case("init --dry-run fresh", says="2 Secrets to claim"),
-        Case("init --dry-run .", says="in clear, by a secretGenerator"),
+        Case("init --dry-run .", says="unencrypted, by a secretGenerator"),
         Case("init fresh", 2, "nobody is there to ask", stdin="in/value.txt"),
         Case("init --dry-run literal patch bytes inline", says="kustomize fails"),
         Case("init --dry-run malformed", 2, "no kustomization"),
@@ -211,6 +211,10 @@ CASES: dict[str, list[Case]] = {
         Case("import avp in/avp-literal.yaml", 2, "stands in clear"),
         Case("import avp in/avp-broken.yaml", 2, "[no-equivalent]"),
         Case("import avp in/broken.yaml", 2, "[yaml]"),
+    ],
+    "explain": [
+        Case("explain permission-denied", says="Usual cause: "),
+        Case("explain no-such-id", 2, "[usage]", stdin="in/value.txt"),
     ],
     "completion": [
         Case("completion bash", says="complete"),

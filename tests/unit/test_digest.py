@@ -380,3 +380,22 @@ def test_two_secrets() -> None:
         )
     }
     assert len(found) == 3
+
+
+def test_workloads_in_a_list() -> None:
+    """Each gets its own checksum, where it stands, and the rest of the list keeps its bytes."""
+    lines = WORKLOAD.splitlines(keepends=True)
+    entry = "- " + "".join(f"  {line}" if line.strip() else line for line in lines)[2:]
+    other = entry.replace("name: db", "name: other")
+    head = "apiVersion: v1\nkind: List\nitems:\n# of two\n"
+    item = only(head + entry + other + entry)
+    done, digests = stamped(item, [STAMP])
+    assert len(digests) == 2
+    inserted = f'  metadata:\n    annotations:\n      {ANNOTATION}: "{digests[0]}"\n'
+    marked = entry.replace("    template:\n", "    template:\n" + indented(inserted))
+    assert done.raw == head + marked + other + marked
+    assert stamped(only(head + other), [STAMP]) == (only(head + other), [])
+
+
+def indented(text: str) -> str:
+    return "".join(f"    {line}" for line in text.splitlines(keepends=True))

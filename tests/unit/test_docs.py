@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from krmfn.cli.explain import explanations, meanings
 from krmfn.cli.schema import ALL_KINDS, schema_text
 from krmfn.errors import BUG_EXIT_CODE, CATALOGUE
 from krmfn.plan.template_functions import FUNCTIONS, REFUSED
@@ -38,10 +39,17 @@ def error_page() -> str:
     """docs/errors.md."""
     head = (
         "# Errors\n\n"
-        "Every error ends in its id in brackets. The first failing stage decides the exit code.\n\n"
-        "| id | exit code | what it means |\n|---|---|---|\n"
+        "Every error, finding and warning ends in its id in brackets; the first error decides the "
+        "exit code, and a warning has none. "
+        "`krmfn explain ID` prints its line of this page.\n\n"
+        "| id | exit code | what it means | usual cause | what to do |\n|---|---|---|---|---|\n"
     )
-    rows = (f"| `{i}` | {c.exit_code} | {text} |" for i, (c, text) in sorted(CATALOGUE.items()))
+    told = explanations()
+    rows = (
+        f"| `{i}` | {CATALOGUE[i][0].exit_code if i in CATALOGUE else '—'} | {text} "
+        f"| {told[i].cause} | {told[i].remedy} |"
+        for i, text in sorted(meanings().items())
+    )
     return head + "\n".join(rows) + "\n"
 
 

@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from krmfn.cli.explain import explanations
 from krmfn.errors import (
     BUG_EXIT_CODE,
     CATALOGUE,
@@ -17,6 +18,7 @@ from krmfn.errors import (
     SpecError,
     raise_all,
 )
+from krmfn.warned import WARNINGS
 
 
 def test_the_line_has_everything_in_order() -> None:
@@ -61,6 +63,18 @@ def test_the_catalogue() -> None:
         text and text[0].islower() and not text.endswith(".") for _, text in CATALOGUE.values()
     )
     assert BUG_EXIT_CODE == KrmfnError.exit_code == 70
+
+
+def test_every_id_is_explained() -> None:
+    """Each has a cause and a remedy, and nothing else has."""
+    told = explanations()
+    assert set(told) == CATALOGUE.keys() | WARNINGS.keys()
+    for id_, one in told.items():
+        for text in one:
+            assert text == " ".join(text.split()), id_
+            assert 10 < len(text) < 200, id_
+            assert not text.endswith("."), id_
+            assert "|" not in text, id_
 
 
 def test_raising_several() -> None:

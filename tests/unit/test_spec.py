@@ -444,3 +444,14 @@ def test_keys_are_checked_by_the_schema() -> None:
     for key in ("a b", "x" * 254, ""):
         assert_agreement(changed((*FIRST, "template", "data"), {key: "x"}))
         assert not SCHEMA.is_valid(changed((*FIRST, "template", "data"), {key: "x"}))
+
+
+@pytest.mark.parametrize("kind", [{"a": "b"}, ["x"], 5, None, True])
+@pytest.mark.parametrize("name", ["n", {"a": "b"}, 5])
+def test_a_kind_or_name_that_is_no_text(kind: Any, name: Any) -> None:
+    """The error quotes neither as Python writes it."""
+    value = {"apiVersion": "krmfn.dev/v1alpha1", "kind": kind, "metadata": {"name": name}}
+    assert "{'" not in name_of(value) + name_of({**value, "kind": "SecretClaim"})
+    with pytest.raises(Failure) as failure:
+        parse(value)
+    assert all("{'" not in error.line() for error in failure.value.errors)

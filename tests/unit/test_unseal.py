@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from krmfn.crypto.seal import hybrid_encrypt
 from krmfn.crypto.unseal import load_private_keys, unseal
 from krmfn.errors import SealingError
 
@@ -110,3 +111,52 @@ def test_no_key(content: bytes) -> None:
     with pytest.raises(SealingError) as caught:
         load_private_keys(content, "f")
     assert (caught.value.id, caught.value.source) == ("private-key", "f")
+
+
+def opens(one: Any) -> bool:
+    """Whether the controller would open it."""
+    try:
+        unseal(one, KEYS)
+    except SealingError:
+        return False
+    return True
+
+
+def test_base64_as_the_controller_reads_it() -> None:
+    """Line breaks are ignored, too much or too little padding is refused."""
+    one = sealed()
+    items = one["spec"]["encryptedData"]
+    key, item = next(iter(items.items()))
+    for text, good in (
+        (item, True),
+        (f"{item[:100]}\n{item[100:]}\r\n", True),
+        (f"{item}=", False),
+        (f"{item}====", False),
+        (f"{item} ", False),
+        (item.rstrip("=")[:-1], False),
+    ):
+        items[key] = text
+        assert opens(one) is good, text[-8:]
+
+
+def test_a_secret_that_was_sealed_whole() -> None:
+    """As kubeseal did before it sealed item by item; beside items it is refused, as there."""
+    one = sealed()
+    metadata = one["metadata"]
+    label = f"{metadata['namespace']}/{metadata['name']}".encode()
+    public = KEYS[0].public_key().public_numbers()
+
+    def whole(plaintext: str) -> Any:
+        random = bytes(range(64))
+        raw = hybrid_encrypt(public.n, public.e, random, plaintext.encode(), label)
+        spec = {"data": base64.b64encode(raw).decode()}
+        return {**one, "spec": spec}
+
+    data = {"b": "Qg==", "a": "QQ=="}
+    assert unseal(whole(json.dumps({"kind": "Secret", "data": data})), KEYS)["data"] == data
+    assert not opens(whole("text"))
+    assert not opens(whole('{"data": {"a": 5}}'))
+    mixed = whole(json.dumps({"data": data}))
+    mixed["spec"]["encryptedData"] = one["spec"]["encryptedData"]
+    with pytest.raises(SealingError, match="both data and encryptedData"):
+        unseal(mixed, KEYS)
