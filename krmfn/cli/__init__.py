@@ -151,6 +151,17 @@ def main(arguments: list[str], start: float) -> int:
     return _run(options.command, module, options.arguments, start)
 
 
+def add_arguments(parser: argparse.ArgumentParser, module: ModuleType) -> None:
+    """The arguments of a command, those that every command has first."""
+    parser.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="print a line for each warning, and what only informs",
+    )
+    module.register(parser)
+
+
 def _run(name: str, module: ModuleType, arguments: list[str], start: float) -> int:
     parser = Parser(
         prog=f"krmfn {name}",
@@ -158,10 +169,7 @@ def _run(name: str, module: ModuleType, arguments: list[str], start: float) -> i
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "-v", "--verbose", action="store_true", help="print a line for each warning"
-    )
-    module.register(parser)
+    add_arguments(parser, module)
     options = parser.parse_args(arguments)
     options.start = start
     if not COMMANDS[name].data:

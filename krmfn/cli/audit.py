@@ -54,12 +54,6 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
     form.add_argument("--sarif", action="store_true", help="findings as SARIF 2.1.0")
     form.add_argument("--explain", metavar="RULE", help="what a rule means, and what to do")
-    parser.add_argument(
-        "-v",
-        "--verbose",
-        action="store_true",
-        help="a line for each warning, and what is only informative",
-    )
 
 
 def run(options: argparse.Namespace) -> int:

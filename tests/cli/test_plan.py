@@ -298,6 +298,22 @@ def test_offline_refuses_a_reference_that_a_build_refuses(
     assert all("db: " in error for error in errors)
 
 
+@pytest.mark.parametrize("file", ["absent.age", "../../../outside.age", "/etc/hostname"])
+def test_offline_looks_for_an_age_file(overlay: Path, file: str) -> None:
+    """It is the repository's, so that it has to be there; the identity is not needed."""
+    value = repo.transformer()
+    value["spec"]["stores"]["main"] = {"age": {"file": file}}
+    value["spec"]["sealing"] |= {"mode": "random"}
+    del value["spec"]["sealing"]["derivationKey"]
+    repo.write(overlay / "krmfn.yaml", value)
+    code, _, errors = plan("--offline", overlay)
+    assert (code, "stores.main.age.file" in errors[0]) == (2, True)
+    (overlay / "there.age").write_text("x")
+    value["spec"]["stores"]["main"] = {"age": {"file": "there.age"}}
+    repo.write(overlay / "krmfn.yaml", value)
+    assert plan("--offline", overlay)[::2] == (0, [])
+
+
 def test_offline_leaves_the_machine_alone(overlay: Path) -> None:
     """What is the machine's, as an absolute CA file, a credential and an address, is not looked at."""
     value = repo.transformer()

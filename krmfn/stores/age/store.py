@@ -72,6 +72,11 @@ class AgeBackend(Store):
         self._lock = threading.Lock()
         self._opened: AgeFile | None = None
 
+    @classmethod
+    def check(cls, name: str, spec: Age, around: Surroundings) -> None:
+        """Look whether the file is there and of the repository."""
+        _content(name, spec, around)
+
     def locate(self, key: str) -> Location:
         """The place of ``key`` in the file; the file is decrypted for its `storeId`."""
         path = canonical_path(key, key="key")
@@ -126,14 +131,17 @@ class AgeBackend(Store):
             return self._opened
 
     def _decrypted(self) -> AgeFile:
-        field = f"stores.{self._name}.age"
-        content = read_repository_file(
-            self._spec.file, base=self._around.base, root=self._around.root, key=f"{field}.file"
-        )
-        identity = read_credential(
-            self._spec.identity_ref, self._around, what=f"{field}.identityRef"
-        )
+        content = _content(self._name, self._spec, self._around)
+        what = f"stores.{self._name}.age.identityRef"
+        identity = read_credential(self._spec.identity_ref, self._around, what=what)
         return open_file(content, read_identities(identity), name=self._spec.file)
+
+
+def _content(name: str, spec: Age, around: Surroundings) -> bytes:
+    """The encrypted file."""
+    return read_repository_file(
+        spec.file, base=around.base, root=around.root, key=f"stores.{name}.age.file"
+    )
 
 
 def open_file(content: bytes, identities: Sequence[Identity], *, name: str) -> AgeFile:
