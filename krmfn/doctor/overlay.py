@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 
 RENEWED = timedelta(days=30)
 SHOWN = 3  # findings of the audit
-# As `KrmfnError.line` puts them together.
 
 
 @dataclass
@@ -111,7 +110,7 @@ def examine(patient: Patient) -> Examined:
 def _not_built(failure: Failure, patient: Patient) -> Iterator[Diagnosis]:
     """Why it does not build: a validator's findings as the checks that they are."""
     for error in failure.errors:
-        if error.id not in CHECKS:
+        if error.id not in CHECKS or not error.where:
             yield from failed("build", error, patient.name)
             continue
         cause = error.message
