@@ -85,12 +85,14 @@ class Look:
         validators: of the outermost kustomization.
         names: what the build adds to names.
         plans: what would be read and sealed, with what each configuration may use.
+        run: as kustomize ran.
     """
 
     output: str
     validators: tuple[SealedSecretValidator, ...]
     names: Names
     plans: list[tuple[Plan, Surroundings]]
+    run: Run
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ def look_at(directory: Path, command: tuple[str, ...], around: Surroundings) -> 
                 if suffix := suffix_of(one):
                     output = output.replace(f"-{suffix}", "")
         names = names_in(whole.copied.tree, whole.directory)
-        return Look(output, tuple(whole.validators), names, _plans(run))
+        return Look(output, tuple(whole.validators), names, _plans(run), run)
 
 
 def values_of(look: Look) -> list[Rendered]:
@@ -191,8 +193,7 @@ def values_of(look: Look) -> list[Rendered]:
     Raises:
         Failure: any; nothing is returned then.
     """
-    for plan, around in look.plans:
-        permit(plan, around, now=datetime.now(UTC))
+    _judge(look.run)
     return [
         one for plan, inside in look.plans for one in values(plan, inside, now=datetime.now(UTC))
     ]

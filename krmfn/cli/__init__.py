@@ -151,13 +151,8 @@ def main(arguments: list[str], start: float) -> int:
     return _run(options.command, module, options.arguments, start)
 
 
-def _run(name: str, module: ModuleType, arguments: list[str], start: float) -> int:
-    parser = Parser(
-        prog=f"krmfn {name}",
-        description=module.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+def add_arguments(parser: argparse.ArgumentParser, module: ModuleType) -> None:
+    """The arguments of a command, those that every command has first."""
     parser.add_argument(
         "-v",
         "--verbose",
@@ -165,6 +160,16 @@ def _run(name: str, module: ModuleType, arguments: list[str], start: float) -> i
         help="print a line for each warning, and what only informs",
     )
     module.register(parser)
+
+
+def _run(name: str, module: ModuleType, arguments: list[str], start: float) -> int:
+    parser = Parser(
+        prog=f"krmfn {name}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add_arguments(parser, module)
     options = parser.parse_args(arguments)
     options.start = start
     if not COMMANDS[name].data:

@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from krmfn import __version__
-from krmfn.cli import COMMANDS, Parser
+from krmfn.cli import COMMANDS, Parser, add_arguments
 from krmfn.cli.console import give
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def whole_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command")
     for name, command in COMMANDS.items():
         one = commands.add_parser(name, help=command.summary)
-        importlib.import_module(command.module).register(one)
+        add_arguments(one, importlib.import_module(command.module))
     shown = commands.add_parser("help", help="show a command's options and examples")
     shown.add_argument("about", choices=list(COMMANDS))
     return parser

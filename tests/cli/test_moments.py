@@ -164,4 +164,4 @@ def test_moments_of_a_build(make: Callable[[Path], Command], tmp_path: Path) -> 
     """Both signals at moments over the whole run, in the private folder and in the result."""
     command = make(tmp_path / "folder")
     before = held(command.folder)
-    judge(moments(command, tmp_path / "work", BOTH, most=20), before)
+    judge(moments(command, tmp_path / "work", BOTH, most=12), before)
