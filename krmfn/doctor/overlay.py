@@ -6,7 +6,6 @@ repository runs; of a SealedSecret nothing but its names and annotations is told
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -48,8 +47,6 @@ if TYPE_CHECKING:
 
 RENEWED = timedelta(days=30)
 SHOWN = 3  # findings of the audit
-# As `KrmfnError.line` puts them together.
-_LINE = re.compile(r"(\S+/\S+): (.+?)(?:, expected (.+?))?(?:, found (.+?))?(?:; (.+))?")
 
 
 @dataclass
@@ -113,17 +110,16 @@ def examine(patient: Patient) -> Examined:
 def _not_built(failure: Failure, patient: Patient) -> Iterator[Diagnosis]:
     """Why it does not build: a validator's findings as the checks that they are."""
     for error in failure.errors:
-        # It comes out of a function's process, as the one line that it printed there.
-        line = _LINE.fullmatch(error.message)
-        if error.id not in CHECKS or line is None:
+        if error.id not in CHECKS or not error.where:
             yield from failed("build", error, patient.name)
             continue
-        where, cause, expected, found, remedy = (part or "" for part in line.groups())
+        cause = error.message
+        evidence = (
+            f"expected {error.expected}, found {error.found}" if error.found else error.line()
+        )
         if error.id == "sealed-for":
-            cause, evidence = differing(found, expected.removeprefix("sealed for "))
-        else:
-            evidence = f"expected {expected}, found {found}" if found else error.line()
-        yield Diagnosis(error.id, "error", where, cause, evidence, remedy)
+            cause, evidence = differing(error.found, error.expected.removeprefix("sealed for "))
+        yield Diagnosis(error.id, "error", error.where, cause, evidence, error.remedy)
 
 
 def _marker(patient: Patient) -> Iterator[Diagnosis]:

@@ -2,7 +2,7 @@
 
 An author knows what a build has printed before, since it is in git: a ciphertext, the hash at the end of
 a name, a checksum. In a rehearsal none of them appears, so he tries to make the real run do something
-else. Each of these has its line in docs/threat-model.md.
+else.
 """
 
 from __future__ import annotations
