@@ -125,7 +125,7 @@ def find(directory: Path, environ: Mapping[str, str]) -> OverlayConfigs:
         objects = _objects(found.read(file), short, file, base.resolve())
         found.configs += [one for one in objects if one.value.get("apiVersion") == API_VERSION]
     elif directory.is_dir():
-        _kustomizations(found, reach(directory, root))
+        _kustomizations(found, reach(directory, root, old=False))
     else:
         raise SpecError("file", f"{directory} is not there")
     if not found.configs:

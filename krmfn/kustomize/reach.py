@@ -92,10 +92,12 @@ class Tree:
         bases: directories that are included as resources.
         as_is: the directories that name a file for another use than a function's configuration.
         read: bytes of the files so far.
+        old: as `reach` has it.
     """
 
     root: Path
     limits: Limits = field(default_factory=Limits)
+    old: bool = True
     kustomizations: dict[Path, Reached] = field(default_factory=dict)
     contents: dict[Path, bytes] = field(default_factory=dict)
     nodes: dict[Path, int] = field(default_factory=dict)
@@ -109,17 +111,19 @@ class Tree:
         return str(path.relative_to(self.root)) if path != self.root else path.name
 
 
-def reach(directory: Path, root: Path, limits: Limits | None = None) -> Tree:
+def reach(directory: Path, root: Path, limits: Limits | None = None, *, old: bool = True) -> Tree:
     """Everything that the kustomization in ``directory`` reads.
 
     Args:
         root: the repository's root, resolved.
+        old: whether ``namespace: n`` is a boolean, as for kustomize, which then refuses it. Commands
+            that edit files without building them read it as text.
 
     Raises:
         SpecError: it needs something from elsewhere, is not there, is too much, or would run what
             is not krmfn's.
     """
-    tree = Tree(root, limits or Limits())
+    tree = Tree(root, limits or Limits(), old=old)
     visit(tree, directory.resolve())
     measure(tree, directory.resolve())
     return tree
@@ -218,7 +222,7 @@ def _kustomization(tree: Tree, directory: Path) -> Reached:
     short = tree.short(file)
     content = read_file(file, name=short, key="", root=tree.root)
     count_nodes(content, short, tree.limits.own_nodes)
-    judged = judge(strict.document(content, short), KUSTOMIZATION, old=True)
+    judged = judge(strict.document(content, short), KUSTOMIZATION, old=tree.old)
     reached = Reached(directory, file, judged.value, size=len(content))
     for mention in judged.mentions:
         if mention.use is Use.FUNCTION:
