@@ -113,13 +113,13 @@ def _not_built(failure: Failure, patient: Patient) -> Iterator[Diagnosis]:
         if error.id not in CHECKS or not error.where:
             yield from failed("build", error, patient.name)
             continue
-        where, cause, remedy = error.where, error.message, error.remedy
-        expected, found = error.expected, error.found
+        cause = error.message
+        evidence = (
+            f"expected {error.expected}, found {error.found}" if error.found else error.line()
+        )
         if error.id == "sealed-for":
-            cause, evidence = differing(found, expected.removeprefix("sealed for "))
-        else:
-            evidence = f"expected {expected}, found {found}" if found else error.line()
-        yield Diagnosis(error.id, "error", where, cause, evidence, remedy)
+            cause, evidence = differing(error.found, error.expected.removeprefix("sealed for "))
+        yield Diagnosis(error.id, "error", error.where, cause, evidence, error.remedy)
 
 
 def _marker(patient: Patient) -> Iterator[Diagnosis]:

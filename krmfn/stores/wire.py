@@ -127,20 +127,17 @@ class Wire:
 
         Args:
             target: path and query, percent-encoded.
-            once: do not retry, and wait this many seconds whatever the deadline says.
-            tries: at most so many, for what may not be sent twice.
+            once: one try, for this many seconds whatever the deadline says.
+            tries: at most so many; 1 for what may not be sent twice.
             limit: bytes of an answer that are read.
             look: sees an answer that would be tried again, and may raise.
 
         Raises:
-            ProviderError: ``unavailable``, ``tls``, ``redirect``, or ``protocol`` for a huge answer.
-            DeadlineError: the time is up; it names what was waited for.
+            KrmfnError: ``unavailable``, ``tls``, ``redirect``, ``protocol`` (too large), ``deadline``.
         """
-        left = RETRIES if once is None else 0
-        left = left if tries is None else min(left, tries - 1)
+        left = 0 if once is not None else RETRIES if tries is None else tries - 1
         limit = MAX_ANSWER if limit is None else limit
-        pause = FIRST_PAUSE
-        cause: ProviderError | None = None
+        pause, cause = FIRST_PAUSE, None
         call = _Call(method, target, dict(headers), body)
         what = f"{self.origin} to answer {method} {target.partition('?')[0]}"
         while True:
@@ -153,17 +150,14 @@ class Wire:
                 cause, left = self._nobody(nobody.__cause__), min(left, 1)
                 pause = max(pause, NOBODY_SECONDS)
             except (OSError, http.client.HTTPException) as error:
-                cause = self._broken(error)
                 if once is None and self._deadline.is_over():
-                    raise self._deadline.error(f"still waiting for {what}").at(
-                        source=self._source
-                    ) from None
+                    late = self._deadline.error(f"still waiting for {what}")
+                    raise late.at(source=self._source) from None
+                cause = self._broken(error)
             else:
                 if not _passes(reply.status):
                     return self._checked(reply, limit)
-                if look is not None:
-                    look(reply)
-                cause = self._failing(reply.status)
+                cause = self._failing(reply, look)
             if left <= 0 or cause.id == "tls":
                 raise cause from None
             self._pause(pause, reply, cause)
@@ -266,14 +260,17 @@ class Wire:
     def _unavailable(self, message: str, remedy: str) -> ProviderError:
         return ProviderError("unavailable", message, source=self._source, remedy=remedy)
 
-    def _failing(self, status: int) -> ProviderError:
-        if status == TOO_MANY:
+    def _failing(self, reply: Reply, look: Callable[[Reply], None] | None) -> ProviderError:
+        """What to raise if this answer is the last."""
+        if look is not None:
+            look(reply)
+        if reply.status == TOO_MANY:
             return self._unavailable(
                 f"{self.origin} keeps answering 429: a quota limits how often it may be asked",
                 "raise that rate limit, or build less at once",
             )
         return self._unavailable(
-            f"{self.origin} keeps answering {status}",
+            f"{self.origin} keeps answering {reply.status}",
             f"check {self._advice.address} and the server's health",
         )
 

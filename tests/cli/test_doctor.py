@@ -269,9 +269,9 @@ def test_hand_made(overlay: Path) -> None:
     assert one["status"] == "warning"
     assert one["fix"] == "krmfn import sealedsecret overlays/production/more.yaml"
     more(overlay, sealed("db", sealed_for="production/db"))
-    one = only("hand-made", checks(overlay)[1])
-    assert (one["status"], one["subject"]) == ("error", "SealedSecret/production/db")
-    assert one["fix"].startswith("git rm overlays/production/more.yaml")
+    one = only("ambiguous-producer", checks(overlay)[1])
+    assert (one["status"], one["subject"]) == ("error", "SecretClaim/db")
+    assert one["cause"].startswith("SealedSecret/db and this SecretClaim make one Secret")
 
 
 def test_audit(overlay: Path) -> None:

@@ -80,8 +80,8 @@ REFUSED = {
     "kustomization-merge-key": ("spec", "what a merge key gives depends on the parser"),
     "duplicate-key": ("spec", "which of two keys counts depends on the parser"),
     "vars-in-lower-case": ("spec", "kustomize matches keys in any case, and a judge must not"),
-    "example-shop-seal-production": ("claim-left", "claims that wait for `krmfn seal`"),
-    "example-shop-seal-staging": ("claim-left", "claims that wait for `krmfn seal`"),
+    "example-shop-seal-production": ("wrong-list", "claims that wait for `krmfn seal`"),
+    "example-shop-seal-staging": ("wrong-list", "claims that wait for `krmfn seal`"),
     "layout-unprotected-nested-generator": ("sealed-for", "without a validator nobody else looks"),
     "layout-unprotected-nested-transformer": (
         "sealed-for",

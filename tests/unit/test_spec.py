@@ -206,7 +206,7 @@ def test_a_validator_needs_nothing() -> None:
             ("spec", "stores", "main", "vault", "auth"),
             {"kubernets": {}},
             "spec.stores.main.vault.auth: one of tokenRef, appRole, kubernetes, jwt, userPass, "
-            "ldap, cert: required",
+            "ldap, cert, none: required",
         ),
         (
             ("spec", "stores", "local", "age", "identityRef"),

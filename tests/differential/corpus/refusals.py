@@ -13,11 +13,6 @@ from tests.differential.trees import (
     transformer,
 )
 
-TOP = (
-    "namespace: production\nresources: [../base]\ntransformers: [krmfn.yaml, skip-marker.yaml]\n"
-    "validators: [validator.yaml]\n"
-)
-
 TREES: list[Tree] = [
     generated("generator-under-a-prefix", top="namePrefix: p-", refused="name-changes"),
     generated("generator-under-a-suffix", top="nameSuffix: -s", refused="name-changes"),
@@ -101,7 +96,10 @@ TREES: list[Tree] = [
     ),
     claims(
         "duplicate-key",
-        files={"top/kustomization.yaml": "namespace: other\n" + TOP},
+        files={
+            "base/kustomization.yaml": "resources: [deployment.yaml, claims.yaml]\n"
+            "nameSuffix: -a\nnameSuffix: -b\n"
+        },
     ),
     claims("cycle", base="resources: [../top]", refused="kustomize"),
 ]
