@@ -416,7 +416,7 @@ def test_cert_fetch_by_url(https: tuple[type[Api], str, Path]) -> None:
     assert (wrong.returncode, wrong.stdout) == (4, "")
 
 
-@pytest.mark.parametrize(("path", "id_"), [("/moved", "redirect"), ("/large", "unavailable")])
+@pytest.mark.parametrize(("path", "id_"), [("/moved", "redirect"), ("/large", "protocol")])
 def test_cert_by_url_refuses(https: tuple[type[Api], str, Path], path: str, id_: str) -> None:
     """No redirect is followed and no large body read."""
     done = krmfn("cert", "fetch", "--url", https[1] + path, SSL_CERT_FILE=str(https[2]))
