@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from krmfn.audit.findings import Finding
+    from krmfn.audit.name_references import FieldSpec
     from krmfn.objects.stream import Item
     from krmfn.spec.validator import ValidatorSpec
     from krmfn.warned import Warned
@@ -35,6 +36,7 @@ def audit_stream(
     base: Path,
     root: Path,
     in_build: bool = False,
+    refers: Iterable[FieldSpec] = (),
 ) -> Audit:
     """Judge a stream by the packaged catalogue and what validators add to it.
 
@@ -42,6 +44,7 @@ def audit_stream(
         specs: the validators of the kustomization; their assumptions and entries add up.
         base, root: where the files that they name are, as `read_repository_file` has it.
         in_build: kustomize has yet to rename references.
+        refers: what `krmfn.audit.name_references.field_specs` reads in the build's configurations.
 
     Raises:
         SpecError, ErrorList: an item, or a catalogue of the user's, cannot be read.
@@ -58,6 +61,7 @@ def audit_stream(
         assume=[one for spec in specs for one in spec.assume],
         versions={"cnpg": cnpg[0]} if cnpg else {},
         in_build=in_build,
+        refers=refers,
     )
 
 

@@ -16,6 +16,7 @@ from krmfn import fieldpath
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from krmfn.audit.name_references import FieldSpec
     from krmfn.fieldpath import Place
     from krmfn.spec.catalogue import (
         CatalogueSpec,
@@ -51,6 +52,7 @@ class Entries:
     groups: set[str] = field(default_factory=set)
     cluster_scoped: set[str] = field(default_factory=set)
     inert: set[str] = field(default_factory=set)
+    refers: list[FieldSpec] = field(default_factory=list)
     renamed: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, spec: CatalogueSpec, *, kind: str | None = None) -> None:

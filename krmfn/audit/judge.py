@@ -26,6 +26,7 @@ from krmfn.audit.references import references
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from krmfn.audit.name_references import FieldSpec
     from krmfn.audit.objects import Resource
     from krmfn.audit.productions import Production
     from krmfn.audit.references import Reference
@@ -149,6 +150,7 @@ def audit(
     assume: Iterable[Assumption] = (),
     versions: Mapping[str, str] | None = None,
     in_build: bool = False,
+    refers: Iterable[FieldSpec] = (),
 ) -> Audit:
     """Judge a stream.
 
@@ -157,11 +159,12 @@ def audit(
         assume: Secrets that are made elsewhere.
         versions: operator to version, where it is not the newest.
         in_build: kustomize has yet to rename references.
+        refers: fields that the build's ``configurations:`` say refer to Secrets.
 
     Raises:
         SpecError: an item cannot be read.
     """
-    entries = Entries(versions or {})
+    entries = Entries(versions or {}, refers=list(refers))
     for catalogue in catalogues:
         entries.add(catalogue.spec)
     objects = _objects(items, entries)

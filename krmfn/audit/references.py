@@ -118,7 +118,15 @@ def _known(resource: Resource, entries: Entries) -> Iterator[Reference]:
                 yield from _at(resource, f"{prefix}.{at}" if prefix else at, entry, entries)
 
 
+def _configured(resource: Resource, entries: Entries) -> Iterator[Reference]:
+    """What the build's own configurations say."""
+    for spec in entries.refers:
+        for place, name in spec.find(resource):
+            yield Reference(resource, place, resource.beside(), name, (), False, NAMED)
+
+
 def _guessed(resource: Resource, entries: Entries) -> Iterator[Reference]:
+    yield from _configured(resource, entries)
     kind = resource.group_kind
     if resource.group in entries.groups or kind in _FOREIGN or kind.startswith(_OWN_GROUP):
         return
