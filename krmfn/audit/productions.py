@@ -152,6 +152,8 @@ def _claim(resource: Resource) -> Production:
     template = mapping(spec.get("template"))
     composed = mapping(template.get("data"))
     keys = {str(key) for _, key in fieldpath.walk(spec, "data[].secretKey")}
+    short = spec.get("keys")
+    keys |= {str(key) for key in short} if isinstance(short, dict | list) else set()
     replaced = composed and template.get("mergePolicy", "Replace") == "Replace"
     keys = set(composed) if replaced else keys | set(composed)
     found = _made(

@@ -2,7 +2,8 @@
 
 Rules enforced here: a folder goes with its block, whatever interrupts it; when the process ends at
 once it goes before; when the process is killed the next krmfn removes it. A lock on the folder, which
-the system gives up with the process, says whether anybody works in it.
+the system gives up with the process, says whether anybody works in it. A forked child removes only
+folders that it made itself: it inherits its parent's, and may end first.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PREFIX = "krmfn-private-"
-_folders: dict[Path, int] = {}  # to the descriptor of the lock
+_folders: dict[Path, tuple[int, int]] = {}  # to the owner's process id and the lock's descriptor
 
 
 @contextlib.contextmanager
@@ -63,16 +64,19 @@ def _made(parent: Path) -> Path:
             folder.rmdir()
             raise
         if lock is not None:
-            _folders[folder] = lock
+            _folders[folder] = os.getpid(), lock
             return folder
 
 
 def _remove(folder: Path) -> None:
-    lock = _folders.pop(folder, None)
-    if lock is not None:
-        with contextlib.suppress(OSError):
-            os.close(lock)
-    _delete(folder)
+    """Remove a folder, unless it is gone already or belongs to the process that forked this one."""
+    owner, lock = _folders.get(folder, (None, -1))
+    if owner != os.getpid():
+        return
+    _delete(folder)  # before it is forgotten, since this may be interrupted by `remove_all`
+    _folders.pop(folder, None)
+    with contextlib.suppress(OSError):
+        os.close(lock)
 
 
 def _delete(folder: Path) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # A kustomization's fields; of a builtin transformer's, and whether each entry says its target.
 _FIELDS = ("patches", "patchesStrategicMerge", "patchesJson6902")
 _BUILTIN = ("PatchTransformer", "PatchStrategicMergeTransformer", "PatchJson6902Transformer")
-_REFERENCES = ("remoteRef", "extract")
+_REFERENCES = ("remoteRef", "extract", "from")
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def _pins(value: Any) -> bool:
     """Whether a version of a reference is set anywhere inside."""
     if isinstance(value, dict):
         pointer = value.get("path")
-        if isinstance(pointer, str) and re.search(r"/(remoteRef|extract)/version$", pointer):
+        if isinstance(pointer, str) and re.search(r"/(remoteRef|extract|from)/version$", pointer):
             return True
         if any("version" in mapping(value.get(name)) for name in _REFERENCES):
             return True

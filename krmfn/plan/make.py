@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from krmfn.errors import KrmfnError, SpecError, raise_all
 from krmfn.objects import ciphertext
 from krmfn.objects.sealed_secret import label_for
 from krmfn.plan.annotations import check_annotations
+from krmfn.plan.short import advice, long_form, written
 from krmfn.plan.template import ValueTemplate
 from krmfn.spec.generator import ItemMetadata, PlatformCertificate, PlatformKey, stores_of_secret
 from krmfn.spec.stores import PlatformStore
@@ -58,6 +59,7 @@ class SealTarget:
         templates: data key to parsed template.
         unhashed: the name before a hash of the content was added, when one was.
         referenced: whether a name companion stands beside it.
+        written: the field that a key of the short form stands in, for errors.
     """
 
     name: str
@@ -69,6 +71,7 @@ class SealTarget:
     path: str
     unhashed: str = ""
     referenced: bool = True
+    written: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def base_name(self) -> str:
@@ -109,8 +112,18 @@ class SealTarget:
         template = self.secret.template
         return bool(template and template.data and template.merge_policy != "Merge")
 
+    def field_of(self, key: str) -> str:
+        """How an error names the source of a data key: by the key, or where the short form has it."""
+        return self.written.get(key, key)
+
+    def at(self, error: KrmfnError, key: str, source: str = "") -> KrmfnError:
+        """The error of one data key, with its place and in the words of the form that it has."""
+        if key in self.written:
+            error.remedy = advice(error.remedy)
+        return error.at(secret=self.name, key=self.field_of(key), source=source)
+
     def reads(self) -> dict[Read, str]:
-        """What its values are read from, each with the first key that comes from it."""
+        """What its values are read from, each with the first key that comes from it, for errors."""
         extracts = {
             read_of(self.secret, entry): f"dataFrom[{number}]"
             for number, entry in enumerate(self.secret.data_from)
@@ -118,7 +131,7 @@ class SealTarget:
         keys: dict[Read, str] = {}
         for entry in self.secret.data:
             if entry.remote_ref is not None:
-                keys.setdefault(read_of(self.secret, entry), entry.secret_key)
+                keys.setdefault(read_of(self.secret, entry), self.field_of(entry.secret_key))
         return {**extracts, **keys}
 
 
@@ -210,9 +223,12 @@ def make_plan(config: SealedSecretGenerator, *, namespace: str, overlay: Kustomi
                     key=f"{path}.checksumAnnotation",
                     remedy="use claims and a SealedSecretTransformer, or nameSuffixHash",
                 )
-            target = _target(secret.name, namespace, secret, sealing, path)
+            long = long_form(secret, config.spec.stores, config.spec.default_store)
+            target = _target(secret.name, namespace, long, sealing, path)
             _check_renames(target, overlay)
-            target = replace(target, referenced=_referenced(secret, config))
+            target = replace(
+                target, referenced=_referenced(secret, config), written=written(secret, path)
+            )
             targets.append(target)
         except KrmfnError as error:
             errors.append(error.at(secret=secret.name, key=path))
@@ -233,14 +249,16 @@ def plan_claims(config: SealedSecretTransformer, claims: Iterable[tuple[SecretCl
     targets: list[SealTarget] = []
     errors: list[KrmfnError] = []
     for claim, namespace in claims:
-        name, shape = claim.metadata.name, claim.spec
+        name = claim.metadata.name
         try:
             if sealing is None:
                 raise SpecError("spec", "required: there is a claim to seal", key="spec.sealing")
+            shape = long_form(claim.spec, config.spec.stores, config.spec.default_store)
             _check_claim(shape, sealing, config)
-            own = _own_metadata(claim)
+            own = _own_metadata(claim, shape)
             target = _target(name, namespace, own, sealing, "spec")
-            targets.append(replace(target, referenced=_referenced(shape, config)))
+            referenced, places = _referenced(shape, config), written(claim.spec, "spec")
+            targets.append(replace(target, referenced=referenced, written=places))
         except KrmfnError as error:
             errors.append(error.at(where=f"{claim.kind}/{name}"))
     raise_all(errors)
@@ -322,9 +340,9 @@ def _check_claim(shape: SecretShape, sealing: Sealing, config: SealedSecretTrans
             )
 
 
-def _own_metadata(claim: SecretClaim) -> SecretShape:
-    """The claim's shape, with what kustomize has put on the claim's own metadata."""
-    own, shape = claim.metadata, claim.spec
+def _own_metadata(claim: SecretClaim, shape: SecretShape) -> SecretShape:
+    """A claim's shape, with what kustomize has put on the claim's own metadata."""
+    own = claim.metadata
     labels = {**own.labels, **shape.metadata.labels}
     kept = {k: v for k, v in own.annotations.items() if not k.startswith(KUSTOMIZE_OWN)}
     metadata = {"labels": labels, "annotations": {**kept, **shape.metadata.annotations}}

@@ -189,7 +189,7 @@ def pins(overlay: OverlayConfigs) -> list[Pin]:
             holders = [c for c in overlay.configs if c.kind == TRANSFORMER]
             own = list(_pins(overlay, config, ("spec",), mapping(config.get("spec")), holders))
             if own:
-                for name in ("data", "dataFrom", "store"):
+                for name in ("data", "dataFrom", "from", "store"):
                     check_patches(overlay, config, ("spec", name))
             found += own
     return found
@@ -282,20 +282,37 @@ def _pins(
     holders: Sequence[Config],
 ) -> Iterator[Pin]:
     """The pins of one secret."""
+    for below, ref, named in _references(secret):
+        version, key = ref.get("version"), ref.get("key")
+        if not isinstance(version, int) or not isinstance(key, str):
+            continue
+        path = (*above, *below, "version")
+        stores = {str(named or secret.get("store") or _default(h)) for h in holders}
+        store = stores.pop() if len(stores) == 1 else ""
+        holding = [h for h in holders if store in mapping(h.get("spec", "stores"))]
+        if not holding or any(_store(h, store) != _store(holding[0], store) for h in holding):
+            why = "several transformers define" if holding else "nothing defines"
+            raise _refused(config, path, f"{why} the store {store}".rstrip())
+        check_patches(overlay, holding[0], ("spec", "stores", store))
+        yield Pin(config, path, version, store, key, holding[0])
+
+
+def _references(
+    secret: dict[str, Any],
+) -> Iterator[tuple[tuple[str | int, ...], dict[str, Any], object]]:
+    """The path of each reference of a secret, the reference, and the store that it names itself."""
+    yield ("from",), mapping(secret.get("from")), None
     for name, reference in (("data", "remoteRef"), ("dataFrom", "extract")):
         for number, entry in enumerate(sequence(secret.get(name))):
             ref = mapping(mapping(entry).get(reference))
-            version, key = ref.get("version"), ref.get("key")
-            if not isinstance(version, int) or not isinstance(key, str):
-                continue
-            path = (*above, name, number, reference, "version")
-            store = str(entry.get("store") or secret.get("store") or "")
-            holding = [h for h in holders if store in mapping(h.get("spec", "stores"))]
-            if not holding or any(_store(h, store) != _store(holding[0], store) for h in holding):
-                why = "several transformers define" if holding else "nothing defines"
-                raise _refused(config, path, f"{why} the store {store}")
-            check_patches(overlay, holding[0], ("spec", "stores", store))
-            yield Pin(config, path, version, store, key, holding[0])
+            yield (name, number, reference), ref, mapping(entry).get("store")
+
+
+def _default(holder: Config) -> str:
+    """The store of secrets that name none."""
+    stores = mapping(holder.get("spec", "stores"))
+    only = next(iter(stores)) if len(stores) == 1 else ""
+    return str(holder.get("spec", "defaultStore") or only)
 
 
 def _store(config: Config, name: str) -> Any:

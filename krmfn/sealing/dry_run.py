@@ -177,7 +177,11 @@ def _check_configuration(plan: Plan, around: Surroundings) -> None:
             used[read.store] = None
             path = partial(canonical_path, read.key, key="remoteRef.key")
             problems.append(_try(path, secret=secret, key=key, source=read.store))
-        named = [(e.secret_key, e.remote_ref.property) for e in target.secret.data if e.remote_ref]
+        named = [
+            (target.field_of(entry.secret_key), entry.remote_ref.property)
+            for entry in target.secret.data
+            if entry.remote_ref
+        ]
         named += [("", source.extract.property) for source in target.secret.data_from]
         problems += [_try(partial(components, p), secret=secret, key=key) for key, p in named]
     own = plan.derivation_key if plan.deterministic else None
@@ -242,4 +246,4 @@ def _look_up(outlook: Outlook, reference: PlannedRead, stores: OpenedStores) -> 
                 to_bytes(pick(secret, components(ref.property)), as_json=ref.as_ == "json")
     except KrmfnError as error:
         source_text = f"{read.store}:{read.key}"
-        raise error.at(secret=target.name, key=key, source=source_text) from None
+        raise target.at(error, key, source_text) from None

@@ -74,7 +74,7 @@ def render(
             found = pick(secrets[read], components(ref.property))
             content = _content(found, ref, as_json=ref.as_ == "json")
         except KrmfnError as error:
-            errors.append(error.at(secret=target.name, key=key, source=locations[read].text))
+            errors.append(target.at(error, key, locations[read].text))
             continue
         if inexact_number(found):
             warnings.append(_inexact(target, key))

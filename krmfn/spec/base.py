@@ -54,6 +54,22 @@ class Model(BaseModel):
     )
 
 
+def either(text: str, **tags: type) -> Discriminator:
+    """Tells the members of a union apart by their type on the wire.
+
+    Args:
+        text: what is allowed, for the error.
+        tags: each tag, without its brackets, and the type that stands for it.
+    """
+
+    def discriminate(value: Any) -> str | None:
+        return next((f"<{tag}>" for tag, known in tags.items() if isinstance(value, known)), None)
+
+    return Discriminator(
+        discriminate, custom_error_type="krmfn.one_of", custom_error_message=f"must be {text}"
+    )
+
+
 def one_of(*keys: str) -> Discriminator:
     """Tells the members of a union apart by which of ``keys`` is present.
 
@@ -79,9 +95,13 @@ def one_of(*keys: str) -> Discriminator:
 AS_LIST = Field(strict=False)
 
 
-def spec_error(message: str) -> PydanticCustomError:
-    """An error of a rule across fields, for use inside a model validator."""
-    return PydanticCustomError("krmfn.rule", "{message}", {"message": message})
+def spec_error(message: str, *at: str | int) -> PydanticCustomError:
+    """An error of a rule across fields, for use inside a model validator.
+
+    Args:
+        at: the path below the model to what is wrong; left out, the model itself.
+    """
+    return PydanticCustomError("krmfn.rule", "{message}", {"message": message, "at": at})
 
 
 class Metadata(Model):

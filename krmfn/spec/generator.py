@@ -15,11 +15,12 @@ from krmfn.spec.base import (
     SecretName,
     Sha256,
     Text,
+    either,
     one_of,
     spec_error,
 )
 from krmfn.spec.silence import Silence  # noqa: TC001  # pydantic resolves it
-from krmfn.spec.stores import ExtractRef, RemoteRef, Store, StoreName, StoreProperty
+from krmfn.spec.stores import ExtractRef, FromRef, RemoteRef, Store, StoreName, StoreProperty
 
 Scope: TypeAlias = Literal["strict", "namespace-wide", "cluster-wide"]
 Mode: TypeAlias = Literal["deterministic", "random"]
@@ -168,11 +169,28 @@ class Template(Model):
     """`Replace`: the Secret has the keys of `data` alone. `Merge`: those beside all others."""
 
 
+From: TypeAlias = Annotated[
+    Annotated[Text, Tag("<path>")] | Annotated[FromRef, Tag("<ref>")],
+    either("a path, or an object with key", path=str, ref=dict),
+]
+Keys: TypeAlias = Annotated[
+    Annotated[tuple[SecretKey, ...], Field(strict=False, min_length=1), Tag("<names>")]
+    | Annotated[dict[SecretKey, Text], Field(min_length=1), Tag("<map>")],
+    either("a list of names, or a map of keys to names", names=list, map=dict),
+]
+
+
 class SecretShape(Model):
     """One Secret but its name: where its values come from, and how it is sealed."""
 
+    from_: Annotated[From | None, Field(alias="from")] = None
+    """The secret that `keys` are read from: its path, or `{key, version, decodingStrategy}`."""
+    keys: Keys | None = None
+    """Top-level fields of the secret at `from`: a list of names, or a map of keys of the Secret to
+    names. Each means an entry of `data`."""
     store: StoreName | None = None
-    """The default store of `data` and `dataFrom`."""
+    """The store of `from`, and the default of `data` and `dataFrom`. Left out: the configuration's
+    `defaultStore`, else its only store."""
     scope: Scope | None = None
     mode: Mode | None = None
     data: Annotated[tuple[DataEntry, ...], AS_LIST] = ()
@@ -194,9 +212,15 @@ class SecretShape(Model):
         keys = [entry.secret_key for entry in self.data]
         if twice := repeated(keys):
             raise spec_error(f"secretKey {', '.join(twice)} stands twice")
-        unnamed = [e for e in self.data if e.remote_ref is not None and e.store is None]
-        if self.store is None and (unnamed or any(e.store is None for e in self.data_from)):
-            raise spec_error("store: required, here or at each reference")
+        if (self.from_ is None) != (self.keys is None):
+            here, missing = ("from", "keys") if self.keys is None else ("keys", "from")
+            raise spec_error(f"{missing}: required beside {here}")
+        for number, key in enumerate(self.keys or ()):
+            at = key if isinstance(self.keys, dict) else number
+            if key in keys:
+                raise spec_error(f"{key} stands in data, too", "keys", at)
+            if not isinstance(self.keys, dict) and key in (self.keys or ())[:number]:
+                raise spec_error(f"{key} stands twice", "keys", at)
         return self
 
 
@@ -211,6 +235,8 @@ class GeneratorSpec(Model):
 
     sealing: Sealing
     stores: dict[StoreName, Store] = {}
+    default_store: StoreName | None = None
+    """The store of secrets that name none. Left out: the only one."""
     name_references: bool = True
     """`false`: no name companions, for many secrets whose names do not change: kustomize needs time
     by the square of the number of items."""
@@ -224,15 +250,16 @@ class GeneratorSpec(Model):
         if twice := repeated(names):
             raise spec_error(f"the secret {', '.join(twice)} stands twice")
         used = stores_of_sealing(self.sealing).union(*map(stores_of_secret, self.secrets))
-        for name in sorted(used):
+        for name in sorted((used | {self.default_store or ""}) - {""}):
             if name not in self.stores:
                 raise spec_error(f"the store {name} is used and not defined under stores")
         return self
 
 
 def stores_of_secret(secret: SecretShape) -> set[str]:
-    """The stores that a secret's values come from."""
+    """The stores that a secret says its values come from; an empty name where it leaves one out."""
     names = {e.store or secret.store or "" for e in secret.data if e.remote_ref is not None}
+    names |= {secret.store or ""} if secret.from_ is not None else set()
     return names | {e.store or secret.store or "" for e in secret.data_from}
 
 

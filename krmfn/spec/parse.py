@@ -106,9 +106,9 @@ def check(
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        found = error.errors(include_input=False, include_url=False, include_context=False)
+        found = error.errors(include_input=False, include_url=False)
     mistakes = []
-    paths = [_path(item["loc"]) for item in found]
+    paths = [_path((*item["loc"], *item.get("ctx", {}).get("at", ()))) for item in found]
     for item, path in zip(found, paths, strict=True):
         # A list whose every item is wrong counts as empty too.
         if item["type"] == "too_short" and any(p[: len(path)] == path != p for p in paths):

@@ -267,6 +267,16 @@ class ExtractRef(Model):
     decoding_strategy: Literal["None", "Base64", "Base64URL"] = "None"
 
 
+class FromRef(Model):
+    """The secret that `keys` are fields of."""
+
+    key: Text
+    """The secret's path below the mount."""
+    version: Annotated[int, Field(ge=1)] | None = None
+    """A KV version 2 version; left out: the newest."""
+    decoding_strategy: Literal["None", "Base64", "Base64URL"] = "None"
+
+
 class StoreProperty(Model):
     """A field of a secret that configures the sealing itself: a key or a certificate."""
 

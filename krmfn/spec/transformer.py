@@ -31,6 +31,8 @@ class TransformerSpec(Model):
     sealing: Sealing | None = None
     """Required as soon as there is a claim."""
     stores: dict[StoreName, Store] = {}
+    default_store: StoreName | None = None
+    """The store of claims that name none. Left out: the only one."""
     name_references: bool = True
     """`false`: no name companions, for many claims whose names do not change: kustomize needs time
     by the square of the number of items."""
@@ -39,7 +41,8 @@ class TransformerSpec(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> TransformerSpec:
-        for name in sorted(stores_of_sealing(self.sealing) if self.sealing else ()):
+        used = stores_of_sealing(self.sealing) if self.sealing else set()
+        for name in sorted((used | {self.default_store or ""}) - {""}):
             if name not in self.stores:
                 raise spec_error(f"the store {name} is used and not defined under stores")
         return self
@@ -52,5 +55,5 @@ class SealedSecretTransformer(Model):
     kind: Literal["SealedSecretTransformer"]
     metadata: Metadata
     spec: TransformerSpec = TransformerSpec.model_construct(
-        sealing=None, stores={}, name_references=True, silence=()
+        sealing=None, stores={}, default_store=None, name_references=True, silence=()
     )

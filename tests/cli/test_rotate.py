@@ -421,6 +421,19 @@ def test_versions_of_claims(claims: Path, openbao: OpenBao) -> None:
     assert (claims.parent / "base/claims.yaml").read_text() == expected
 
 
+def test_versions_of_short_claims(claims: Path, openbao: OpenBao) -> None:
+    """The pin of `from`, in the one store that there is."""
+    newest = write(openbao, "build/db", 2)
+    short = CLAIM.partition("  store:")[0] + (
+        "  from: {key: build/db, version: 1}   # reviewed\n  keys: [password]\n"
+    )
+    (claims.parent / "base/claims.yaml").write_text(short)
+    done = rotate("versions", claims / "dev", claims / "prod", **openbao.environ)
+    assert (done.returncode, done.stderr) == (0, "1 file changed\n")
+    expected = short.replace("version: 1", f"version: {newest}")
+    assert (claims.parent / "base/claims.yaml").read_text() == expected
+
+
 def test_versions_of_the_platforms_store(overlay: Path, openbao: OpenBao, tmp_path: Path) -> None:
     """The policy says which store it is; without one, or without that store, it is refused."""
     db = write(openbao, "build/db", 3)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from krmfn.files import private
 from krmfn.files.private import private_folder, remove_all
 from krmfn.process import interrupt
 from krmfn.process.interrupt import Interrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.fixture(autouse=True)
@@ -99,6 +105,54 @@ def test_whoever_leaves_at_once_leaves_no_folder(tmp_path: Path) -> None:
         assert len(leftovers(tmp_path)) == 2
         remove_all()
         assert leftovers(tmp_path) == []
+
+
+def _makes_its_own(_stack: ExitStack, parent: Path) -> None:
+    with private_folder(parent):
+        assert len(leftovers(parent)) == 2
+
+
+@pytest.mark.parametrize(
+    "end",
+    [lambda stack, _: stack.close(), lambda *_: remove_all(), _makes_its_own],
+    ids=["its block ends", "it leaves at once", "it makes its own"],
+)
+def test_a_forked_child_leaves_its_parents_folder(
+    tmp_path: Path, end: Callable[[ExitStack, Path], None]
+) -> None:
+    """However the child ends; its own folder goes."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(private_folder(tmp_path))
+        if not (child := os.fork()):
+            code = 1
+            try:
+                end(stack, tmp_path)
+                code = 0
+            finally:
+                os._exit(code)
+        assert os.waitpid(child, 0)[1] == 0
+        assert leftovers(tmp_path) == [folder.name]
+        assert folder.is_dir()
+    assert leftovers(tmp_path) == []
+
+
+def test_whoever_leaves_while_a_folder_is_removed_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second signal comes in the middle: the folder is still known, and goes as a whole."""
+    delete, times = private._delete, []
+
+    def interrupted(folder: Path) -> None:
+        times.append(folder)
+        if len(times) == 1:
+            remove_all()
+            assert leftovers(tmp_path) == []
+        delete(folder)
+
+    monkeypatch.setattr(private, "_delete", interrupted)
+    with private_folder(tmp_path):
+        pass
+    assert len(times) == 2
 
 
 def test_the_dead_are_cleaned_up_after_and_the_living_left_alone(tmp_path: Path) -> None:

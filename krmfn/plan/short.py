@@ -1,0 +1,79 @@
+"""The short form of a secret, `from` and `keys`, as the long one that it means. Pure.
+
+Rules enforced here: from here on nothing tells the two apart but the place that an error names.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from krmfn.errors import SpecError
+from krmfn.spec.generator import DataEntry, SecretShape, stores_of_secret
+from krmfn.spec.stores import RemoteRef
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+Shape = TypeVar("Shape", bound=SecretShape)
+
+
+def long_form(secret: Shape, stores: Collection[str], default_store: str | None) -> Shape:
+    """The same secret with every key under `data`, and its store named.
+
+    Args:
+        stores: those that it may name.
+        default_store: the one that is meant where it names none; None: the only one.
+
+    Raises:
+        SpecError: it names none, and there is none or there are several.
+    """
+    store = secret.store
+    if store is None and "" in stores_of_secret(secret):
+        store = default_store or _only(stores)
+    data = (*secret.data, *_entries(secret))
+    return secret.model_copy(update={"from_": None, "keys": None, "store": store, "data": data})
+
+
+def written(secret: SecretShape, path: str) -> dict[str, str]:
+    """The field that each key of the short form stands in, for errors.
+
+    Args:
+        path: the field that the secret stands in.
+    """
+    keys = secret.keys or ()
+    if isinstance(keys, dict):
+        return {key: f"{path}.keys.{key}" for key in keys}
+    return {key: f"{path}.keys[{number}]" for number, key in enumerate(keys)}
+
+
+def advice(remedy: str) -> str:
+    """What to do, in the short form's words."""
+    known = {"remoteRef.property": "the name in keys", "remoteRef.": "from."}
+    for long, short in known.items():
+        remedy = remedy.replace(long, short)
+    return remedy
+
+
+def _only(stores: Collection[str]) -> str:
+    if len(stores) == 1:
+        return next(iter(stores))
+    raise SpecError(
+        "spec",
+        "no store is named",
+        key="store",
+        expected=f"one of {', '.join(sorted(stores))}" if stores else "",
+        remedy="name it, or set spec.defaultStore" if stores else "define one under spec.stores",
+    )
+
+
+def _entries(secret: SecretShape) -> Iterator[DataEntry]:
+    """The entries of `data` that the short form means."""
+    at, keys = secret.from_, secret.keys
+    if at is None or keys is None:
+        return
+    own = {"key": at} if isinstance(at, str) else at.model_dump(by_alias=True)
+    for key in keys:
+        name = keys[key] if isinstance(keys, dict) else key
+        property_ = name.replace("\\", "\\\\").replace(".", "\\.")
+        ref = RemoteRef.model_validate(own | {"property": property_})
+        yield DataEntry.model_validate({"secretKey": key, "remoteRef": ref})
