@@ -151,32 +151,52 @@ def test_a_certificate_brought_in_by_kustomize(
     way: str, tmp_path: Path, environ: dict[str, str], vault: Trap
 ) -> None:
     """What counts is the configuration as it is built, not as its file reads."""
-    overlay = repo.repository(tmp_path / "r")
-    hidden = overlay / "hidden"
-    value = repo.transformer()
-    value["spec"] = json.loads(json.dumps(value["spec"]))
-    value["spec"]["sealing"]["certificate"] = {"pem": repo.PEM}
-    repo.write(hidden / "krmfn.yaml", value)
-    fields: dict[str, Any] = {"resources": ["krmfn.yaml"]}
+    kind = "SealedSecretTransformer"
     if way == "patch":
         operation = {"op": "replace", "path": "/spec/sealing/certificate/pem", "value": OWN}
-        target = {"kind": "SealedSecretTransformer"}
-        fields["patches"] = [{"patch": json.dumps([operation]), "target": target}]
+        fields = {"patches": [{"patch": json.dumps([operation]), "target": {"kind": kind}}]}
     else:
-        source = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}
-        local = {"config.kubernetes.io/local-config": "true"}
-        source["metadata"] |= {"annotations": local}  # type: ignore[operator]
-        repo.write(hidden / "c.yaml", source | {"data": {"pem": OWN}})
-        target = {
+        fields = _replacement(kind, "metadata.annotations.pem")
+    overlay = _configs(tmp_path, fields)
+    nothing(build(overlay, environ), 6, "policy-denied", vault)
+
+
+def test_a_certificate_in_an_object_of_another_kind(
+    tmp_path: Path, environ: dict[str, str], vault: Trap
+) -> None:
+    """A directory of configurations holds krmfn's own and builtin ones, also beside local-config."""
+    overlay = _configs(tmp_path, _replacement("ConfigMap", "data.pem"))
+    local = {"config.kubernetes.io/local-config": "true"}
+    source = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"pem": OWN}}
+    repo.write(
+        overlay / "hidden/c.yaml", source | {"metadata": {"name": "c", "annotations": local}}
+    )
+    repo.change(overlay / "hidden", resources=["krmfn.yaml", "c.yaml"])
+    nothing(build(overlay, environ), 2, "foreign", vault)
+
+
+def _replacement(kind: str, path: str) -> dict[str, Any]:
+    """Fields that put what stands at a path of an object into the certificate."""
+    targets = [
+        {
             "select": {"kind": "SealedSecretTransformer"},
             "fieldPaths": ["spec.sealing.certificate.pem"],
         }
-        where = {"kind": "ConfigMap", "fieldPath": "data.pem"}
-        fields["resources"].append("c.yaml")
-        fields["replacements"] = [{"source": where, "targets": [target]}]
-    repo.write(hidden / "kustomization.yaml", fields)
+    ]
+    return {"replacements": [{"source": {"kind": kind, "fieldPath": path}, "targets": targets}]}
+
+
+def _configs(tmp_path: Path, fields: dict[str, Any]) -> Path:
+    """A repository whose transformer comes from a directory with these fields; returns its overlay."""
+    overlay = repo.repository(tmp_path / "r")
+    value = repo.transformer()
+    value["metadata"].setdefault("annotations", {})["pem"] = OWN
+    value["spec"] = json.loads(json.dumps(value["spec"]))
+    value["spec"]["sealing"]["certificate"] = {"pem": repo.PEM}
+    repo.write(overlay / "hidden/krmfn.yaml", value)
+    repo.write(overlay / "hidden/kustomization.yaml", {"resources": ["krmfn.yaml"]} | fields)
     repo.change(overlay, transformers=["hidden", "marker.yaml"])
-    nothing(build(overlay, environ), 6, "policy-denied", vault)
+    return overlay
 
 
 @pytest.mark.parametrize("command", ["build", "plan"])
