@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from krmfn.deadline import Deadline
+    from krmfn.errors import KrmfnError
     from krmfn.warned import Warned
 
 
@@ -69,7 +70,7 @@ def build_all(
                 one = build(directory, command, flags, around, claims_only=claims_only)
             except Failure as failure:
                 for error in failure.errors:
-                    error.at(where=_named(directory))
+                    _place(error, _named(directory), alone=len(directories) == 1)
                 raise
             place = _rendered_as(directory.resolve(), top)
             if place in built:
@@ -86,6 +87,13 @@ def build_all(
 def _named(directory: Path) -> str:
     """A directory in messages; the working directory needs no name."""
     return "" if directory == Path() else str(directory)
+
+
+def _place(error: KrmfnError, name: str, *, alone: bool) -> None:
+    """Let an error name its overlay, unless it is the only one or named by a path already."""
+    if name and not alone and error.where and f"/{name}/" not in f"/{error.where}":
+        error.where = f"{name}: {error.where}"
+    error.at(where=name)
 
 
 def _rendered_as(directory: Path, root: Path) -> Path:

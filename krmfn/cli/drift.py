@@ -3,7 +3,7 @@
   krmfn drift overlays/prod                            # against the cluster
   krmfn drift overlays/dev overlays/prod --against rendered
   krmfn drift overlays/prod --against origin/main:rendered --json
-  kubectl get sealedsecrets -n prod -o yaml > now.yaml && krmfn drift overlays/prod --against now.yaml
+  kubectl get sealedsecrets -n production -o yaml > now.yaml && krmfn drift overlays/prod --against now.yaml
 
 Builds the overlays as `krmfn build` does, which reads the vault under the same rules, and compares
 what comes out with the deployed SealedSecrets (`cluster`, the default, or a file that holds them),

@@ -60,7 +60,8 @@ class ApiServer:
         items = self.namespaces.get(namespace, [])
         number = int(parse_qs(place.query).get("continue", ["0"])[0])
         more = {"continue": str(number + 1)} if number + 1 < len(items) else {}
-        return 200, {"metadata": more, "items": items[number : number + 1]}
+        listed = {"apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecretList"}
+        return 200, {**listed, "metadata": more, "items": items[number : number + 1]}
 
 
 @contextlib.contextmanager

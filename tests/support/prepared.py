@@ -253,12 +253,16 @@ def _deploy(api: apiserver.ApiServer, rendered: Path) -> None:
     api.deploy(*sealed)
     secrets = [{"name": "secrets", "namespaced": True, "kind": "Secret", "verbs": ["get", "list"]}]
     v1 = {"kind": "APIResourceList", "groupVersion": "v1", "resources": secrets}
+    ours = [{**secrets[0], "name": "sealedsecrets", "kind": "SealedSecret"}]
+    version = {"groupVersion": "bitnami.com/v1alpha1", "version": "v1alpha1"}
+    group = {"name": "bitnami.com", "versions": [version], "preferredVersion": version}
     key = {**PLAIN, "metadata": {"name": "key", "namespace": "kube-system"}}
     api.objects |= {
         f"{SERVICE}/sealed-secrets-controller": {"spec": {"ports": [{"name": "http"}]}},
         f"{SERVICE}/http:sealed-secrets-controller:http/proxy/v1/cert.pem": NEWER,
         "/api": {"kind": "APIVersions", "versions": ["v1"]},
-        "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": []},
+        "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": [group]},
+        "/apis/bitnami.com/v1alpha1": {**v1, **version, "resources": ours},
         "/api/v1": v1,
         "/api/v1/namespaces/kube-system/secrets": {
             "kind": "SecretList",
