@@ -112,9 +112,11 @@ def _together(found: list[Warned], hint: str) -> str:
     more = len(found) - SHOWN
     subjects = ", ".join(one.subject or one.text for one in found[:SHOWN])
     subjects += f" and {more} more" if more > 0 else ""
-    remedies = [first.remedy] if len({one.remedy for one in found}) == 1 and first.remedy else []
-    remedies += [hint] if more > 0 or len({one.text for one in found}) > 1 else []
-    text = first.text if len({one.text for one in found}) == 1 else _title(first)
+    same = len({one.remedy for one in found}) == 1
+    alike = len({one.text for one in found}) == 1
+    remedies = [first.remedy] if same and first.remedy else []
+    remedies += [] if same and alike and more <= 0 else [hint]
+    text = first.text if alike else _title(first)
     return _line([f"{len(found)} times", subjects], text, "; ".join(remedies), first.id)
 
 

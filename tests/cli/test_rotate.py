@@ -522,15 +522,26 @@ def test_without_metadata_the_secret_is_read(overlay: Path, openbao: OpenBao) ->
     newest = write(openbao, "build/db", 2)
     write(openbao, "build/all", 2)
     environ = {**openbao.environ, "VAULT_TOKEN": openbao.token_for(POLICY)}
+    each = rotate("-v", "versions", overlay, "--dry-run", **environ)
+    assert each.returncode == 0
+    assert each.stderr.splitlines() == [
+        *(
+            f"[warning] krmfn rotate: main:secret/build/{name}: its metadata may not be read, so the "
+            f'secret was; a policy with path "secret/metadata/build/{name}" '
+            '{ capabilities = ["read"] } avoids that [version-unreadable]'
+            for name in ("all", "db")
+        ),
+        "1 file would change",
+    ]
     done = rotate("versions", overlay, **environ)
-    assert done.returncode == 0
-    _, warning, last = done.stderr.splitlines()
-    assert warning == (
-        "[warning] krmfn rotate: main:secret/build/db: its metadata may not be read, so the secret "
-        'was; a policy with path "secret/metadata/build/db" { capabilities = ["read"] } avoids that '
-        "[version-unreadable]"
+    assert (done.returncode, done.stderr.splitlines()) == (
+        0,
+        [
+            "[warning] krmfn rotate: 2 times: main:secret/build/all, main:secret/build/db: its "
+            "metadata may not be read, so the secret was; -v shows each [version-unreadable]",
+            "1 file changed",
+        ],
     )
-    assert last == "1 file changed"
     assert f"version: {newest}}}   # reviewed" in (overlay / "krmfn.yaml").read_text()
     assert "n3w" not in done.stdout + done.stderr
 

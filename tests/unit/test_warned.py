@@ -42,6 +42,12 @@ def test_kinds_stay_apart() -> None:
     ]
 
 
+def test_what_to_do_differs() -> None:
+    """It is said how to see each: a line without a remedy leaves people alone."""
+    one, two = (Warned("nul-byte", f"db{n}", "a", f"do {n}") for n in range(2))
+    assert lines([one, two]) == ["2 times: db0, db1: a; -v shows each [nul-byte]"]
+
+
 @pytest.mark.parametrize(
     ("silence", "left"),
     [
