@@ -272,7 +272,7 @@ def test_revisions(tmp_path: Path, openbao: OpenBao) -> None:
         ("HEAD:../x", "HEAD: ../x is outside the repository [path]"),
         (
             "HEAD:overlay",
-            "HEAD:overlay: overlay/kustomization.yaml: resources: missing.yaml is not",
+            "HEAD:overlay: overlay/kustomization.yaml:3:3: resources: missing.yaml is not",
         ),
     ],
 )
