@@ -1,4 +1,4 @@
-"""What kustomize prints when it fails, made into one line without what it quotes of a file. Pure.
+"""Shorten kustomize's error to one line, without quoted file content. Pure.
 
 Rules enforced here: no pattern that takes more than a few passes over the text, which an author can
 fill with whatever matches almost.
