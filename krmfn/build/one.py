@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
+from krmfn.audit.enforce import refuse_owned
 from krmfn.build import answer, finished
 from krmfn.build.bind import Binding
 from krmfn.build.channel import Server
@@ -227,6 +228,7 @@ def _bound(whole: _Pass) -> Run:
     rehearsed = replace(whole, around=replace(around, platform=apart, warnings=[])).run("rehearsal")
     _refuse_open(whole.copied, rehearsed)
     _judge(rehearsed)
+    _refuse_owned(rehearsed)
     binding = Binding(rehearsed.calls)
     run = whole.run("real", binding)
     binding.finish(run.calls, rehearsed.items, run.items)
@@ -292,11 +294,22 @@ def _check(whole: _Pass, run: Run, *, claims_only: bool) -> None:
     for config in validators:
         answer.check(config, items, overlay, inside, in_build=False)
     if not validators:
+        _refuse_owned(run)
         # Secrets in clear are judged by the kustomization's own validator; krmfn has added none.
         verdict = validate(items, plain_secrets="warn")
         raise_all([f for f in verdict.findings if not (claims_only and f.id == "claim-left")])
         for warning in verdict.warnings:
             around.warn(warning)
+
+
+def _refuse_owned(run: Run) -> None:
+    """Refuse generated Secrets that operators make; a transformer has seen its own claims' stream.
+
+    Raises:
+        Failure: ``operator-owned``.
+    """
+    if any(called.plan and called.config.list == "generators" for called in run.calls):
+        refuse_owned(run.items)
 
 
 def _served(

@@ -54,6 +54,7 @@ class Found:
 
     Attributes:
         note: why nothing is proposed.
+        position: of that in the kustomization, as ``:line:column``; else empty.
         proposal: what is, with the Secrets to claim.
         files: path to new text.
         edited: the kustomization's new text.
@@ -65,6 +66,7 @@ class Found:
     kustomization: Kustomization
     proposal: Proposal
     note: str = ""
+    position: str = ""
     files: dict[Path, str] = field(default_factory=dict)
     edited: str = ""
     advice: list[str] = field(default_factory=list)
@@ -185,7 +187,7 @@ def _look(one: Kustomization, survey: Survey, namespace: str, assumed: dict[str,
         return found
     seen = survey.look(directory)
     if seen.failed:
-        found.note = seen.failed
+        found.position, found.note = seen.position, seen.failed
         return found
     mine.namespace = seen.overlay.namespace
     mine.destination = seen.namespace or namespace
@@ -299,7 +301,7 @@ def _show_one(found: Found) -> None:
     """Show the overlay in one line, then its changes as a diff."""
     file, mine = found.kustomization.file, found.proposal
     say()
-    say(f"{file}: {found.note or _count(found)}")
+    say(f"{file}{found.position}: {found.note or _count(found)}")
     for one in mine.wanted:
         keys = ", ".join(one.keys) or "any key"
         say(f"  {one.name} ({one.type}: {keys}), for {', '.join(one.users)}")

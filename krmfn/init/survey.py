@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -49,6 +50,7 @@ class Seen:
 
     Attributes:
         failed: why it could not be.
+        position: of that in the overlay's own file, as ``:line:column``; empty where none is known.
         overlay: its own kustomization.
         where: what Flux and Argo CD say of its directory.
         made: the Secrets of its build.
@@ -56,6 +58,7 @@ class Seen:
     """
 
     failed: str = ""
+    position: str = ""
     overlay: Kustomization = field(default_factory=Kustomization)
     where: list[Destination] = field(default_factory=list)
     made: tuple[Production, ...] = ()
@@ -142,20 +145,21 @@ class Survey:
             items = stream.stream(look.output, "the build")
             audited = audit_stream(items, base=directory, root=self._root)
         except Failure as failure:
-            seen.failed = self._told(failure, directory)
+            seen.position, seen.failed = self._told(failure, directory)
             return seen
         self._names[directory] = look.names
         seen.made = audited.productions
         seen.wanted = [one for one in wanted(audited) if not one.guessed]
         return seen
 
-    def _told(self, failure: Failure, directory: Path) -> str:
-        """An error without the place that whoever tells it names anyway."""
-        line = failure.errors[0].line()
+    def _told(self, failure: Failure, directory: Path) -> tuple[str, str]:
+        """Return an error's position in the overlay's own file, and its line without that file."""
+        line, position = failure.errors[0].line(), ""
         file = self.checkout.at[directory].file if directory in self.checkout.at else directory
         for place in (directory, file, os.path.relpath(file, self._root)):
-            line = line.removeprefix(f"{place}: ")
-        return line
+            if own := re.match(rf"{re.escape(str(place))}((?::\d+:\d+)?): ", line):
+                position, line = own[1] or position, line[own.end() :]
+        return position, line
 
     def beside(
         self, directory: Path, places: Iterable[tuple[str, str]]

@@ -16,6 +16,7 @@ import pytest
 from tests.support import estate
 from tests.support.command import krmfn
 from tests.support.estate import ESTATE, KUBECTL
+from tests.support.platform import write_platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -198,12 +199,32 @@ def test_a_generator_is_stopped_by_the_validator(
     assert "[operator-owned]" in done.stderr
 
 
+@pytest.mark.parametrize("validators", ["../../sealing/validators", ""])
 def test_a_generator_is_refused_by_build(
-    copy: Path, plugins: dict[str, str], vault: tuple[dict[str, str], list[str]]
+    validators: str, copy: Path, plugins: dict[str, str], openbao: OpenBao
 ) -> None:
-    """`krmfn build` sees both, and asks no vault."""
+    """kustomize gives a generator no Cluster; `krmfn build` sees it in the finished stream."""
+    estate.seed(openbao)
+    generate(copy, "prod", validators)
+    done = by_build(copy, plugins, openbao.environ)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "SealedSecret/logto-postgres-app" in done.stderr
+    assert "[operator-owned]" in done.stderr
+
+
+@pytest.mark.parametrize("validators", ["../../sealing/validators", ""])
+def test_a_generator_is_refused_before_any_request_under_a_policy(
+    validators: str,
+    tmp_path: Path,
+    copy: Path,
+    plugins: dict[str, str],
+    vault: tuple[dict[str, str], list[str]],
+) -> None:
+    """The rehearsal shows the Secret beside its Cluster, and nothing is sent."""
     environ, asked = vault
-    generate(copy, "prod", "../../sealing/validators")
+    rule = {"reads": [{"store": "main", "paths": ["estate/**"]}]}
+    environ = environ | write_platform(tmp_path / "policy.yaml", rule=rule)
+    generate(copy, "prod", validators)
     done = by_build(copy, plugins, environ)
     assert (done.returncode, done.stdout) == (1, "")
     assert "[operator-owned]" in done.stderr

@@ -163,7 +163,9 @@ def test_legacy_plugin(tmp_path: Path, plugins: dict[str, str]) -> None:
     home = plugins["KUSTOMIZE_PLUGIN_HOME"]
     found = checks(overlay, KUSTOMIZE_PLUGIN_HOME=home)[1]
     assert {one["status"] for one in of("function", found)} == {"ok"}
-    assert f"kubectl kustomize --enable-alpha-plugins {overlay}" in found[1]["cause"]
+    assert (
+        f"kubectl kustomize --enable-alpha-plugins {overlay}" in of("function", found)[0]["cause"]
+    )
 
 
 def test_container(tmp_path: Path) -> None:

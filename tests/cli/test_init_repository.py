@@ -386,12 +386,12 @@ def test_many_overlays_with_nothing_to_say(top: Path) -> None:
 
 
 def test_a_failure_names_its_place_once(top: Path) -> None:
-    """The overlay's own file is not said twice; another one's is."""
+    """The overlay's own file is not said twice, and has its line; another one's is said."""
     write(
         top, shop=f"helmCharts: [{{name: x}}]\n===\n{APP}", base=f"helmCharts: [{{}}]\n===\n{APP}"
     )
     (top / "over").mkdir()
     (top / "over/kustomization.yaml").write_text("resources: [../base]\n")
     text = init(top)
-    assert "\nshop/kustomization.yaml: helmCharts: no chart is inflated" in text
-    assert "\nover/kustomization.yaml: base/kustomization.yaml: helmCharts: no chart" in text
+    assert "\nshop/kustomization.yaml:1:1: helmCharts: no chart is inflated" in text
+    assert "\nover/kustomization.yaml: base/kustomization.yaml:1:1: helmCharts: no chart" in text
