@@ -102,7 +102,7 @@ class Search:
 
 
 def _kinds(content: bytes, name: str) -> Iterator[str]:
-    """Return krmfn's kinds in a YAML stream; a stream that does not name the group is not parsed."""
+    """Yield krmfn's kinds in a YAML stream; a stream that does not name the group is not parsed."""
     if GROUP.encode() not in content:
         return
     for document in strict.documents(content, name):

@@ -31,7 +31,7 @@ class FieldSpec:
     path: tuple[str, ...]
 
     def find(self, resource: Resource) -> Iterator[tuple[Place, str]]:
-        """Return the names in this field, each with its path."""
+        """Yield the names in this field, each with its path."""
         group = "" if resource.group == "core" else resource.group
         if self.kind in ("", resource.kind) and self.group in ("", group):
             yield from _walk(resource.value, self.path, ())

@@ -89,7 +89,7 @@ def groups(items: Iterable[Item]) -> set[str]:
 
 
 def resources(items: Iterable[Item]) -> Iterator[Resource]:
-    """Return the objects of a stream, without local-config ones, which never reach a cluster.
+    """Yield the objects of a stream, without local-config ones, which never reach a cluster.
 
     The items of a ``List`` count as objects of their own.
 

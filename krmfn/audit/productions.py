@@ -80,7 +80,7 @@ class Production:
 
 
 def productions(resource: Resource, entries: Entries) -> Iterator[Production]:
-    """Return the Secrets that an object creates."""
+    """Yield the Secrets that an object creates."""
     kind, version = resource.kind, resource.value["apiVersion"]
     if kind == sealed_secret.KIND and version == sealed_secret.API_VERSION:
         yield _sealed(resource)
@@ -110,7 +110,7 @@ GUESS = Producer.model_construct(
 
 
 def guesses(resource: Resource, entries: Entries) -> Iterator[Production]:
-    """Return the Secrets that an object may create: an installer, or an object of unknown kind."""
+    """Yield the Secrets that an object may create: an installer, or an object of unknown kind."""
     if entries.may_make(resource.group_kind) and resource.name:
         yield named(resource, resource.name, resource.namespace)
     for operator, entry in entries.producers_of(resource.group_kind):
@@ -134,7 +134,7 @@ def named(resource: Resource, name: str, namespace: str | None) -> Production:
 
 
 def assumed(assumptions: Iterable[Assumption]) -> Iterator[Production]:
-    """Return the Secrets that a configuration assumes to exist."""
+    """Yield the Secrets that a configuration assumes to exist."""
     for one in assumptions:
         keys = frozenset(one.keys)
         yield Production("assumed", one.secret, one.namespace, one.type, keys, open=not keys)

@@ -87,7 +87,7 @@ class Reference:
 def references(
     resource: Resource, entries: Entries, own: Collection[str] = ()
 ) -> Iterator[Reference]:
-    """Return every reference to a Secret in an object; each path once.
+    """Yield every reference to a Secret in an object; each path once.
 
     Args:
         own: the names of the Secrets that the object makes.
@@ -119,7 +119,7 @@ def _known(resource: Resource, entries: Entries) -> Iterator[Reference]:
 
 
 def _configured(resource: Resource, entries: Entries) -> Iterator[Reference]:
-    """Return references in fields named by the build's own configurations."""
+    """Yield references in fields named by the build's own configurations."""
     for spec in entries.refers:
         for place, name in spec.find(resource):
             yield Reference(resource, place, resource.beside(), name, (), False, NAMED)
@@ -147,7 +147,7 @@ def _at(resource: Resource, path: str, entry: Consumer, entries: Entries) -> Ite
 
 
 def _read(resource: Resource, scope: Scope, entry: Consumer) -> Iterator[Reference]:
-    """Return the references in a value, read in the entry's form."""
+    """Yield the references in a value, read in the entry's form."""
     value, place = scope.here, scope.place
     if entry.form == "shape":
         for shape in keyed_shapes(value, place):
@@ -174,7 +174,7 @@ def _custom(resource: Resource, scope: Scope, entry: Consumer) -> Iterator[Refer
 
 
 def _named(resource: Resource, scope: Scope, entry: Consumer) -> Iterator[Reference]:
-    """Return the name from a text, or from a mapping that contains it."""
+    """Yield the name from a text, or from a mapping that contains it."""
     value = scope.here
     if isinstance(value, str) and value and entry.form in ("name", "nsname"):
         namespace, _, name = value.rpartition("/") if entry.form == "nsname" else ("", "", value)
@@ -225,7 +225,7 @@ def _shaped(resource: Resource, shape: Shape, entry: Consumer, where: str | None
 
 
 def _helm(resource: Resource, scope: Scope, entry: Consumer) -> Iterator[Reference]:
-    """Return references in a chart's values, or in one parameter ``{name, value}``."""
+    """Yield references in a chart's values, or in one parameter ``{name, value}``."""
     where = resource.beside()
     if entry.namespace:
         where = next((_text(n) for n in scope.find(entry.namespace)), None)
@@ -265,7 +265,7 @@ def _released(found: Reference) -> Reference:
 
 
 def _dollars(resource: Resource, place: Place, value: Any, entry: Consumer) -> Iterator[Reference]:
-    """Return references ``$key`` (of argocd-secret) and ``$name:key``, which Argo CD replaces."""
+    """Yield references ``$key`` (of argocd-secret) and ``$name:key``, which Argo CD replaces."""
     for step, text in fieldpath.children(value):
         for match in _DOLLAR.finditer(text if isinstance(text, str) else ""):
             name, key = (match[1], match[2]) if match[2] else ("argocd-secret", match[1])

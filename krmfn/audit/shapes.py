@@ -70,7 +70,7 @@ class Shape:
 
 
 def keyed_shapes(value: Any, place: Place) -> Iterator[Shape]:
-    """Return the shape rule's findings at and below a value."""
+    """Yield the shape rule's findings at and below a value."""
     yield from _search(value, place, _keyed)
 
 
@@ -80,7 +80,7 @@ def shapes(value: Any, place: Place) -> Iterator[Shape]:
 
 
 def helm_shapes(value: Any, place: Place) -> Iterator[Shape]:
-    """Return the unmistakable references in a Helm chart's values."""
+    """Yield the unmistakable references in a Helm chart's values."""
     yield from _search(value, place, _in_values)
 
 

@@ -24,7 +24,7 @@ _SECRETS = ("Secret", KIND)
 
 
 def followed(items: Iterable[Item]) -> Iterator[CheckError]:
-    """Return errors for references to a SealedSecret that kustomize will move to another Secret.
+    """Yield errors for references to a SealedSecret that kustomize will move to another Secret.
 
     Args:
         items: with kustomize's own annotations, before it follows references.
@@ -79,7 +79,7 @@ def _finding(value: Object, name: str, other: str) -> CheckError:
 def went_elsewhere(
     items: Iterable[Item], sealed: set[Place], base: Callable[[str], str]
 ) -> Iterator[CheckError]:
-    """Return such errors for a finished stream, which no longer has former names.
+    """Yield such errors for a finished stream, which no longer has former names.
 
     Args:
         sealed: what was sealed without a name companion, by namespace and name.

@@ -118,7 +118,7 @@ class _Pass:
 
     @property
     def validators(self) -> Iterator[SealedSecretValidator]:
-        """Return the validators of the outermost kustomization."""
+        """Yield the validators of the outermost kustomization."""
         for config in self.copied.configs.values():
             if config.directory == self.directory and config.list == "validators":
                 found = parse(config.value)

@@ -60,7 +60,7 @@ def stamped(item: Item, stamps: Sequence[Stamp]) -> tuple[Item, list[str]]:
 
 
 def _digests(value: Object, stamps: Sequence[Stamp]) -> Iterator[tuple[list[str], str]]:
-    """Return the path and the checksum of each pod template that uses one of the Secrets."""
+    """Yield the path and the checksum of each pod template that uses one of the Secrets."""
     for path in pod_specs_of(value):
         if not path.endswith(".spec"):  # a Pod has no template, and restarts nobody
             continue
@@ -115,7 +115,7 @@ def _same_end(one: Sequence[str], other: Sequence[str]) -> bool:
 
 
 def references(value: Any, pod_spec: str) -> Iterator[str]:
-    """Return the names of the Secrets to which the resource's PodSpecs refer."""
+    """Yield the names of the Secrets to which the resource's PodSpecs refer."""
     for ref in catalogue.pods()["podSpecRefs"]:
         for at in ref["at"]:
             path = ".".join(part for part in (pod_spec, at, _NAMES[ref["form"]]) if part)

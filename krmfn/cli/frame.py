@@ -118,7 +118,7 @@ class Run:
 
 @contextmanager
 def command(options: argparse.Namespace, name: str) -> Iterator[Run]:
-    """Run a command in its frame: clock, stores, warnings, signals.
+    """Run a command in its frame: clock, stores and warnings.
 
     Args:
         name: without ``krmfn``.

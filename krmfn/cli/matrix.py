@@ -152,7 +152,7 @@ def _column(seen: Look, name: str, around: Surroundings) -> Column:
 
 
 def _values(seen: Look, column: Column) -> Iterator[tuple[Value, Plaintext]]:
-    """Return each value of an overlay with its location."""
+    """Yield each value of an overlay with its location."""
     rendered = values_of(seen)
     yield from sealed_values(column.name, column.base, rendered)
     yield from plain_values(column.name, column.base, column.audit)

@@ -92,7 +92,7 @@ def choose(pem: bytes, now: datetime, *, pin: str | None = None) -> SealingCerti
 
 
 def pem_blocks(text: bytes, kind: bytes) -> Iterator[bytes]:
-    """Return the blocks of one kind in a PEM text, at most `MAX_BLOCKS`; in linear time."""
+    """Yield the blocks of one kind in a PEM text, at most `MAX_BLOCKS`; in linear time."""
     begin, end = b"-----BEGIN " + kind + b"-----", b"-----END " + kind + b"-----"
     position = 0
     for _ in range(MAX_BLOCKS):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def with_entries(text: str, added: Mapping[str, Sequence[str]], name: str) -> str:
-    """``text`` with entries at the end of top-level lists, which are made where they are not there.
+    """Append entries to top-level lists of ``text``; create missing lists.
 
     Args:
         added: field to plain strings; those that the list has already are left out.
