@@ -48,7 +48,7 @@ def compiled(path: str) -> Steps:
 
 
 def walk(value: Any, path: str) -> Iterator[tuple[Place, Any]]:
-    """Yield every value at ``path`` that is not null, with its exact location."""
+    """Return every value at ``path`` that is not null, with its exact location."""
     return _walk(value, compiled(path), ())
 
 

@@ -11,7 +11,7 @@ def counted(count: int, noun: str) -> str:
 def printable(text: str, keep: str = "") -> str:
     """Return ``text`` on one line, with a question mark for each unprintable character.
 
-    A name is anybody's: it must neither write a line of its own nor paint the terminal.
+    A name is untrusted: it must neither write its own line nor colour the terminal.
 
     Args:
         keep: characters that are left alone.

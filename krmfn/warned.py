@@ -1,6 +1,6 @@
 """Warnings: id, subject, reason and remedy. Pure.
 
-Rules enforced here: a warning holds names and never a value; every id stands in `WARNINGS` or is a
+Rules enforced here: a warning contains names and never a value; every id is in `WARNINGS` or is a
 rule of the audit; warnings of one kind are one line with a count and the first three, unless all are
 asked for.
 """

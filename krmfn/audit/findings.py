@@ -1,4 +1,4 @@
-"""What is wrong with a reference or a Secret, as facts: the words for it stand in `rules`. Pure."""
+"""Findings about a reference or a Secret, as facts; the rules have the words. Pure."""
 
 from __future__ import annotations
 

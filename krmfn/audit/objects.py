@@ -32,9 +32,9 @@ class Resource:
     Attributes:
         group: its API group; ``core`` for the one without a name.
         namespace: its own; empty when it says none, and for what has none.
-        cluster_scoped: it has none, whatever stands in it.
+        cluster_scoped: it has no namespace, even if one is written in it.
         former: names that it had before kustomize renamed it, oldest first.
-        item: where it stands in the stream, for positions.
+        item: its item of the stream, for positions.
         inside: its place in the item, when that is a ``List``.
     """
 

@@ -1,6 +1,6 @@
 """Fields with the shape or the name of a reference to a Secret. Pure.
 
-Two rules, both for kinds whose fields nobody has listed:
+Two rules, both for kinds whose fields are not in the catalogue:
 
 - Shape: a mapping of the strings ``name`` and ``key``, plus at most ``optional``, ``namespace`` and
   ``generate``, refers to a Secret's key, unless its path speaks of ConfigMaps. Measured over the CRDs
@@ -75,7 +75,7 @@ def keyed_shapes(value: Any, place: Place) -> Iterator[Shape]:
 
 
 def shapes(value: Any, place: Place) -> Iterator[Shape]:
-    """What both rules find at and below a value; whole objects within it are left out."""
+    """Yield the findings of both rules at and below a value, except in whole objects within it."""
     yield from _search(value, place, lambda one, at: _keyed(one, at) or _named(one, at))
 
 

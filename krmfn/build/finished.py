@@ -1,6 +1,6 @@
 """Check the finished stream before it is printed.
 
-Rules enforced here: every SealedSecret of krmfn's is one that this run made, and stands under the
+Rules enforced here: this run made every krmfn SealedSecret, and each is under the
 name, namespace and scope that it was sealed for; nothing else says that krmfn made it; no claim is
 left, also inside of lists; under a policy, labels, annotations and template are judged as they are by
 now, since patches of the repository reach them after they were sealed.

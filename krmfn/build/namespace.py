@@ -35,7 +35,7 @@ def choose_namespace(
         item: the claim's own, which kustomize has set by now.
 
     Returns:
-        The namespace, or an empty string when nobody names one; and the note or None.
+        The namespace, or an empty string if it is unknown; and the note or None.
 
     Raises:
         SpecError: two different namespaces, or a variable that holds none.

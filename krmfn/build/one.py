@@ -170,7 +170,7 @@ def build(
 def look_at(directory: Path, command: tuple[str, ...], around: Surroundings) -> Look:
     """Build an overlay with its claims unsealed, including those for `krmfn seal`.
 
-    Claims that nothing would seal, and what was sealed before, are no error to whoever only looks.
+    Claims that nothing would seal, and earlier SealedSecrets, are not errors in a report.
 
     Raises:
         Failure: kustomize or one of krmfn's functions fails.
@@ -295,7 +295,7 @@ def _check(whole: _Pass, run: Run, *, claims_only: bool) -> None:
         answer.check(config, items, overlay, inside, in_build=False)
     if not validators:
         _refuse_owned(run)
-        # Secrets in clear are judged by the kustomization's own validator; krmfn has added none.
+        # The kustomization's own validator judges unencrypted Secrets; krmfn has added none.
         verdict = validate(items, plain_secrets="warn")
         raise_all([f for f in verdict.findings if not (claims_only and f.id == "claim-left")])
         for warning in verdict.warnings:

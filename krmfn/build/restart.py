@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Affixes: TypeAlias = "tuple[tuple[str, ...], tuple[str, ...]]"  # prefixes and suffixes
 ANNOTATION = "krmfn.dev/checksum"
-# Where the name stands in what a catalogue's path finds, by its form.
+# The location of the name in the match of a catalogue's path, by its form.
 _NAMES = {"key": "name", "ref": "name", "proj": "name", "file": "secretName", "name": ""}
 
 

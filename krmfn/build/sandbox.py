@@ -297,7 +297,7 @@ def confinement() -> tuple[str, ...]:
 
 
 def _install(client: str, plugins: Path, file: Path) -> None:
-    """Make the client the plugin of each of krmfn's kinds."""
+    """Install the client as the plugin of each of krmfn's kinds."""
     python = interpreter()
     if len(python) > _LONGEST_PROGRAM or any(char.isspace() for char in python):
         link = file.with_name("python")

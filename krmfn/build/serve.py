@@ -126,7 +126,7 @@ class Calls:
         call = Call(called.config.value, called.items)
         config = parse(call.config)
         if isinstance(config, SealedSecretValidator) and self._mode != "real":
-            # What it would warn of is said of the finished stream, by whoever looks at it.
+            # Drop its warnings here: they are given for the finished stream.
             aside = replace(called.around, warnings=[])
             answer.check(config, call.items, overlay, aside, sealed=False)
             return Answer("")

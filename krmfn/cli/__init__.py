@@ -111,7 +111,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print one line with the id, and exit with code 2.
 
-        What stands in excess may be a value that somebody took for an argument: it is not repeated.
+        An excess argument may be a secret value, so it is not repeated.
         """
         told, excess, words = message.partition("unrecognized arguments: ")
         if excess:

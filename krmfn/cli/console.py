@@ -92,7 +92,7 @@ def progress(label: str, total: int | None = None) -> Iterator[Callable[[], None
 
     Args:
         label: what is being done, such as ``sealing``.
-        total: how many steps there are; None when nobody knows.
+        total: the number of steps; None if unknown.
 
     Yields:
         What to call after each step; any thread may.

@@ -34,7 +34,7 @@ def read_input(file: str, what: str = "resources", *, key: str = "") -> bytes:
     """A file's content, or standard input for ``-``.
 
     Args:
-        what: what is expected, for whoever has to type it.
+        what: the expected input, for the person who types it.
         key: the option that names the file, for errors.
 
     Raises:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from krmfn.errors import KrmfnError
     from krmfn.spec.base import Model
 
-# What kustomize may hold, what stands in files beside it, and the platform's own.
+# Kinds in a kustomization, in files beside it, and the platform's.
 ALL_KINDS: dict[str, type[Model]] = {
     **KINDS,
     "SecretCatalogue": SecretCatalogue,

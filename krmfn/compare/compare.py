@@ -5,7 +5,7 @@ Other bytes are another value only if krmfn sealed both, for one place and one c
 at random: else it cannot be compared, and the reason is said. Items that are random by declaration
 always differ, so that alone is no difference; anything else is.
 
-That both were sealed under one epoch and derivation key cannot be seen, and is taken for granted.
+Epoch and derivation key are not visible; they are assumed to be the same on both sides.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ def _template(template: Object) -> dict[tuple[str, str], str]:
         ("template", template.get("data")),
     ):
         for name, each in mapping(values).items():
-            # The scope is told once, as what it is sealed for.
+            # The scope is reported once, as sealed-for.
             if name not in SCOPE_ANNOTATIONS.values():
                 found[what, name] = str(each)
     return found

@@ -71,7 +71,7 @@ def examine(
     yield from told
     sealed = found.sealed
     try:
-        # A build that cannot be made is told by the other areas.
+        # The other areas report a failed build.
         text = build(patient.directory, patient.command, (), patient.fresh()).text
         items = stream.stream(text, "the build")
         values = [value for item in items for _, value in each(item.document.value())]
@@ -279,7 +279,7 @@ class Expected:
     """The requirements of an operator's Secret.
 
     Attributes:
-        keys: that somebody reads.
+        keys: the keys in use.
         holds: key to what the operator's object says of it.
     """
 

@@ -1,6 +1,6 @@
 """The result of a check, and the table of all checks, the source of docs/doctor.md.
 
-Rules enforced here: a diagnosis holds facts and never a value; every id stands in `CHECKS`.
+Rules enforced here: a diagnosis contains facts and never a value; every id is in `CHECKS`.
 """
 
 from __future__ import annotations

@@ -149,7 +149,7 @@ def _validated(
     plain = validators[0].spec.plain_secrets if validators else "warn"
     verdict = validate(items, plain_secrets=plain)
     for finding in verdict.findings:
-        # A claim is left on purpose here; which name differs is told by the next check.
+        # A claim is left on purpose here; the next check reports which name differs.
         if finding.id not in ("claim-left", "sealed-for"):
             yield Diagnosis(
                 finding.id, "error", finding.where, finding.message, finding.line(), finding.remedy

@@ -106,7 +106,7 @@ def judge_version(program: str, output: str, *, kubectl: bool) -> Diagnosis:
 def functions(patient: Patient, plugin_home: Path) -> Iterator[Diagnosis]:
     """Check that each configuration's route is installed, and return its build command.
 
-    What is not installed is a warning: `krmfn build` needs none of it.
+    A missing route is a warning, because `krmfn build` does not need it.
     """
     try:
         found = configs.find(patient.directory, patient.around.environ)

@@ -1,6 +1,6 @@
 """Decode base64 like Go's ``encoding/base64``, as Kubernetes and sealed-secrets do. Pure.
 
-Rules enforced here: line breaks are ignored wherever they stand; padding is required, and no more of
+Rules enforced here: line breaks are ignored everywhere; padding is required, and no more of
 it than is needed; bits behind the end do not count; any other character is refused.
 """
 

@@ -4,7 +4,7 @@ Rules enforced here:
 - Plain scalars follow YAML 1.2: only ``true``/``false``, ``null``/``~``, decimal, ``0o`` and ``0x``
   integers and dotted floats are not strings. ``on``, ``1e3``, ``12:30`` and dates stay strings, and
   there are no merge keys.
-- A key that stands twice in a mapping, a key that is not a scalar, an unknown tag: errors.
+- A repeated key in a mapping, a key that is not a scalar, an unknown tag: errors.
 - Aliases may not multiply a document (`MAX_EXPANSION`), nor contain themselves.
 - Every node keeps its line and column, so that an error can say where.
 """
@@ -55,7 +55,7 @@ def number(text: str) -> Any:
     """Return the integer or float that ``text``, a number by the rules above, represents."""
     if _FLOAT.match(text):
         return float(text)
-    # Python refuses to read or write integers of over 4300 digits; nobody means one.
+    # Python refuses to read or write integers of over 4300 digits; nobody needs them.
     if len(text) >= 100:  # noqa: PLR2004
         return text
     return int(text, 0 if _PREFIXED_INT.match(text) else 10)
@@ -66,7 +66,7 @@ class Document:
 
     Attributes:
         text: what the nodes' marks count in.
-        first_line: how many lines of the file stand before ``text``.
+        first_line: the number of lines of the file before ``text``.
     """
 
     def __init__(self, node: yaml.Node, name: str, text: str, first_line: int = 0) -> None:
@@ -104,7 +104,7 @@ def documents(text: str | bytes, name: str, first_line: int = 0) -> Iterator[Doc
     Args:
         text: YAML or JSON, UTF-8 when it is bytes.
         name: what to call the stream in an error: a file name, or ``<stdin>``.
-        first_line: how many lines of ``name`` stand before ``text``.
+        first_line: the number of lines of ``name`` before ``text``.
 
     Raises:
         SpecError: not YAML, or not UTF-8; the message names line and column and quotes nothing.

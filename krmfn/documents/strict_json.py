@@ -1,6 +1,6 @@
 """Strict JSON according to RFC 8259. Pure.
 
-Rules enforced here: ``NaN`` and ``Infinity`` are no JSON, and a field that stands twice in an object
+Rules enforced here: ``NaN`` and ``Infinity`` are not JSON, and a repeated field in an object
 is refused: Python takes both.
 """
 

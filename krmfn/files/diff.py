@@ -1,6 +1,6 @@
 """A file's change as a unified diff, for people and for `git apply`. Pure.
 
-Rules enforced here: no value is shown that stands beside the change. Of a file that may hold a Secret
+Rules enforced here: no value beside the change is shown. Of a file that may hold a Secret
 in clear, only the lines that change are printed, which `git apply --unidiff-zero` takes, below the
 key that they stand under; and of those a line that may hold the Secret too is not.
 """

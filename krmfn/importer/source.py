@@ -128,7 +128,7 @@ class Source:
     def metadata(self, path: Path = ("metadata",)) -> tuple[dict[str, str], dict[str, str]]:
         """Return labels and annotations; refuse other fields of metadata.
 
-        Who owns it is left out where that is a SealedSecret, as of all that the controller opened.
+        An owner reference to a SealedSecret is dropped: the controller sets it on every Secret.
         """
         known = {"name", "namespace", "labels", "annotations"} | _SERVERS
         owners = self.find((*path, "ownerReferences"))

@@ -44,7 +44,7 @@ class Proposal:
         elsewhere: Secrets that are made elsewhere, and why that is known.
         told: the transformer says the destination, since every claim is sealed for it. Claims that
             name it themselves would be in another namespace than what refers to them, for kustomize.
-        plain: there are Secrets in clear, which the validator is to tell and not to refuse.
+        plain: there are unencrypted Secrets, which the validator should report and not refuse.
     """
 
     name: str

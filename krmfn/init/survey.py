@@ -118,7 +118,7 @@ class Survey:
         return destinations(self._root)
 
     def is_done(self, directory: Path) -> bool:
-        """Whether a kustomization lists a configuration of krmfn's already; nothing is built."""
+        """Whether a kustomization already lists a krmfn configuration; nothing is built."""
         try:
             return bool(read_overlay(directory, self._root).listed)
         except Failure:  # `look` tells it

@@ -31,11 +31,11 @@ class Config:
     """One krmfn object.
 
     Attributes:
-        file: where it stands, links followed.
+        file: the file that contains it, links followed.
         base: the directory of the kustomization that lists it.
         number: of its document in the file.
         above: the path to it in the document, for an item of a List.
-        inline: where it stands, when that is within the kustomization itself.
+        inline: its path, if it is in the kustomization itself.
     """
 
     file: Path
@@ -115,7 +115,7 @@ def find(directory: Path, environ: Mapping[str, str]) -> OverlayConfigs:
     """Find krmfn's objects in one overlay, or in one file such as that of `krmfn seal --config`.
 
     Raises:
-        SpecError: it cannot be read, or holds nothing of krmfn's.
+        SpecError: it cannot be read, or contains no krmfn object.
     """
     base = directory.parent if directory.is_file() else directory
     root = find_root(base, environ)

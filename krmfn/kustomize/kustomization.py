@@ -34,7 +34,7 @@ class Listed:
 
     Attributes:
         list: ``generators``, ``transformers`` or ``validators``.
-        file: the entry as written, or empty when it stands inline.
+        file: the entry as written, or empty if it is inline.
     """
 
     list: str
@@ -62,7 +62,7 @@ class Kustomization:
         """Refuse a configuration in a list where kustomize cannot use it.
 
         Raises:
-            SpecError: it stands in another list only, or a second one of its kind beside it.
+            SpecError: it is in another list only, or is the second one of its kind.
         """
         lists = {e.list for e in self.listed if (e.kind, e.name) == (kind, name)}
         if lists and allowed not in lists:

@@ -1,6 +1,6 @@
 """Effects of an overlay's patches on krmfn's own objects, according to their text. Pure.
 
-A value that a patch sets is not the one that stands in the file: changing the file would change
+A value that a patch sets is not the value in the file: changing the file would change
 nothing. Rules enforced here: both kinds of patch are read, wherever a kustomization takes them from;
 a patch that names no kind may be meant.
 """

@@ -32,7 +32,7 @@ class Value:
 
     Attributes:
         column, row: in the table.
-        source: where it is read from, as the derivation binds it; empty for what stands in git.
+        source: its source as bound by the derivation; empty for a value in git.
     """
 
     column: str

@@ -73,7 +73,7 @@ class Placement:
         names: what it is called there; several when reference and maker disagree.
         types: as its makers give it; none when they do not say.
         open: it may have more keys than these.
-        lacks: keys that something needs and nobody makes.
+        lacks: keys that something needs and nothing produces.
         by: ``Kind/name`` of the makers.
         certain: whether it is made for sure.
         sealed_for: what a committed SealedSecret says that it was sealed for, where that is not
@@ -179,7 +179,7 @@ def table(columns: Sequence[Column], *, everything: bool = False) -> Table:
     """The table, without values.
 
     Args:
-        everything: also what operators make and assumptions name without anybody referring to it.
+        everything: also Secrets of operators and assumptions without a reference.
     """
     found = [_places(column) for column in columns]
     wanted = {name for places in found for (name, _), one in places.items() if one.counts()}

@@ -35,7 +35,7 @@ class Item:
     Attributes:
         raw: its own text, with what it takes to stand in the list or stream it came in.
         name: what to call its file in an error.
-        line: how many lines of the file stand before it.
+        line: the number of lines of the file before it.
         in_list: whether ``raw`` is an entry of a list, else a document.
     """
 
@@ -74,7 +74,7 @@ class ResourceList:
     """The input of a function.
 
     Attributes:
-        indent: how far the dashes of the items stand from the margin.
+        indent: the indentation of the items' dashes.
     """
 
     config: Any
@@ -244,7 +244,7 @@ def _field(text: str, start: Any, end: Any, name: str, *, flow: bool) -> strict.
     """Return one field of the list, from its key to its end.
 
     Args:
-        flow: whether it stands between braces, where JSON needs no space behind the colon.
+        flow: whether it is between braces, where JSON needs no space after the colon.
     """
     alone = " " * start.column + text[start.index : end.index]
     if flow:

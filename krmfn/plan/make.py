@@ -58,8 +58,8 @@ class SealTarget:
         path: the field of the configuration that asks for it, for errors.
         templates: data key to parsed template.
         unhashed: the name before a hash of the content was added, when one was.
-        referenced: whether a name companion stands beside it.
-        written: the field that a key of the short form stands in, for errors.
+        referenced: whether it gets a name companion.
+        written: the field of a key in the short form, for errors.
     """
 
     name: str
@@ -205,7 +205,7 @@ def make_plan(config: SealedSecretGenerator, *, namespace: str, overlay: Kustomi
     """Return the plan of a generator.
 
     Args:
-        namespace: the namespace to seal for; empty when nobody names one.
+        namespace: the namespace to seal for; empty if unknown.
 
     Raises:
         SpecError, ErrorList: what can be known to fail before anything is read.

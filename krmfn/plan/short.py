@@ -38,7 +38,7 @@ def written(secret: SecretShape, path: str) -> dict[str, str]:
     """Return the field of each key of the short form, for errors.
 
     Args:
-        path: the field that the secret stands in.
+        path: the field that contains the secret.
     """
     keys = secret.keys or ()
     if isinstance(keys, dict):

@@ -1,6 +1,6 @@
 """Prepare the three standard streams, even if the caller has closed them.
 
-Rules enforced here: no descriptor of krmfn's ever gets a standard stream's number; text that a stream
+Rules enforced here: no krmfn descriptor ever gets a standard stream's number; text that a stream
 cannot encode is escaped; messages that nobody can read any more end nothing.
 """
 

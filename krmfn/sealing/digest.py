@@ -4,7 +4,7 @@
     d_i    = HMAC-SHA-512(F_i, plaintext)
     digest = SHA-512(tlv(type, immutable, key 1, d_1, key 2, d_2, …)), in the order of the keys
 
-Keyed, since a plain hash of a weak value can be guessed by whoever reads the name. No certificate
+Keyed, because anyone who reads a name could test guesses against a plain hash. No certificate
 and no epoch are in it, so that sealing anew restarts nothing. The contract is docs/seal-v1.md.
 """
 

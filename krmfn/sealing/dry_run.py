@@ -43,8 +43,8 @@ class PlannedRead:
     Attributes:
         properties: what of it is used, as written; `EVERYTHING` for a whole secret.
         verdict: what the policy says; None without one.
-        problem: why it could not be read; None when it could, or nobody has looked.
-        checked: whether somebody has.
+        problem: why it could not be read; None if it could, or was not checked.
+        checked: whether it was checked.
     """
 
     read: Read
@@ -64,7 +64,7 @@ class Outlook:
         derivation_key: where it is, or what the platform calls it; empty for random sealing.
         references: what it reads.
         verdict: what the policy says of a secret that reads nothing; None otherwise.
-        problem: why it cannot be sealed for another reason; None when nobody knows of one.
+        problem: another reason why it cannot be sealed; None if none is known.
     """
 
     target: SealTarget

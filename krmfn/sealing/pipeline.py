@@ -1,6 +1,6 @@
 """The whole program on one screen: config → plan → policy → resolve → render → seal → emit.
 
-Rules enforced here: whoever seals, by whatever route, passes the platform's policy first. Before it
+Rules enforced here: every route passes the platform's policy before it seals. Before it
 has passed, no store is opened and no credential is looked at.
 """
 

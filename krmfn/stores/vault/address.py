@@ -24,7 +24,7 @@ ADDRESSES = ("VAULT_ADDR", "BAO_ADDR")
 def choose_origin(spec: Vault, around: Surroundings, name: str) -> Origin:
     """Return the store's origin: ``VAULT_ADDR`` or ``BAO_ADDR``, which `server` must equal.
 
-    Whoever may change a configuration must not be able to have a credential sent elsewhere, so an
+    An author of a configuration must not be able to send a credential elsewhere, so an
     address in it can only confirm what the environment says. The platform's own names address and
     credential together; without ``auth`` it is the environment's token, and bound like any other.
 

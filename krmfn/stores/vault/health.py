@@ -107,7 +107,7 @@ class Health:
     def may_revoke(self) -> bool | None:
         """Whether the token of a login can revoke itself; None if unknown.
 
-        A token that somebody else made is not revoked.
+        A token from elsewhere is not revoked.
         """
         if not self._session.revokes():
             return None
