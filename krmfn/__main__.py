@@ -48,7 +48,7 @@ def _main() -> int:
 
 
 def _close_off() -> None:
-    """Let no crash write this process's memory to a file, and no process of the user read it.
+    """Prevent core files, and keep other processes of the user from reading this one's memory.
 
     `ctypes` itself takes 4 ms to import, what it is made of less than one.
     """
@@ -108,7 +108,7 @@ def _is_function(arguments: list[str]) -> bool:
 
 
 def _unexpected(error: BaseException) -> int:
-    """Report what nobody caught: our own errors, the environment's, and bugs without their message.
+    """Report an uncaught exception: our own errors, the environment's, and bugs without their message.
 
     An exception's text can quote a value, so a bug shows its type and place only.
     """

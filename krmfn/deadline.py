@@ -1,4 +1,4 @@
-"""The one clock of a run: how long everything together may take."""
+"""The time limit of a whole run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Deadline:
 
     @classmethod
     def from_environment(cls, start: float | None = None) -> Deadline:
-        """As ``KRMFN_DEADLINE`` says, in seconds (``45`` or ``45s``), from ``start``.
+        """Return the deadline of ``KRMFN_DEADLINE`` seconds (``45`` or ``45s``) after ``start``.
 
         Raises:
             SpecError: the variable is not a positive number of seconds.
@@ -71,7 +71,7 @@ class Deadline:
 
     @contextmanager
     def waiting(self, what: str) -> Iterator[None]:
-        """While the block runs, an error of this deadline says that ``what`` was waited for.
+        """Name ``what`` as the awaited operation in deadline errors while the block runs.
 
         Args:
             what: to follow "still waiting for": ``kustomize build``.
@@ -84,7 +84,7 @@ class Deadline:
             del self._waiting[mark]
 
     def watch(self, where: str) -> Watch:
-        """End the process when it has outlived the deadline, wherever it may hang.
+        """End the process after the deadline, wherever it hangs.
 
         Reads end by themselves; this is for what cannot be told to. Cancel it before writing.
         """
@@ -92,7 +92,7 @@ class Deadline:
         return self._watch
 
     def error(self, cause: str = "") -> DeadlineError:
-        """What to raise when the time is up.
+        """Return the error for an exceeded deadline.
 
         Args:
             cause: why it is; else the first of what is waited for.
@@ -109,7 +109,7 @@ class Deadline:
 
 
 class Watch:
-    """What ends the process: a thread, with the exit code for it, or else another process.
+    """Ends the process at the deadline: a thread with the exit code, or else another process.
 
     The second is for what holds the interpreter's lock: it prints the same line, and kills.
     """

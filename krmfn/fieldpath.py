@@ -48,7 +48,7 @@ def compiled(path: str) -> Steps:
 
 
 def walk(value: Any, path: str) -> Iterator[tuple[Place, Any]]:
-    """Everything at ``path`` that is not null, with where exactly it stands."""
+    """Return every value at ``path`` that is not null, with its exact location."""
     return _walk(value, compiled(path), ())
 
 
@@ -90,7 +90,7 @@ def _deep(
 
 
 def children(value: Any) -> Iterator[tuple[str | int, Any]]:
-    """What a mapping or list holds, each with its key or number."""
+    """Yield the values of a mapping or list, each with its key or index."""
     if isinstance(value, dict):
         yield from value.items()
     elif isinstance(value, list):

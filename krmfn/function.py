@@ -1,4 +1,4 @@
-"""The KRM function: what kustomize calls. Standard input to standard output, one process per config.
+"""The KRM function that kustomize calls: standard input to standard output, one process per config.
 
 Rules enforced here: standard output is written once, at the end, and only on success; every result
 goes to standard error as one line; nothing of argparse, rich or a Kubernetes client is imported.
@@ -86,7 +86,7 @@ def _fail(failure: Failure, where: str, warnings: list[Warned]) -> int:
 
 
 def _stdin(platform: Platform | None) -> bytes:
-    """All of standard input, up to a size that no build has, or that the platform allows.
+    """Read all of standard input, up to a fixed limit or the platform's.
 
     Raises:
         SpecError, PolicyError: more than that.

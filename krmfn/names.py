@@ -1,4 +1,4 @@
-"""Names of krmfn's API: group, version and kinds. Without pydantic, for those that only look."""
+"""Names of krmfn's API: group, version and kinds, without importing pydantic."""
 
 from __future__ import annotations
 

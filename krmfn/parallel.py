@@ -1,4 +1,4 @@
-"""Several tasks at once, inside one deadline."""
+"""Run several tasks at once, within one deadline."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def at_once(tasks: Sequence[Callable[[], T]], deadline: Deadline) -> list[T]:
 
 
 def _raise_failures(errors: Sequence[BaseException]) -> None:
-    """Raise what tasks raised: a bug at once, our errors together and each message once."""
+    """Raise the tasks' errors: a bug at once; krmfn's errors together, each message once."""
     ours: dict[str, KrmfnError] = {}
     for error in errors:
         if not isinstance(error, Failure):

@@ -1,4 +1,4 @@
-"""The one type that a plaintext travels in.
+"""The only type for plaintext.
 
 Rules enforced here: no useful ``repr``, ``str`` or ``format`` (not even the length, which is a
 fact about a password), no pickle, no copy, no JSON, no hash; equality in constant time; one way
@@ -12,7 +12,7 @@ from typing import NoReturn
 
 
 class Plaintext:
-    """Secret bytes that do not show themselves."""
+    """Secret bytes that are never printed."""
 
     __slots__ = ("_value",)
 

@@ -1,4 +1,4 @@
-"""Words for people: counted things, and names that come from elsewhere. Pure."""
+"""Text for people: counted nouns, and printable foreign names. Pure."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ def counted(count: int, noun: str) -> str:
 
 
 def printable(text: str, keep: str = "") -> str:
-    """``text`` on one line, each character that does not print as a question mark.
+    """Return ``text`` on one line, with a question mark for each unprintable character.
 
-    A name is anybody's: it must neither write a line of its own nor paint the terminal.
+    A name is untrusted: it must neither write its own line nor colour the terminal.
 
     Args:
         keep: characters that are left alone.
@@ -22,5 +22,5 @@ def printable(text: str, keep: str = "") -> str:
 
 
 def printable_lines(text: str) -> str:
-    """``text``, each line as `printable` makes it, with its tabs."""
+    """Apply `printable` to each line of ``text``, and keep tabs."""
     return "\n".join(printable(line, keep="\t") for line in text.split("\n"))

@@ -1,6 +1,6 @@
-"""What is worth a warning: its id, what it is about, why, and what to do. Pure.
+"""Warnings: id, subject, reason and remedy. Pure.
 
-Rules enforced here: a warning holds names and never a value; every id stands in `WARNINGS` or is a
+Rules enforced here: a warning contains names and never a value; every id is in `WARNINGS` or is a
 rule of the audit; warnings of one kind are one line with a count and the first three, unless all are
 asked for.
 """
@@ -59,7 +59,7 @@ class Warned:
         return replace(self, subject=": ".join(p for p in (place, self.subject) if p))
 
     def line(self) -> str:
-        """One line: subject, text, remedy, id."""
+        """Return one line: subject, text, remedy, id."""
         return _line([self.subject], self.text, self.remedy, self.id)
 
     __str__ = line
@@ -77,7 +77,7 @@ class Warnings:
     found: list[Warned] = field(default_factory=list)
 
     def add(self, one: Warned) -> None:
-        """Collect one, unless it is silenced or there already."""
+        """Collect a warning, unless it is silenced or already collected."""
         if not is_silenced(one, self.silenced) and one not in self.found:
             self.found.append(one)
 
@@ -90,7 +90,7 @@ def is_silenced(one: Warned, silenced: Collection[str]) -> bool:
 def lines(
     warnings: Iterable[Warned], *, everything: bool = False, hint: str = "-v shows each"
 ) -> list[str]:
-    """The lines to print, in the order in which their kinds came.
+    """Return the lines to print, in the order of their kinds' first warnings.
 
     Args:
         everything: one line for each, however many there are of a kind.
@@ -105,7 +105,7 @@ def lines(
 
 
 def _together(found: list[Warned], hint: str) -> str:
-    """One line for all warnings of a kind."""
+    """Return one line for all warnings of a kind."""
     first = found[0]
     if len(found) == 1:
         return first.line()

@@ -1,1 +1,1 @@
-"""What krmfn is inside Argo CD: a config management plugin, beside the repo-server."""
+"""krmfn inside Argo CD: a config management plugin, beside the repo-server."""

@@ -1,4 +1,4 @@
-"""Whether a kustomization uses krmfn, for Argo CD's question which plugin an application needs.
+"""Detect whether a kustomization uses krmfn, for Argo CD's plugin discovery.
 
 Rules enforced here: nothing is run and nothing outside the repository is read; what cannot be read
 is not krmfn's to complain about, it is noted and passed over; the search ends at `MAX_FILES` files
@@ -43,7 +43,7 @@ class Search:
     _bytes: int = 0
 
     def first_use(self, directory: Path) -> str:
-        """The first object of krmfn's that ``directory`` reaches, as ``path: kind``, or nothing.
+        """Return the first krmfn object that ``directory`` reaches, as ``path: kind``, or nothing.
 
         Its own kustomization comes before those below it.
         """
@@ -64,7 +64,7 @@ class Search:
         return ""
 
     def _kustomization(self, place: Path, waiting: list[Path]) -> Iterator[tuple[Path, str]]:
-        """Objects of ours in or beside the kustomization of a directory; others wait."""
+        """Find krmfn objects in or beside the kustomization of a directory; queue the rest."""
         if not place.is_dir():
             yield from self._objects(place)
             return
@@ -102,7 +102,7 @@ class Search:
 
 
 def _kinds(content: bytes, name: str) -> Iterator[str]:
-    """Kinds of krmfn's in a YAML stream; one that does not name the group is not parsed."""
+    """Yield krmfn's kinds in a YAML stream; a stream that does not name the group is not parsed."""
     if GROUP.encode() not in content:
         return
     for document in strict.documents(content, name):

@@ -1,4 +1,4 @@
-"""What an Application may say to the plugin, and what it may not.
+"""The plugin parameters that an Application may set.
 
 Rules enforced here: two parameters are read, each of which chooses among flags that anybody may hand
 to `krmfn build`; a wrong value is an error, an unknown name is told and has no effect. Addresses,
@@ -43,7 +43,7 @@ _REORDER = {
 
 
 def flags(environ: Mapping[str, str]) -> tuple[list[str], list[Warned]]:
-    """The flags for kustomize that the Application's parameters ask for, and warnings.
+    """Return the kustomize flags for the Application's parameters, and warnings.
 
     Raises:
         SpecError: not a list of parameters, or a value that a parameter does not have.
@@ -66,7 +66,7 @@ def flags(environ: Mapping[str, str]) -> tuple[list[str], list[Warned]]:
 
 
 def announcement(directory: Path, root: Path) -> list[dict[str, str]]:
-    """What an Application may set besides what plugin.yaml says: the order, where it has an effect.
+    """Announce parameters besides those in plugin.yaml: the order, where it has an effect.
 
     kustomize prefers the kustomization's own ``sortOptions``. What cannot be read has no parameters:
     the build will say why.
@@ -81,7 +81,7 @@ def announcement(directory: Path, root: Path) -> list[dict[str, str]]:
 
 
 def _given(text: str) -> list[tuple[str, Any]]:
-    """Names and string values of the list that Argo CD hands over."""
+    """Return names and string values of Argo CD's parameter list."""
     try:
         value = json.loads(text or "[]") or []
         return [(str(one["name"]), one.get("string", "")) for one in value]

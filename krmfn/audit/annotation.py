@@ -1,4 +1,4 @@
-"""Entries that a CRD brings with it, for its own kind: ``krmfn.dev/secret-catalogue``. Pure."""
+"""Catalogue entries in a CRD's annotation ``krmfn.dev/secret-catalogue``, for its own kind. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CRD = "apiextensions.k8s.io/CustomResourceDefinition"
 
 
 def annotated(resource: Resource) -> CatalogueSpec | None:
-    """What the annotation of a CRD says; None for anything else.
+    """Return the entries in a CRD's annotation; None for any other object.
 
     Raises:
         SpecError, ErrorList: it says something else than entries; with its line in the annotation.
@@ -35,6 +35,6 @@ def annotated(resource: Resource) -> CatalogueSpec | None:
 
 
 def crd_kind(resource: Resource) -> str:
-    """``group/Kind`` of what a CRD defines."""
+    """Return ``group/Kind`` of the kind that a CRD defines."""
     spec = mapping(resource.value.get("spec"))
     return f"{spec.get('group')}/{mapping(spec.get('names')).get('kind')}"

@@ -1,4 +1,4 @@
-"""The audit with the files around it: the catalogue, users' entries, and what a validator says.
+"""Run the audit with its files: the catalogue, users' entries, and the validators' settings.
 
 Rules enforced here: a Secret that an operator makes is never sealed over, whatever the level; every
 other finding fails a build only where the validator says ``audit: error``.
@@ -38,7 +38,7 @@ def audit_stream(
     in_build: bool = False,
     refers: Iterable[FieldSpec] = (),
 ) -> Audit:
-    """Judge a stream by the packaged catalogue and what validators add to it.
+    """Judge a stream by the packaged catalogue and the validators' additions.
 
     Args:
         specs: the validators of the kustomization; their assumptions and entries add up.
@@ -74,7 +74,7 @@ def enforce(
     root: Path,
     in_build: bool = False,
 ) -> None:
-    """What a validator does about its findings.
+    """Turn a validator's findings into errors and warnings.
 
     Raises:
         ErrorList, errors.Finding: those that fail the build.
@@ -92,7 +92,7 @@ def enforce(
 
 
 def refuse_owned(items: Sequence[Item]) -> None:
-    """Refuse claims for Secrets that operators of the same stream make, before anything is read.
+    """Refuse claims for Secrets that operators in the same stream create, before anything is read.
 
     Raises:
         ErrorList, errors.Finding: there are such claims.

@@ -84,11 +84,11 @@ class Entries:
         return [entry for name in _names(group_kind) for entry in self.consumers.get(name, ())]
 
     def producers_of(self, group_kind: str) -> list[tuple[str, Producer]]:
-        """What objects of a kind produce, each with its operator."""
+        """Return the producer entries of a kind, each with its operator."""
         return [entry for name in _names(group_kind) for entry in self.producers.get(name, ())]
 
     def knows(self, group_kind: str) -> bool:
-        """Whether the catalogue speaks of the kind, so that the shape rule need not guess."""
+        """Whether the catalogue covers the kind, so that the shape rule need not guess."""
         group, _, _ = group_kind.rpartition("/")
         return (
             group in self.groups
@@ -101,7 +101,7 @@ class Entries:
         return not self.cluster_scoped.isdisjoint(_names(group_kind)[:3])
 
     def may_make(self, group_kind: str) -> bool:
-        """Whether the catalogue cannot rule out that objects of a kind make Secrets."""
+        """Whether objects of the kind may create Secrets, as far as the catalogue knows."""
         names = _names(group_kind)[:3]
         return not (
             self.knows(group_kind)
@@ -117,7 +117,7 @@ def _names(group_kind: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Scope:
-    """What a condition or template sees.
+    """The object and values that a condition or template can use.
 
     Attributes:
         here: what the entry's path has found; the object itself when it has none.
@@ -142,7 +142,7 @@ class Scope:
         return (found for _, found in fieldpath.walk(root, path.removeprefix(_HERE)))
 
     def has(self, path: str) -> bool:
-        """Whether something that is not empty stands there."""
+        """Whether ``path`` has a value that is not empty."""
         return any(found not in _EMPTY for found in self.find(path))
 
     def holds(self, condition: Condition | None) -> bool:
@@ -173,7 +173,7 @@ class Scope:
         return version is None or is_since(version, versions)
 
     def fill(self, template: str) -> str | None:
-        """The template with its fields; None when one of them is not there or no text.
+        """Fill the template's fields in; None if one of them is missing or not text.
 
         ``{a|b}`` is the first that is there, ``{a|=text}`` ends with a text, ``{key}`` is the field's
         name that ``each`` has found and ``{key:dns}`` the same with hyphens for underscores.
@@ -201,12 +201,12 @@ class Scope:
         return None
 
     def first(self, templates: Iterable[str]) -> str | None:
-        """The first of several templates whose fields are all there."""
+        """Return the first template whose fields all exist, filled in."""
         return next((t for t in map(self.fill, templates) if t is not None), None)
 
 
 def is_since(version: str, versions: Sequence[str]) -> bool:
-    """Whether a version is one of these or newer.
+    """Whether ``version`` equals or follows one of these releases.
 
     Each counts for its own minor release, and the newest of them for all releases that follow.
     """

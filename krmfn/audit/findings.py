@@ -1,4 +1,4 @@
-"""What is wrong with a reference or a Secret, as facts: the words for it stand in `rules`. Pure."""
+"""Findings about a reference or a Secret, as facts; the rules have the words. Pure."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Finding:
         return self.resource.title if self.resource else ""
 
     def error(self) -> errors.CheckError:
-        """The same as an error, which prints as one line."""
+        """Return the finding as an error of one line."""
         near = f"did you mean {self.near}?" if self.near else ""
         return errors.CheckError(
             self.rule,
@@ -73,5 +73,5 @@ class Finding:
 
 
 def place_of(finding: Finding) -> tuple[str, str, str, str, str]:
-    """The order in which findings are told: by object, field, rule, Secret and key."""
+    """Sort key of a finding: object, field, rule, Secret and key."""
     return finding.where, finding.at, finding.rule, finding.secret, finding.key

@@ -1,4 +1,4 @@
-"""What an overlay refers to and who makes it, as plain values: for JSON, graphs and proposals. Pure."""
+"""References and producers of an overlay as plain values: for JSON, graphs and proposals. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Wanted:
-    """A Secret that references ask for and nobody produces: what a claim would have to say.
+    """A referenced Secret without a producer, with the content of a claim for it.
 
     Attributes:
         type: as its users need it, or as its keys suggest.
@@ -38,7 +38,7 @@ class Wanted:
 
 
 def wanted(audit: Audit) -> list[Wanted]:
-    """The Secrets that are missing, by namespace and name.
+    """Return the missing Secrets, by namespace and name.
 
     A permission, or a list of what may be mounted, asks for nothing (level ``info``).
     """
@@ -68,7 +68,7 @@ def _wanted(namespace: str, name: str, asking: list[Judged]) -> Wanted:
 
 
 def inventory(audit: Audit, findings: list[Finding]) -> dict[str, Any]:
-    """References, Secrets by who makes them, and findings.
+    """Return references, Secrets by producer, and findings.
 
     Returns:
         ``counts`` of the verdicts; ``references`` by object and field; ``sealed``, ``operator``,

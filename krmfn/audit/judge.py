@@ -1,4 +1,4 @@
-"""Who produces what is referred to. Pure.
+"""Match references with producers. Pure.
 
 Rules enforced here: Secrets are told apart by namespace and name; an object without a namespace will
 stand in one that nobody knows yet, and so it meets any; several makers of one Secret give the union
@@ -48,7 +48,7 @@ _ORDER: dict[str, Verdict] = {
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """A reference, and who produces what it asks for.
+    """A reference, with the producers of its Secret.
 
     Attributes:
         makers: the productions of that Secret, the one that counts first.
@@ -62,7 +62,7 @@ class Judged:
 
     @property
     def maker(self) -> Production | None:
-        """The production that counts."""
+        """Return the decisive production."""
         return self.makers[0] if self.makers else None
 
 
@@ -88,11 +88,11 @@ class Audit:
 
     @cached_property
     def mentions(self) -> Mentions:
-        """The texts of all objects, for names in fields that nobody knows."""
+        """Index the texts of all objects, to find names in unknown fields."""
         return Mentions(self.resources, self.entries)
 
     def users(self, production: Production) -> list[Judged]:
-        """The references that a production meets."""
+        """Return the references that a production meets."""
         return [one for one in self.judged if production in one.makers]
 
 
@@ -121,16 +121,16 @@ class Index:
         return here
 
     def named(self, name: str) -> list[Production]:
-        """The makers of Secrets of that name, in any namespace."""
+        """Return the productions of Secrets with that name, in any namespace."""
         return self._made.get(name, [])
 
     def names(self, namespace: str | None) -> list[str]:
-        """The names of all Secrets that will be in a namespace."""
+        """Return the names of all Secrets that will exist in a namespace."""
         return sorted(name for name, made in self._made.items() if _within(namespace, made))
 
 
 def _within(namespace: str | None, made: Iterable[Production]) -> list[Production]:
-    """Those of a namespace; those that may be there when none is for sure."""
+    """Return the productions in a namespace; the possible ones if none is certain."""
     made = list(made)
     if not namespace:
         return made
@@ -139,7 +139,7 @@ def _within(namespace: str | None, made: Iterable[Production]) -> list[Productio
 
 
 def _former(made: Production, companions: tuple[str, ...]) -> tuple[str, ...]:
-    """The former names by which kustomize still knows it: of a SealedSecret, its companion's."""
+    """Return the former names that kustomize still knows; for a SealedSecret, its companion's."""
     return companions if made.how == "sealed" else (*made.former, *companions)
 
 
@@ -188,7 +188,7 @@ def audit(
 
 
 def _followed(made: Production, known: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """The former names under which kustomize will find a Secret that it has renamed.
+    """Return the former names under which kustomize finds a renamed Secret.
 
     Of a Secret it follows the names itself, of a SealedSecret or claim only a companion's.
     """
@@ -197,7 +197,7 @@ def _followed(made: Production, known: Mapping[str, tuple[str, ...]]) -> tuple[s
 
 
 def _objects(items: Sequence[Item], entries: Entries) -> tuple[Resource, ...]:
-    """The objects, after the entries that CRDs among them bring; what has no namespace loses it."""
+    """Apply the entries of CRDs, and return the objects; cluster-scoped ones have no namespace."""
     objects = tuple(resources(items))
     for resource in objects:
         if resource.group_kind == CRD:
@@ -215,7 +215,7 @@ def _objects(items: Sequence[Item], entries: Entries) -> tuple[Resource, ...]:
 
 
 def _guessed(judged: list[Judged], objects: Iterable[Resource], entries: Entries) -> list[Judged]:
-    """The same, where what nobody makes may be made by an object that is called like it or names it.
+    """Give unmet references a guessed producer: an object with the Secret's name, or that names it.
 
     A field ``secretName`` of an unknown kind may say where the object writes to.
     """
@@ -252,7 +252,7 @@ def _judge(reference: Reference, index: Index, *, renamed: bool) -> Judged:
 
 
 def lacking(reference: Reference, makers: Sequence[Production]) -> tuple[str, ...]:
-    """The keys that a reference needs and none of the makers has."""
+    """Return the keys that a reference needs and no producer has."""
     if reference.optional or any(one.open for one in makers):
         return ()
     keys = {key for one in makers for key in one.keys}

@@ -1,4 +1,4 @@
-"""Texts that stand somewhere in the objects of a namespace: who names a Secret without a known field. Pure.
+"""Index of the texts in a namespace's objects, to find Secret names in unknown fields. Pure.
 
 A name counts where it is a whole text: a field's value, a command's argument behind ``=``, or the
 last part of ``namespace/name``. Names and labels of objects do not count: an app's Secret is often
@@ -39,13 +39,13 @@ class Mentions:
                     self._texts.setdefault(namespace, set()).update(texts)
 
     def has(self, namespace: str | None, name: str) -> bool:
-        """Whether an object of the namespace, or one that may be there, has a text that is the name."""
+        """Whether an object that is or may be in the namespace contains the name as a whole text."""
         where = [namespace, _ANYWHERE] if namespace else [*self._texts]
         return any(name in self._texts.get(one or "", ()) for one in where)
 
 
 def _namespaces(resource: Resource, entries: Entries) -> set[str]:
-    """The object's own, and those that it installs into."""
+    """Return the object's own namespace, and those into which it installs."""
     targets = {
         found
         for entry in entries.consumers_of(resource.group_kind)
@@ -75,7 +75,7 @@ def _inside(value: Any) -> Iterator[str]:
 
 
 def _parsed(text: str) -> Any:
-    """A text that is YAML itself, such as a chart's values."""
+    """Parse a text that contains YAML, such as a chart's values."""
     try:
         value = strict.load(text, "text")
     except SpecError:

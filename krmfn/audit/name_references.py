@@ -1,4 +1,4 @@
-"""Fields that a build's ``configurations:`` say refer to Secrets. Pure."""
+"""Fields that refer to Secrets according to a build's ``configurations:``. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _REFERENTS = ("Secret", "SealedSecret", "SecretClaim")
 
 @dataclass(frozen=True)
 class FieldSpec:
-    """One field of a kind, as kustomize writes it: lists are walked over without a sign.
+    """One field of a kind in kustomize's notation, which does not mark lists.
 
     Attributes:
         kind, group: of the objects; empty for any.
@@ -31,14 +31,14 @@ class FieldSpec:
     path: tuple[str, ...]
 
     def find(self, resource: Resource) -> Iterator[tuple[Place, str]]:
-        """The names that stand there, each with its place."""
+        """Yield the names in this field, each with its path."""
         group = "" if resource.group == "core" else resource.group
         if self.kind in ("", resource.kind) and self.group in ("", group):
             yield from _walk(resource.value, self.path, ())
 
 
 def field_specs(configuration: Any) -> list[FieldSpec]:
-    """The fields that one configuration of a kustomization says refer to Secrets."""
+    """Return the fields that refer to Secrets according to one configuration."""
     found = []
     for reference in sequence(mapping(configuration).get("nameReference")):
         if mapping(reference).get("kind") in _REFERENTS:

@@ -32,9 +32,9 @@ class Resource:
     Attributes:
         group: its API group; ``core`` for the one without a name.
         namespace: its own; empty when it says none, and for what has none.
-        cluster_scoped: it has none, whatever stands in it.
+        cluster_scoped: it has no namespace, even if one is written in it.
         former: names that it had before kustomize renamed it, oldest first.
-        item: where it stands in the stream, for positions.
+        item: its item of the stream, for positions.
         inside: its place in the item, when that is a ``List``.
     """
 
@@ -59,7 +59,7 @@ class Resource:
         return f"{self.kind}/{self.name}"
 
     def beside(self, namespace: str = "") -> str | None:
-        """Where a Secret has to be that the object refers to; None where that cannot be known.
+        """Return the namespace of a Secret to which the object refers; None if it cannot be known.
 
         Args:
             namespace: what the reference itself says.
@@ -89,7 +89,7 @@ def groups(items: Iterable[Item]) -> set[str]:
 
 
 def resources(items: Iterable[Item]) -> Iterator[Resource]:
-    """The objects of a stream; what is local-config never reaches a cluster and is left out.
+    """Yield the objects of a stream, without local-config ones, which never reach a cluster.
 
     The items of a ``List`` count as objects of their own.
 
@@ -103,7 +103,7 @@ def resources(items: Iterable[Item]) -> Iterator[Resource]:
 
 
 def companions(items: Iterable[Item]) -> dict[str, tuple[str, ...]]:
-    """The former names of Secrets whose name companions stand in the stream, by their name.
+    """Return the former names of Secrets with a name companion in the stream, by current name.
 
     A companion is no object of the cluster; but inside a build it says what kustomize will rename.
     """

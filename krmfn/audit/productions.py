@@ -1,4 +1,4 @@
-"""What makes a Secret: SealedSecrets, claims, Secrets in clear, operators, and what is assumed. Pure.
+"""Producers of Secrets: SealedSecrets, claims, plain Secrets, operators and assumptions. Pure.
 
 A claim produces the keys that it declares, so that a build can be audited before anything is sealed.
 """
@@ -60,27 +60,27 @@ class Production:
 
     @property
     def by(self) -> str:
-        """Who makes it: ``Kind/name``."""
+        """Return the producer as ``Kind/name``."""
         return self.resource.title if self.resource else "assumed"
 
     @property
     def certain(self) -> bool:
-        """Whether it is made for sure."""
+        """Whether the Secret will certainly exist."""
         return self.entry is None or self.entry.certain
 
     @property
     def declared(self) -> bool:
-        """Whether git holds the Secret or what it is made from, rather than an operator's wish."""
+        """Whether git contains the Secret or its source, in contrast to an operator's object."""
         return self.how in ("sealed", "claim", "plain")
 
     @property
     def has_content(self) -> bool:
-        """Whether it brings any key; an empty Secret only carries labels."""
+        """Whether it has any key; an empty Secret only carries labels."""
         return bool(self.keys) or self.open
 
 
 def productions(resource: Resource, entries: Entries) -> Iterator[Production]:
-    """The Secrets that an object makes."""
+    """Yield the Secrets that an object creates."""
     kind, version = resource.kind, resource.value["apiVersion"]
     if kind == sealed_secret.KIND and version == sealed_secret.API_VERSION:
         yield _sealed(resource)
@@ -110,7 +110,7 @@ GUESS = Producer.model_construct(
 
 
 def guesses(resource: Resource, entries: Entries) -> Iterator[Production]:
-    """The Secrets that an object may make: an installer's, and that of an object of unknown kind."""
+    """Yield the Secrets that an object may create: an installer, or an object of unknown kind."""
     if entries.may_make(resource.group_kind) and resource.name:
         yield named(resource, resource.name, resource.namespace)
     for operator, entry in entries.producers_of(resource.group_kind):
@@ -119,7 +119,7 @@ def guesses(resource: Resource, entries: Entries) -> Iterator[Production]:
 
 
 def named(resource: Resource, name: str, namespace: str | None) -> Production:
-    """The Secret that an object of unknown kind may make, since it has or says its name."""
+    """Return the Secret that an object of unknown kind may create, because it has or contains the name."""
     return Production(
         "operator",
         name,
@@ -134,7 +134,7 @@ def named(resource: Resource, name: str, namespace: str | None) -> Production:
 
 
 def assumed(assumptions: Iterable[Assumption]) -> Iterator[Production]:
-    """The Secrets that a configuration says are made elsewhere."""
+    """Yield the Secrets that a configuration assumes to exist."""
     for one in assumptions:
         keys = frozenset(one.keys)
         yield Production("assumed", one.secret, one.namespace, one.type, keys, open=not keys)

@@ -185,7 +185,7 @@ def unknown_kind(audit: Audit) -> Iterator[Finding]:
 
 
 def _beyond(audit: Audit) -> Iterator[Finding]:
-    """What an object without a namespace refers to and this build does not make."""
+    """Yield the unmet references of an object without a namespace."""
     for one in audit.judged:
         resource = one.reference.resource
         if one.verdict == "external" and resource.cluster_scoped and not one.reference.optional:
@@ -210,7 +210,7 @@ def _elsewhere(reference: Reference, audit: Audit) -> list[Production]:
 
 
 def _movable(audit: Audit) -> list[tuple[Production, str, str, str]]:
-    """Operators' Secrets that are called after their object: its name, and what stands around it."""
+    """Return operators' Secrets named after their object: its name, and the text around it."""
     found = []
     for made in audit.productions:
         if made.entry is None or made.resource is None:

@@ -1,4 +1,4 @@
-"""What refers to a Secret: fields that the catalogue knows, and fields that look like it. Pure.
+"""References to Secrets: fields in the catalogue, and fields with a reference's shape. Pure.
 
 Rules enforced here: each place in an object is one reference, and the catalogue's word counts first;
 what an object makes itself is no reference of its own; a name that another tool fills in later is
@@ -69,12 +69,12 @@ class Reference:
 
     @property
     def sure(self) -> bool:
-        """Whether a claim may be proposed for it: nothing says so but the name of a field else."""
+        """Whether a claim may be proposed for it, because more than a field's name suggests a Secret."""
         return self.entry is not NAMED and self.entry.form != "helm"
 
     @property
     def writes(self) -> bool:
-        """Whether the field may as well say where its own object writes a Secret to."""
+        """Whether the field may instead name a Secret that its own object writes."""
         last = self.place[-1] if self.place else ""
         return self.entry is NAMED and isinstance(last, str) and last.endswith("ecretName")
 
@@ -87,7 +87,7 @@ class Reference:
 def references(
     resource: Resource, entries: Entries, own: Collection[str] = ()
 ) -> Iterator[Reference]:
-    """Everything in an object that refers to a Secret; each place once.
+    """Yield every reference to a Secret in an object; each path once.
 
     Args:
         own: the names of the Secrets that the object makes.
@@ -119,7 +119,7 @@ def _known(resource: Resource, entries: Entries) -> Iterator[Reference]:
 
 
 def _configured(resource: Resource, entries: Entries) -> Iterator[Reference]:
-    """What the build's own configurations say."""
+    """Yield references in fields named by the build's own configurations."""
     for spec in entries.refers:
         for place, name in spec.find(resource):
             yield Reference(resource, place, resource.beside(), name, (), False, NAMED)
@@ -147,7 +147,7 @@ def _at(resource: Resource, path: str, entry: Consumer, entries: Entries) -> Ite
 
 
 def _read(resource: Resource, scope: Scope, entry: Consumer) -> Iterator[Reference]:
-    """What the value at an entry's path refers to, by the entry's form."""
+    """Yield the references in a value, read in the entry's form."""
     value, place = scope.here, scope.place
     if entry.form == "shape":
         for shape in keyed_shapes(value, place):
@@ -165,7 +165,7 @@ def _read(resource: Resource, scope: Scope, entry: Consumer) -> Iterator[Referen
 
 
 def _custom(resource: Resource, scope: Scope, entry: Consumer) -> Iterator[Reference]:
-    """By the paths that the entry gives."""
+    """Read a reference by the entry's own paths."""
     keys = tuple(k for path in entry.key_at for k in scope.find(path) if isinstance(k, str))
     optional = bool(entry.optional) and True in scope.find(entry.optional or "")
     for name in scope.find(entry.name or ""):
@@ -174,7 +174,7 @@ def _custom(resource: Resource, scope: Scope, entry: Consumer) -> Iterator[Refer
 
 
 def _named(resource: Resource, scope: Scope, entry: Consumer) -> Iterator[Reference]:
-    """A name alone, or a mapping that holds it."""
+    """Yield the name from a text, or from a mapping that contains it."""
     value = scope.here
     if isinstance(value, str) and value and entry.form in ("name", "nsname"):
         namespace, _, name = value.rpartition("/") if entry.form == "nsname" else ("", "", value)
@@ -225,7 +225,7 @@ def _shaped(resource: Resource, shape: Shape, entry: Consumer, where: str | None
 
 
 def _helm(resource: Resource, scope: Scope, entry: Consumer) -> Iterator[Reference]:
-    """What the values of a chart name, or one of its parameters ``{name, value}``."""
+    """Yield references in a chart's values, or in one parameter ``{name, value}``."""
     where = resource.beside()
     if entry.namespace:
         where = next((_text(n) for n in scope.find(entry.namespace)), None)
@@ -254,7 +254,7 @@ def _values(here: Any) -> Any:
 
 
 def _released(found: Reference) -> Reference:
-    """With the Secret's name where a chart's values call it after the release."""
+    """Return the reference, with the release's name filled into its Secret's name."""
     if found.entry.form != "helm" or "{{" not in found.secret:
         return found
     paths = ("spec.releaseName", "spec.source.helm.releaseName", "metadata.name")
@@ -265,7 +265,7 @@ def _released(found: Reference) -> Reference:
 
 
 def _dollars(resource: Resource, place: Place, value: Any, entry: Consumer) -> Iterator[Reference]:
-    """``$key`` of argocd-secret and ``$name:key``, which Argo CD fills in itself."""
+    """Yield references ``$key`` (of argocd-secret) and ``$name:key``, which Argo CD replaces."""
     for step, text in fieldpath.children(value):
         for match in _DOLLAR.finditer(text if isinstance(text, str) else ""):
             name, key = (match[1], match[2]) if match[2] else ("argocd-secret", match[1])

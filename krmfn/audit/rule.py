@@ -1,4 +1,4 @@
-"""What a rule is, and how it says what it has found. Pure.
+"""The type of a rule, and functions that make its findings. Pure.
 
 Rules enforced here: a finding is at most as severe as the catalogue's entry that found the reference,
 so that what is only guessed at (the shape rule) never fails a build.
@@ -42,7 +42,7 @@ class AuditRule:
 
     @property
     def explanation(self) -> str:
-        """Why it matters and what to do, as paragraphs."""
+        """Return the explanation and the remedy as paragraphs."""
         text = self.check.__doc__ or ""
         return "\n".join(line.strip() for line in text.strip().splitlines())
 
@@ -71,7 +71,7 @@ def about_reference(
     near: str = "",
     remedy: str = "",
 ) -> Finding:
-    """A finding about a reference, at most as severe as the entry that found it."""
+    """Return a finding about a reference, at most as severe as the entry that found it."""
     own = severity or RULES[rule].severity
     order = ("info", "warning", "error")
     level = min(own, reference.entry.level, key=order.index)
@@ -102,7 +102,7 @@ def about_secret(
     near: str = "",
     remedy: str = "",
 ) -> Finding:
-    """A finding about the object that makes a Secret."""
+    """Return a finding about the object that creates a Secret."""
     return Finding(
         rule,
         RULES[rule].severity,
@@ -118,12 +118,12 @@ def about_secret(
 
 
 def nearest(word: str, known: list[str]) -> str:
-    """The known word that was probably meant, or nothing: one with the same parts, else a similar one."""
+    """Return the probable known word, or nothing: one with the same parts, else a similar one."""
     parts = sorted(re.split(r"[-_.]", word))
     same = [one for one in known if one != word and sorted(re.split(r"[-_.]", one)) == parts]
     return next(iter(same or difflib.get_close_matches(word, known, n=1, cutoff=0.8)), "")
 
 
 def unmet(audit: Audit) -> list[Judged]:
-    """The references to Secrets that nobody makes in their namespace."""
+    """Return the references to Secrets without a producer in their namespace."""
     return [one for one in audit.judged if one.verdict == "unmet"]

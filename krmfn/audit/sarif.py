@@ -30,7 +30,7 @@ def sarif(findings: Sequence[Finding], source: str, *, lines: bool) -> dict[str,
 
     Args:
         source: the file or the directory's kustomization, relative to the repository.
-        lines: whether the items stand in files that somebody wrote, so that lines mean something.
+        lines: whether the items come from source files, so that lines have a meaning.
     """
     ids = sorted({finding.rule for finding in findings})
     return {

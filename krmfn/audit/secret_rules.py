@@ -242,7 +242,7 @@ def _collide(first: Production, second: Production) -> bool:
         return first.has_content and second.has_content
     if first.declared or second.declared:
         plain = first if first.declared else second
-        # A sealed one is told by operator-owned.
+        # operator-owned reports a sealed one.
         return plain.how == "plain" and plain.has_content
     if _same_object(first, second):
         return False
@@ -255,7 +255,7 @@ def _collide(first: Production, second: Production) -> bool:
 
 
 def _same_object(first: Production, second: Production) -> bool:
-    """One object that stands in the stream twice, as in two versions of it."""
+    """Whether two items are the same object, which is in the stream twice."""
     one, other = first.resource, second.resource
     return (
         one is not None

@@ -1,6 +1,6 @@
-"""Fields that have the shape or the name of a reference to a Secret. Pure.
+"""Fields with the shape or the name of a reference to a Secret. Pure.
 
-Two rules, both for kinds whose fields nobody has listed:
+Two rules, both for kinds whose fields are not in the catalogue:
 
 - Shape: a mapping of the strings ``name`` and ``key``, plus at most ``optional``, ``namespace`` and
   ``generate``, refers to a Secret's key, unless its path speaks of ConfigMaps. Measured over the CRDs
@@ -54,7 +54,7 @@ _UNDER_TLS = re.compile(r"(?i)(?:^|\.)\w*tls(?:\[\d+\])?$|certificate")
 
 @dataclass(frozen=True)
 class Shape:
-    """What looks like a reference.
+    """A field that looks like a reference.
 
     Attributes:
         place: of the mapping, or of the name alone.
@@ -70,17 +70,17 @@ class Shape:
 
 
 def keyed_shapes(value: Any, place: Place) -> Iterator[Shape]:
-    """What the shape rule finds at and below a value."""
+    """Yield the shape rule's findings at and below a value."""
     yield from _search(value, place, _keyed)
 
 
 def shapes(value: Any, place: Place) -> Iterator[Shape]:
-    """What both rules find at and below a value; whole objects within it are left out."""
+    """Yield the findings of both rules at and below a value, except in whole objects within it."""
     yield from _search(value, place, lambda one, at: _keyed(one, at) or _named(one, at))
 
 
 def helm_shapes(value: Any, place: Place) -> Iterator[Shape]:
-    """What is unmistakable among the values of a Helm chart."""
+    """Yield the unmistakable references in a Helm chart's values."""
     yield from _search(value, place, _in_values)
 
 
@@ -151,7 +151,7 @@ def _in_values(value: Any, place: Place) -> list[Shape]:
 
 
 def _listed(value: list[Any], place: Place) -> list[Shape]:
-    """Names, or mappings with a name and nothing that no reference has."""
+    """Return the references in a list: names, and mappings that look like references."""
     found = []
     for number, item in enumerate(value):
         at = (*place, number)
@@ -163,7 +163,7 @@ def _listed(value: list[Any], place: Place) -> list[Shape]:
 
 
 def _is_reference(value: dict[str, Any]) -> bool:
-    """Whether a mapping under a field that speaks of a Secret names one: ``{name}``, ``{secretName}``."""
+    """Whether a mapping under a Secret's field names a Secret: ``{name}``, ``{secretName}``."""
     if value.get("kind", "Secret") != "Secret":
         return False
     name = value.get("secretName", value.get("name"))

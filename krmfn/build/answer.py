@@ -1,4 +1,4 @@
-"""One call of kustomize's, answered: by a process that kustomize starts, and inside of a build.
+"""Answer one call from kustomize, in a process that kustomize starts or inside a build.
 
 Rules enforced here: what a configuration does depends on the call alone: its value, the items and the
 directory. Who seals is handed in, so that a build can rehearse without reading anything.
@@ -43,7 +43,7 @@ Seal: TypeAlias = Callable[[Plan, Surroundings], list[Sealed]]
 
 @dataclass(frozen=True)
 class Call:
-    """One call by kustomize, however it was made.
+    """One call from kustomize, by any route.
 
     Attributes:
         indent: of the items in the ResourceList; None for a legacy plugin, whose items are a stream.
@@ -56,7 +56,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """What kustomize gets.
+    """The answer to kustomize.
 
     Attributes:
         digests: what was written as checksums on pod templates, in the order of the items.
@@ -72,7 +72,7 @@ def seal(plan: Plan, around: Surroundings) -> list[Sealed]:
 
 
 def answer(call: Call, overlay: Kustomization, around: Surroundings, seal: Seal = seal) -> Answer:
-    """What to print.
+    """Return the output and warnings of one call.
 
     Raises:
         Failure: any; nothing is to be printed then.
@@ -99,7 +99,7 @@ def answer(call: Call, overlay: Kustomization, around: Surroundings, seal: Seal 
 def planned(
     config: SealedSecretGenerator, call: Call, overlay: Kustomization, around: Surroundings
 ) -> Plan:
-    """What a generator will do."""
+    """Return the plan of a generator."""
     overlay.check_list(config.kind, config.metadata.name, "generators")
     if any(item.header().get("kind") != config.kind for item in call.items):
         raise SpecError(
@@ -117,7 +117,7 @@ def planned(
 
 
 def _generate(plan: Plan, around: Surroundings, seal: Seal) -> list[dict[str, Any]]:
-    """SealedSecrets, each with its name companion unless it is to have none, and the skip marker."""
+    """Return SealedSecrets, their name companions unless disabled, and the skip marker."""
     sealed = seal(plan, around)
     objects = [one.object for one in sealed]
     beside = [
@@ -137,7 +137,7 @@ def _transform(
     around: Surroundings,
     seal: Seal,
 ) -> Answer:
-    """Every item as it came, to the byte, with each claim replaced by its SealedSecret."""
+    """Return every item unchanged to the byte, except that SealedSecrets replace claims."""
     overlay.check_list(config.kind, config.metadata.name, "transformers")
     done = transform(call.items, config, overlay, around, seal)
     made = [*done.sealed, *done.companions, skip_marker()]
@@ -186,13 +186,13 @@ def check(
 
 
 def place(name: str, overlay: Kustomization) -> str:
-    """``file: Kind/name`` when the kustomization tells the file, else ``Kind/name``."""
+    """Return ``file: Kind/name`` if the kustomization names the file, else ``Kind/name``."""
     file = overlay.file_of(*name.partition("/")[::2])
     return f"{file}: {name}" if file else name
 
 
 def placed(failure: Failure, where: str) -> Failure:
-    """The failure, its errors with the configuration that they are about."""
+    """Return the failure, with the configuration's name in its errors."""
     for error in failure.errors:
         if not error.where or where.endswith(error.where):
             error.where = where

@@ -27,7 +27,7 @@ _SHORTEST = 10  # characters of a hash suffix
 
 
 class Binding:
-    """What a rehearsal was, and what its placeholders have turned out to be."""
+    """A rehearsal, with the real values of its placeholders so far."""
 
     def __init__(self, rehearsed: Sequence[Called]) -> None:
         self._rehearsed = rehearsed
@@ -47,7 +47,7 @@ class Binding:
             raise _differs(f"what {called.config.value['kind']} is given")
 
     def plan(self, number: int, plan: Plan) -> None:
-        """Compare what will be sealed.
+        """Compare a plan with the rehearsed one.
 
         Raises:
             PolicyError: it is not what was judged.
@@ -59,7 +59,7 @@ class Binding:
             raise _differs("what is to be sealed")
 
     def learn(self, number: int, called: Called) -> None:
-        """Take in what the placeholders of a call stand for."""
+        """Record the real values of a call's placeholders."""
         judged = self._rehearsed[number]
         if len(judged.made) != len(called.made) or len(judged.digests) != len(called.digests):
             raise _differs("what was sealed")
@@ -108,7 +108,7 @@ class Binding:
         )
 
     def _same(self, judged: Any, value: Any) -> bool:
-        """Whether a value of the rehearsal became this one. Not deeper than YAML goes."""
+        """Whether a rehearsed value became this one. Recursion is limited by YAML's depth."""
         if type(judged) is not type(value):
             return False
         if isinstance(judged, dict):
@@ -122,7 +122,7 @@ class Binding:
         return bool(judged == value)
 
     def _put(self, value: Any) -> Any:
-        """A value of the rehearsal with what its placeholders stand for."""
+        """Replace the placeholders in a rehearsed value with their real values."""
         if isinstance(value, dict):
             put: dict[str, Any] = {}
             for key, each in value.items():
@@ -153,7 +153,7 @@ def _key(value: Any) -> str:
 
 
 def _asked(plan: Plan) -> list[Any]:
-    """What a plan reads, and for whom: no placeholder may be in it, for the policy judged it as it is."""
+    """Return a plan's reads and targets; they contain no placeholder, so the policy can judge them."""
     reads: Any = {"data": {"__all__": {"store", "remote_ref"}}, "data_from": True, "store": True}
     return [
         [t.name, t.namespace, t.scope, t.mode, t.secret.model_dump(mode="json", include=reads)]
@@ -162,7 +162,7 @@ def _asked(plan: Plan) -> list[Any]:
 
 
 def _shown(plan: Plan) -> list[Any]:
-    """All that a plan reads and seals, as values."""
+    """Return all reads and targets of a plan as plain values."""
     return [
         [t.name, t.namespace, t.scope, t.mode, t.path, t.secret.model_dump(mode="json")]
         for t in plan.targets

@@ -49,7 +49,7 @@ class Server:
                 raise SpecError("kustomize", "kustomize makes two calls at once")
 
     def _called(self, directory: bytes, stub: bytes, items: bytes) -> tuple[bytes, bytes]:
-        """Exit code and output of one call."""
+        """Return exit code and output of one call."""
         try:
             if self.failure is not None:
                 raise self.failure
@@ -62,7 +62,7 @@ class Server:
         return self._receive(channel, int.from_bytes(self._receive(channel, SIZE), "big"))
 
     def _receive(self, channel: socket.socket, size: int, *, may_end: bool = False) -> bytes:
-        """So many bytes; none at the end, where that may be."""
+        """Receive exactly so many bytes; none at an allowed end."""
         content = bytearray()
         while len(content) < size:
             channel.settimeout(self._deadline.left())

@@ -1,4 +1,4 @@
-"""The one program that kustomize starts in a build: asks krmfn over the descriptor that both inherit.
+"""The only program that kustomize starts in a build: asks krmfn over an inherited descriptor.
 
 Its text is a plugin behind ``#!python -IS``: it imports nothing of krmfn and holds no credential. The
 other end is `krmfn.build.serve`. Whatever fails is exit code 1 without a word: krmfn knows why.

@@ -38,7 +38,7 @@ LOADED = 0  # the number of the call whose items `load` returns
 
 @dataclass(frozen=True)
 class Config:
-    """A configuration of krmfn's that kustomize knows as a stub.
+    """A krmfn configuration that the copy replaces with a stub.
 
     Attributes:
         number: from 1, its key in `Copy.configs`.
@@ -79,7 +79,7 @@ class Copy:
     tree: Tree
 
     def called(self, directory: Path, stub: Any) -> Config | None:
-        """The configuration of a call, or None for a call of nothing that was judged.
+        """Return the configuration of a call; None if it was not judged.
 
         Args:
             directory: in the copy, the working directory that kustomize gives the call.
@@ -105,7 +105,7 @@ def copy(
     limits: Limits,
     load: Callable[[Path], Sequence[Item]],
 ) -> Copy:
-    """Copy what building ``directory`` reads.
+    """Copy the files that a build of ``directory`` reads.
 
     Args:
         root: the repository's root, resolved.
@@ -145,7 +145,7 @@ class _Writer:
 
     @property
     def root(self) -> Path:
-        """The copy of the repository's root, with the name that some functions show."""
+        """Return the copy of the repository's root, with the name that some functions print."""
         return self.home / "tree" / (self.tree.root.name or "root")
 
     def at(self, path: Path) -> Path:
@@ -192,13 +192,13 @@ class _Writer:
         return "\n---\n".join(texts) + "\n"
 
     def holds_files_only(self, directory: Path) -> bool:
-        """Whether kustomize loads from a directory just what its files hold."""
+        """Whether kustomize loads exactly the content of a directory's files."""
         inner = self.tree.kustomizations[directory]
         plain = {"apiVersion", "kind", "metadata", "resources"}
         return plain.issuperset(inner.value) and not inner.below
 
     def stub(self, reached: Reached, entry: Entry, function: Function, place: int) -> Any:
-        """What stands for a configuration in the copy."""
+        """Return the stub for a configuration."""
         if not function.is_ours:
             return function.value
         key = (
@@ -226,7 +226,7 @@ class _Writer:
         return config
 
     def files(self, written: set[Path]) -> None:
-        """Write links, what is written anew, and all other files as they are.
+        """Write links, rewritten files, and all other files unchanged.
 
         Args:
             written: files that are there already.
@@ -255,7 +255,7 @@ class _Writer:
         place.write_bytes(content)
 
     def refuse_nested(self, directories: list[tuple[Reached, Entry]]) -> None:
-        """Refuse functions that would run when a directory of configurations is loaded.
+        """Refuse functions that would run while kustomize loads a directory of configurations.
 
         Raises:
             SpecError: krmfn's, or another directory.
@@ -279,7 +279,7 @@ class _Writer:
                     )
 
     def directory(self, reached: Reached, entry: Entry, directory: Path) -> None:
-        """Judge what kustomize loads from a directory, and put stubs for krmfn's."""
+        """Judge the configurations in a directory, and replace krmfn's with stubs."""
         plain = self.holds_files_only(directory)
         names = self.listed_files if plain else self.loaded_items
         if not names(reached, entry, directory):
@@ -293,7 +293,7 @@ class _Writer:
             )
 
     def listed_files(self, reached: Reached, entry: Entry, directory: Path) -> bool:
-        """Put stubs into the files of a directory; whether one holds a configuration of krmfn's."""
+        """Put stubs into a directory's files; return whether one has a krmfn configuration."""
         ours = False
         for file in self.tree.kustomizations[directory].files:
             found = functions_in(self.tree, file, entry.mention.field)
@@ -306,7 +306,7 @@ class _Writer:
         return ours
 
     def loaded_items(self, reached: Reached, entry: Entry, directory: Path) -> bool:
-        """Make stubs by the last transformers of a directory; whether any is needed."""
+        """Add final transformers that make stubs; return whether any is needed."""
         short = self.tree.short(directory)
         transformers: list[str] = []
         stubs: list[int] = []
@@ -352,13 +352,13 @@ class _Writer:
             )
 
     def items(self, directory: Path) -> tuple[Item, ...]:
-        """What kustomize loads from a directory of configurations."""
+        """Return the items that kustomize loads from a directory of configurations."""
         if directory not in self.loaded:
             self.loaded[directory] = tuple(self.load(self.wrapper(directory)))
         return self.loaded[directory]
 
     def wrapper(self, directory: Path) -> Path:
-        """A kustomization that shows what kustomize loads from a directory."""
+        """Write a kustomization whose output is the items of a directory."""
         folder = self.home / "judged"
         folder.mkdir(exist_ok=True)
         wrapper = folder / str(len(list(folder.iterdir())))
@@ -378,7 +378,7 @@ class _Writer:
 
 
 def _stubbing(config: Config, document: strict.Document) -> str:
-    """A transformer that makes a stub of one configuration in its directory."""
+    """Return a transformer that replaces one configuration of its directory with a stub."""
     value, metadata = config.value, config.value["metadata"]
     group, _, version = API_VERSION.partition("/")
     target = {"group": group, "version": version, "kind": value["kind"]}

@@ -1,6 +1,6 @@
-"""What must hold of the finished stream before it is printed.
+"""Check the finished stream before it is printed.
 
-Rules enforced here: every SealedSecret of krmfn's is one that this run made, and stands under the
+Rules enforced here: this run made every krmfn SealedSecret, and each is under the
 name, namespace and scope that it was sealed for; nothing else says that krmfn made it; no claim is
 left, also inside of lists; under a policy, labels, annotations and template are judged as they are by
 now, since patches of the repository reach them after they were sealed.
@@ -64,7 +64,7 @@ class Made:
 def check(
     items: Iterable[Item], calls: Sequence[Called], *, claims: bool, governed: bool
 ) -> list[tuple[Made, Object]]:
-    """Hold a finished stream against the calls that made it.
+    """Compare a finished stream with the calls that made it.
 
     Args:
         claims: they are left on purpose.
@@ -91,7 +91,7 @@ def check(
 
 
 def as_claims(items: Iterable[Item], calls: Sequence[Called]) -> str:
-    """A rehearsal's stream with claims in place of the SealedSecrets that it made."""
+    """Return a rehearsal's stream with claims in place of its SealedSecrets."""
     known = _known(calls)
     pieces: list[str] = []
     for item in items:
@@ -103,7 +103,7 @@ def as_claims(items: Iterable[Item], calls: Sequence[Called]) -> str:
 
 
 def _claim(made: Made, value: Object) -> Object:
-    """What a SealedSecret was made from, under the metadata that it has by now."""
+    """Return a SealedSecret's claim, with the SealedSecret's current metadata."""
     by_now = _metadata(mapping(value.get("metadata")))
     place = {k: v for k, v in value["metadata"].items() if k in ("name", "namespace")}
     spec = made.target.secret.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -120,7 +120,7 @@ def _claim(made: Made, value: Object) -> Object:
 
 
 def _known(calls: Sequence[Called]) -> dict[str, list[Made]]:
-    """What a run made, by its encrypted data."""
+    """Index a run's SealedSecrets by their encrypted data."""
     known: dict[str, list[Made]] = defaultdict(list)
     for called in calls:
         targets = called.plan.targets if called.plan else ()
@@ -132,7 +132,7 @@ def _known(calls: Sequence[Called]) -> dict[str, list[Made]]:
 def _made(
     value: Object, known: dict[str, list[Made]], *, claims: bool, governed: bool
 ) -> Made | None:
-    """What this run made of an object; None for what is no business of krmfn's."""
+    """Return this run's record of an object; None if the object is not krmfn's."""
     kind, version = value.get("kind"), str(value.get("apiVersion"))
     annotations = mapping(mapping(value.get("metadata")).get("annotations"))
     marks = [name for name in OURS if name in annotations]
@@ -163,7 +163,7 @@ def _made(
 
 
 def _same(made: Object, value: Object) -> bool:
-    """Whether scope and recipient are those that it was made with; its data are."""
+    """Whether scope and recipient are unchanged, given equal data."""
     annotations = made["metadata"]["annotations"]
     found = mapping(mapping(value.get("metadata")).get("annotations"))
     return scope_of(annotations) == scope_of(found) and all(
@@ -227,7 +227,7 @@ def now(made: Made, value: Object) -> SealTarget:
 
 
 def _metadata(metadata: dict[str, Any]) -> ItemMetadata:
-    """Labels and annotations without those that krmfn and kustomize add."""
+    """Return labels and annotations without those that krmfn and kustomize add."""
     annotations = {
         name: value
         for name, value in mapping(metadata.get("annotations")).items()

@@ -1,4 +1,4 @@
-"""References that kustomize follows to the wrong Secret, where a name companion was left out. Pure.
+"""Find references that kustomize renames to the wrong Secret, without a name companion. Pure.
 
 kustomize follows a reference by every name that a Secret has had. It knows no SealedSecret: without
 its companion, a reference to ``db`` goes to another base's ``db`` that is called ``b-db`` by now.
@@ -24,7 +24,7 @@ _SECRETS = ("Secret", KIND)
 
 
 def followed(items: Iterable[Item]) -> Iterator[CheckError]:
-    """Each reference to a SealedSecret of krmfn's that kustomize will follow to another Secret.
+    """Yield errors for references to a SealedSecret that kustomize will move to another Secret.
 
     Args:
         items: with kustomize's own annotations, before it follows references.
@@ -46,7 +46,7 @@ def followed(items: Iterable[Item]) -> Iterator[CheckError]:
 
 
 def _names(value: Object) -> set[str]:
-    """The names that an object has and has had."""
+    """Return an object's current and former names."""
     former = str(annotations_of(value).get(PREVIOUS_NAMES) or "").split(",")
     return {*former, place_of(value).name} - {""}
 
@@ -58,7 +58,7 @@ def _takes(secret: Object, namespace: str, name: str) -> bool:
 
 
 def _references(value: Object, namespace: str) -> set[str]:
-    """The names of Secrets that the PodSpecs of a namespace's object refer to."""
+    """Return the names of Secrets to which an object's PodSpecs refer."""
     if place_of(value).namespace not in ("", namespace):
         return set()
     kind = f"{group_of(str(value.get('apiVersion')))}/{value.get('kind')}"
@@ -79,7 +79,7 @@ def _finding(value: Object, name: str, other: str) -> CheckError:
 def went_elsewhere(
     items: Iterable[Item], sealed: set[Place], base: Callable[[str], str]
 ) -> Iterator[CheckError]:
-    """The same in a finished stream, where nothing says any more what an object was called.
+    """Yield such errors for a finished stream, which no longer has former names.
 
     Args:
         sealed: what was sealed without a name companion, by namespace and name.

@@ -158,7 +158,7 @@ def leave(code: int, text: str) -> None:
 
 
 def confine(settings: Settings) -> list[str]:
-    """Give up all that can be given up on this system.
+    """Drop every privilege that this system can drop.
 
     Returns: the names of what the kernel keeps: ``landlock``, ``seccomp``.
 
@@ -184,14 +184,14 @@ def confine(settings: Settings) -> list[str]:
 
 
 def die_with_parent(libc: ctypes.CDLL, parent: str) -> None:
-    """Ask to be killed when the parent is; it may have been quicker."""
+    """Ask the kernel to kill this process with its parent, which may already be dead."""
     libc.prctl(SET_PDEATHSIG, SIGKILL, 0, 0, 0)
     if parent and os.getppid() != int(parent):
         os._exit(CANNOT_RUN)
 
 
 def limit(settings: Settings) -> None:
-    """Set the limits; where another system does not know one, it goes on without."""
+    """Set the limits; skip those that the system does not support."""
     limits = {
         resource.RLIMIT_CORE: "0",
         resource.RLIMIT_DATA: settings.one("data"),
@@ -211,7 +211,7 @@ def limit(settings: Settings) -> None:
 
 
 def filter_program(column: int, architecture: int) -> bytes:
-    """The filter: a program that is given a system call, and answers what happens to it.
+    """Return the filter: a BPF program that decides what happens to each system call.
 
     Args:
         column: of the tables of numbers.
@@ -239,7 +239,7 @@ def filter_program(column: int, architecture: int) -> bytes:
 
 
 def restrict_files(libc: ctypes.CDLL, readable: list[str], writable: list[str]) -> bool:
-    """Leave only these files and directories, and those below them, to be opened (Landlock).
+    """Allow opening only these files, and directories with everything below them (Landlock).
 
     Returns: False where the kernel has no Landlock, or a container's runtime does not let it be used.
 
@@ -264,7 +264,7 @@ def restrict_files(libc: ctypes.CDLL, readable: list[str], writable: list[str]) 
 
 
 def allow(libc: ctypes.CDLL, rules: int, path: str, rights: int) -> None:
-    """Add one rule; a path that is not there needs none."""
+    """Add one rule; a missing path needs none."""
     try:
         descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):

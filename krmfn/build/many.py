@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Builds:
-    """What building several overlays gave.
+    """The results of building several overlays.
 
     Attributes:
         built: each under the path that `krmfn build --output` writes it to.
@@ -47,7 +47,7 @@ def build_all(
     claims_only: bool = False,
     root: Path | None = None,
 ) -> Builds:
-    """Several overlays, with one login and each secret read once.
+    """Build several overlays, with one login and one read of each secret.
 
     Args:
         root: the repository's root, where it is not found as usual.
@@ -90,7 +90,7 @@ def _named(directory: Path) -> str:
 
 
 def _place(error: KrmfnError, name: str, *, alone: bool) -> None:
-    """Let an error name its overlay, unless it is the only one or named by a path already."""
+    """Add the overlay to an error, unless there is only one or the error already has a path."""
     if name and not alone and error.where and f"/{name}/" not in f"/{error.where}":
         error.where = f"{name}: {error.where}"
     error.at(where=name)

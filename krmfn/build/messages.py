@@ -1,4 +1,4 @@
-"""What kustomize prints when it fails, made into one line without what it quotes of a file. Pure.
+"""Shorten kustomize's error to one line, without quoted file content. Pure.
 
 Rules enforced here: no pattern that takes more than a few passes over the text, which an author can
 fill with whatever matches almost.
@@ -19,7 +19,7 @@ _LONGEST = 2000
 _LOGGED = '] "command failed" err="'
 # Warnings: of deprecated fields behind a #, and of a config that is too long for a variable.
 _NOISE = ("#", "KUSTOMIZE_PLUGIN_CONFIG_STRING exceeds")
-# Here a message of kustomize's begins to quote what stands in a file, which may be a value.
+# From here kustomize's message quotes file content, which may be a value.
 _QUOTING = re.compile(
     r"\{|\\n|config: `|node contents|literal sources? |: line \[|invalid utf8|\[patch: |patch from |"
     r"specify a target |decoding \[|for value |unmarshal !!|anchor '|is not a string: "

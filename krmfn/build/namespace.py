@@ -1,4 +1,4 @@
-"""The namespace that a configuration's secrets are sealed for."""
+"""Choose the namespace for which a configuration's secrets are sealed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def choose_namespace(
     environ: Mapping[str, str],
     item: str | None = None,
 ) -> tuple[str, Warned | None]:
-    """The namespace to seal for, and a note when it comes from the environment.
+    """Return the namespace to seal for, and a note if it comes from the environment.
 
     The config's own namespace, the item's and the kustomization's must agree. The environment counts
     only when none of them says anything: an application may own several namespaces.
@@ -35,7 +35,7 @@ def choose_namespace(
         item: the claim's own, which kustomize has set by now.
 
     Returns:
-        The namespace, or an empty string when nobody names one; and the note or None.
+        The namespace, or an empty string if it is unknown; and the note or None.
 
     Raises:
         SpecError: two different namespaces, or a variable that holds none.

@@ -1,4 +1,4 @@
-"""Building an overlay of a repository that need not be trusted, in one pass of kustomize.
+"""Build an overlay of an untrusted repository, with one run of kustomize.
 
 Rules enforced here: kustomize reads a judged copy, and every call that it makes is answered here, by
 the function's own code; under a policy everything is rehearsed and judged before anything is read,
@@ -98,7 +98,7 @@ class Look:
 
 @dataclass(frozen=True)
 class _Pass:
-    """An overlay copied, and everything that runs on it needs."""
+    """A copied overlay, with everything that its runs need."""
 
     copied: Copy
     sandbox: Sandbox
@@ -118,7 +118,7 @@ class _Pass:
 
     @property
     def validators(self) -> Iterator[SealedSecretValidator]:
-        """Those of the outermost kustomization."""
+        """Yield the validators of the outermost kustomization."""
         for config in self.copied.configs.values():
             if config.directory == self.directory and config.list == "validators":
                 found = parse(config.value)
@@ -134,7 +134,7 @@ def build(
     *,
     claims_only: bool = False,
 ) -> Built:
-    """The finished stream of one overlay.
+    """Build one overlay and return its finished stream.
 
     Args:
         command, flags: as `krmfn.build.sandbox` gives them.
@@ -168,9 +168,9 @@ def build(
 
 
 def look_at(directory: Path, command: tuple[str, ...], around: Surroundings) -> Look:
-    """An overlay with its claims unsealed, also those that wait for `krmfn seal`.
+    """Build an overlay with its claims unsealed, including those for `krmfn seal`.
 
-    Claims that nothing would seal, and what was sealed before, are no error to whoever only looks.
+    Claims that nothing would seal, and earlier SealedSecrets, are not errors in a report.
 
     Raises:
         Failure: kustomize or one of krmfn's functions fails.
@@ -189,7 +189,7 @@ def look_at(directory: Path, command: tuple[str, ...], around: Surroundings) -> 
 
 
 def values_of(look: Look) -> list[Rendered]:
-    """What building an overlay would seal, read as a build reads it; holds plaintext.
+    """Read the values that a build of the overlay would seal. The result holds plaintext.
 
     Raises:
         Failure: any; nothing is returned then.
@@ -203,7 +203,7 @@ def values_of(look: Look) -> list[Rendered]:
 def plans(
     directory: Path, command: tuple[str, ...], flags: Sequence[str], around: Surroundings
 ) -> list[tuple[Plan, Surroundings]]:
-    """What building an overlay would read and seal, with what each configuration may use.
+    """Return the plans of an overlay's build, with the context of each configuration.
 
     Raises:
         Failure: any that is known before something is read, but for what a policy denies.
@@ -219,7 +219,7 @@ def _plans(run: Run) -> list[tuple[Plan, Surroundings]]:
 
 
 def _bound(whole: _Pass) -> Run:
-    """A real run that does what a rehearsal did, once the policy has allowed all of that."""
+    """Run for real what the rehearsal did, after the policy has allowed all of it."""
     around = whole.around
     platform = platform_of(around)
     if platform is None:
@@ -236,7 +236,7 @@ def _bound(whole: _Pass) -> Run:
 
 
 def _refuse_open(copied: Copy, run: Run) -> None:
-    """Refuse keys that only a read tells, where anything may depend on them.
+    """Refuse keys that are known only after a read, if anything may depend on them.
 
     Raises:
         PolicyError: ``cannot-rehearse``.
@@ -253,7 +253,7 @@ def _refuse_open(copied: Copy, run: Run) -> None:
 
 
 def _judge(run: Run) -> None:
-    """Let the policy look at everything that a run sealed, as it was sealed and as it is by now.
+    """Let the policy judge every SealedSecret of a run, as sealed and as in the finished stream.
 
     Raises:
         Failure: the finished stream is wrong, or something in it is denied.
@@ -275,7 +275,7 @@ def _judge(run: Run) -> None:
 
 
 def _check(whole: _Pass, run: Run, *, claims_only: bool) -> None:
-    """What always holds of a finished stream, and what the outermost validators say of it."""
+    """Check a finished stream: the fixed rules, then the outermost validators."""
     around, items = whole.around, run.items
     governed = platform_of(around) is not None
     finished.check(items, run.calls, claims=claims_only, governed=governed)
@@ -295,7 +295,7 @@ def _check(whole: _Pass, run: Run, *, claims_only: bool) -> None:
         answer.check(config, items, overlay, inside, in_build=False)
     if not validators:
         _refuse_owned(run)
-        # Secrets in clear are judged by the kustomization's own validator; krmfn has added none.
+        # The kustomization's own validator judges unencrypted Secrets; krmfn has added none.
         verdict = validate(items, plain_secrets="warn")
         raise_all([f for f in verdict.findings if not (claims_only and f.id == "claim-left")])
         for warning in verdict.warnings:
@@ -318,7 +318,7 @@ def _served(
     flags: Sequence[str],
     answer: Callable[[bytes, bytes, bytes], str],
 ) -> str:
-    """What kustomize makes of a directory, its calls answered here.
+    """Run kustomize on a directory, and answer its calls.
 
     Raises:
         Failure: of a call, else of kustomize.
@@ -335,7 +335,7 @@ def _served(
 
 
 def _loaded(sandbox: Sandbox, place: Path) -> tuple[Item, ...]:
-    """The items that kustomize gives the one transformer of a directory."""
+    """Return the items that kustomize passes to a directory's only transformer."""
     given: list[Item] = []
 
     def take(_directory: bytes, _stub: bytes, items: bytes) -> str:
@@ -350,7 +350,7 @@ def _loaded(sandbox: Sandbox, place: Path) -> tuple[Item, ...]:
 def _pass(
     directory: Path, command: tuple[str, ...], flags: Sequence[str], around: Surroundings
 ) -> Iterator[_Pass]:
-    """An overlay's judged copy in a private folder, which goes with what it holds."""
+    """Copy an overlay into a private folder, which is removed afterwards."""
     platform = platform_of(around)
     directory = directory.resolve()
     with private_folder() as home:

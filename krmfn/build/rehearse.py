@@ -1,4 +1,4 @@
-"""Sealing without reading: the same objects, with something else where only a read could tell.
+"""Seal without reading: the same objects, with placeholders for values known only after a read.
 
 Rules enforced here: no store is opened; what stands for a ciphertext, a hash suffix or a checksum is
 random, of the real one's alphabet and, where that can be known, its length, so that nothing in a
@@ -44,7 +44,7 @@ def rehearse(plan: Plan, around: Surroundings, *, strict: bool) -> list[Sealed]:
 
 
 def _recipient(plan: Plan, around: Surroundings, *, strict: bool) -> tuple[str, int]:
-    """The fingerprint, empty where only a server knows it; bytes of the key's modulus."""
+    """Return the fingerprint (empty if only a server knows it) and the modulus size in bytes."""
     platform = platform_of(around) if strict else None
     if strict:
         plan, _ = under(platform, plan)
@@ -84,6 +84,6 @@ def _ciphertext(size: int, length: int) -> bytes:
 
 
 def suffix_of(sealed: Sealed) -> str:
-    """The hash at the end of a SealedSecret's name; empty without one."""
+    """Return the hash suffix of a SealedSecret's name; empty if it has none."""
     name: str = sealed.object["metadata"]["name"]
     return name.removeprefix(sealed.base_name).removeprefix("-")

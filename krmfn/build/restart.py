@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 Affixes: TypeAlias = "tuple[tuple[str, ...], tuple[str, ...]]"  # prefixes and suffixes
 ANNOTATION = "krmfn.dev/checksum"
-# Where the name stands in what a catalogue's path finds, by its form.
+# The location of the name in the match of a catalogue's path, by its form.
 _NAMES = {"key": "name", "ref": "name", "proj": "name", "file": "secretName", "name": ""}
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """A Secret's checksum, and what workloads call the Secret.
+    """A Secret's checksum, with the names that workloads use for the Secret.
 
     Attributes:
         names: its names so far, before any hash suffix.
@@ -46,7 +46,7 @@ class Stamp:
 
 
 def stamped(item: Item, stamps: Sequence[Stamp]) -> tuple[Item, list[str]]:
-    """The item, with a checksum on its pod templates if they use one of the Secrets; and these."""
+    """Return the item with checksums on pod templates that use one of the Secrets, and these Secrets."""
     if not stamps or not may_refer(item):
         return item, []
     entry = (0,) if item.in_list else ()
@@ -60,7 +60,7 @@ def stamped(item: Item, stamps: Sequence[Stamp]) -> tuple[Item, list[str]]:
 
 
 def _digests(value: Object, stamps: Sequence[Stamp]) -> Iterator[tuple[list[str], str]]:
-    """The path of each pod template that uses one of the Secrets, and its checksum."""
+    """Yield the path and the checksum of each pod template that uses one of the Secrets."""
     for path in pod_specs_of(value):
         if not path.endswith(".spec"):  # a Pod has no template, and restarts nobody
             continue
@@ -73,7 +73,7 @@ def _digests(value: Object, stamps: Sequence[Stamp]) -> Iterator[tuple[list[str]
 
 
 def _meant(name: str, workload: Any, stamps: Sequence[Stamp]) -> list[Stamp]:
-    """The Secrets that a reference means.
+    """Return the Secrets to which a reference refers.
 
     Where several claims have or had the name, one base is used several times: as for kustomize, the
     prefixes and suffixes that the claim and the workload were given tell which is meant.
@@ -92,7 +92,7 @@ def _meant(name: str, workload: Any, stamps: Sequence[Stamp]) -> list[Stamp]:
 
 
 def affixes(annotations: Mapping[str, Any]) -> Affixes:
-    """The prefixes and the suffixes that kustomize has put on an object's name, by its own words."""
+    """Return the prefixes and suffixes of an object's name, from kustomize's annotations."""
     prefixes, suffixes = (
         tuple(part for part in str(annotations.get(name) or "").split(",") if part)
         for name in (PREFIXES, SUFFIXES)
@@ -115,7 +115,7 @@ def _same_end(one: Sequence[str], other: Sequence[str]) -> bool:
 
 
 def references(value: Any, pod_spec: str) -> Iterator[str]:
-    """The names of the Secrets that a PodSpec of the resource refers to."""
+    """Yield the names of the Secrets to which the resource's PodSpecs refer."""
     for ref in catalogue.pods()["podSpecRefs"]:
         for at in ref["at"]:
             path = ".".join(part for part in (pod_spec, at, _NAMES[ref["form"]]) if part)
@@ -125,7 +125,7 @@ def references(value: Any, pod_spec: str) -> Iterator[str]:
 
 
 def may_refer(item: Item) -> bool:
-    """Return whether an item is a workload, or a list that may hold one."""
+    """Return whether an item is a workload, or a list that may contain one."""
     return may_be_list(item.kind) or f"{group_of(item.api_version)}/{item.kind}" in pod_specs()
 
 

@@ -1,4 +1,4 @@
-"""Run kustomize so that it starts nothing but krmfn's client, and has no network and no credential.
+"""Run kustomize without network or credential; it can start only krmfn's client.
 
 Rules enforced here: no flag that runs, mounts, fetches or reads outside (an allow-list); a program
 from outside the repository; a plugin home that holds the client alone; an environment made up from
@@ -50,7 +50,7 @@ LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/nix/store", "/etc/ld.
 
 
 def check_flags(flags: Sequence[str]) -> tuple[str, ...]:
-    """The flags that a user hands through, without those that are always given.
+    """Return the user's flags for kustomize, without those that are always set.
 
     Raises:
         SpecError: one that is not known to be harmless.
@@ -67,7 +67,7 @@ def check_flags(flags: Sequence[str]) -> tuple[str, ...]:
 
 
 def find_kustomize(environ: Mapping[str, str], *roots: Path) -> tuple[str, ...]:
-    """Return the command that builds: KRMFN_KUSTOMIZE, kustomize or kubectl, the first that is there.
+    """Return the build command: KRMFN_KUSTOMIZE, kustomize or kubectl, the first that exists.
 
     Args:
         roots: of the repositories. No program inside of them is taken, but for those of the virtual
@@ -91,7 +91,7 @@ def find_kustomize(environ: Mapping[str, str], *roots: Path) -> tuple[str, ...]:
 
 
 def _program(name: str, path: str, roots: Sequence[Path]) -> str | None:
-    """The absolute path of a program that can be trusted."""
+    """Return the absolute path of a trusted program."""
     names = [name] if "/" in name else [f"{entry}/{name}" for entry in path.split(os.pathsep)]
     repositories, own = [root.resolve() for root in roots], Path(sys.executable).parent
     for candidate in map(Path, names):
@@ -104,7 +104,7 @@ def _program(name: str, path: str, roots: Sequence[Path]) -> str | None:
 
 
 def _places(path: Path) -> Iterator[Path]:
-    """Where a path is: as it is written, and where links of its directory and of itself lead."""
+    """Yield a path as written, with its directory resolved, and fully resolved."""
     yield Path(os.path.normpath(path))
     yield path.parent.resolve()
     yield path.resolve()
@@ -132,7 +132,7 @@ class Sandbox:
     client: Path = CLIENT
 
     def prepare(self) -> None:
-        """Make the folders, and krmfn's client the one plugin."""
+        """Create the folders, with krmfn's client as the only plugin."""
         for name in ("tmp", "empty"):
             (self.home / name).mkdir()
         _install(self.client.read_text(), self.home / "plugins", self.home / "client")
@@ -144,7 +144,7 @@ class Sandbox:
         *,
         answer: Callable[[socket.socket], None] | None = None,
     ) -> str:
-        """Return what kustomize makes of ``directory``.
+        """Return kustomize's output for ``directory``.
 
         Args:
             answer: answers the client's calls until the descriptor ends, in this thread. What it
@@ -280,12 +280,12 @@ class Sandbox:
 
 
 def interpreter() -> str:
-    """The interpreter that launcher and client run in, outside of every virtual environment."""
+    """Return the interpreter for launcher and client, outside every virtual environment."""
     return os.path.realpath(sys.executable)
 
 
 def confinement() -> tuple[str, ...]:
-    """Return what the kernel would keep for a build: ``seccomp``, ``landlock``, both or nothing."""
+    """Return the kernel's protections for a build: ``seccomp``, ``landlock``, both or none."""
     done = subprocess.run(  # noqa: S603  # no shell
         [interpreter(), "-IS", str(LAUNCHER), *(f"read={path}" for path in python_files())],
         env={},
@@ -297,7 +297,7 @@ def confinement() -> tuple[str, ...]:
 
 
 def _install(client: str, plugins: Path, file: Path) -> None:
-    """Make the client the plugin of each of krmfn's kinds."""
+    """Install the client as the plugin of each of krmfn's kinds."""
     python = interpreter()
     if len(python) > _LONGEST_PROGRAM or any(char.isspace() for char in python):
         link = file.with_name("python")
@@ -312,7 +312,7 @@ def _install(client: str, plugins: Path, file: Path) -> None:
 
 
 def python_files() -> list[str]:
-    """What the interpreter reads when it starts without site-packages."""
+    """Return the files that the interpreter reads when it starts without site-packages."""
     prefix = Path(sys.base_prefix)
     standard = Path(os.__file__).parent
     return [
@@ -322,7 +322,7 @@ def python_files() -> list[str]:
 
 
 def _memory() -> BinaryIO:
-    """A file in memory, where the system has such; it may come to hold a repository's Secrets."""
+    """Return a file in memory if the system has them; it may contain a repository's Secrets."""
     if sys.platform == "linux":
         return open(os.memfd_create("krmfn"), "w+b")  # noqa: PTH123  # the caller closes it
     return tempfile.TemporaryFile()  # type: ignore[unreachable]

@@ -69,7 +69,7 @@ def _is_builtin(value: Any) -> bool:
 
 
 def _documents(directory: Path, entry: Any) -> Iterator[Any]:
-    """What stands in a file of a directory, or in the entry itself; nothing where it is neither."""
+    """Yield the documents of a file in the directory, or of the inline entry; else nothing."""
     if not isinstance(entry, str):
         return
     path = directory / entry

@@ -86,7 +86,7 @@ class Calls:
         self.made: list[Called] = []
 
     def answer(self, directory: bytes, stub: bytes, items: bytes) -> str:
-        """What one call prints.
+        """Return the output of one call.
 
         Args:
             directory: the client's working directory.
@@ -126,7 +126,7 @@ class Calls:
         call = Call(called.config.value, called.items)
         config = parse(call.config)
         if isinstance(config, SealedSecretValidator) and self._mode != "real":
-            # What it would warn of is said of the finished stream, by whoever looks at it.
+            # Drop its warnings here: they are given for the finished stream.
             aside = replace(called.around, warnings=[])
             answer.check(config, call.items, overlay, aside, sealed=False)
             return Answer("")
@@ -146,7 +146,7 @@ class Calls:
         return answer.answer(call, overlay, called.around, seal)
 
     def _check_references(self, text: str) -> None:
-        """What a transformer has sealed without name companions, in the stream that it saw.
+        """Refuse references that kustomize would move to another Secret, in a transformer's stream.
 
         Raises:
             Failure: a reference would be followed to another Secret.
@@ -154,7 +154,7 @@ class Calls:
         raise_all(list(followed(stream.stream(text, "the build"))))
 
     def _advised(self, failure: Failure, config: Config) -> Failure:
-        """The failure, with the line to move where a configuration stands too far inside."""
+        """Return the failure, with the line to move if a configuration is nested too deeply."""
         outermost = self._copied.directories[self._copied.place]
         for error in failure.errors:
             if error.id == "namespace-missing" and config.directory != outermost:
@@ -165,7 +165,7 @@ class Calls:
 
 
 def maker(calls: list[Called], sealed_for: str) -> Called | None:
-    """The call that sealed for a place, as the annotation says it."""
+    """Return the call that sealed for a place, written like the annotation."""
     for called in calls:
         for one in called.made:
             if one.object["metadata"]["annotations"][SEALED_FOR] == sealed_for:
@@ -174,7 +174,7 @@ def maker(calls: list[Called], sealed_for: str) -> Called | None:
 
 
 def move(config: Config) -> str:
-    """What to do about a configuration that seals before names and namespaces are final."""
+    """Return the remedy for a configuration that seals before names and namespaces are final."""
     if config.list == "generators":
         return (
             f"declare claims in place of {config.where}, and list a SealedSecretTransformer "
@@ -184,7 +184,7 @@ def move(config: Config) -> str:
 
 
 def claims_only(call: Call, overlay: Kustomization, around: Surroundings) -> str:
-    """What a generator or a transformer prints when nothing is to be sealed: claims and companions."""
+    """Return the output of a generator or transformer without sealing: claims and companions."""
     config = parse(call.config)
     if isinstance(config, SealedSecretGenerator):
         plan = answer.planned(config, call, overlay, around)
@@ -210,7 +210,7 @@ def claims_only(call: Call, overlay: Kustomization, around: Surroundings) -> str
 
 
 def _claim(namespace: str, scope: str, mode: str, raw: Object) -> Object:
-    """The claim of a generator's secret. Each says its own scope and mode."""
+    """Return the claim for a generator's secret, with its own scope and mode."""
     own = mapping(raw.get("metadata"))
     metadata = {"name": raw["name"]}
     metadata |= {k: own[k] for k in ("annotations", "labels") if own.get(k)}

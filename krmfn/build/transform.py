@@ -1,4 +1,4 @@
-"""Claims into SealedSecrets, in a stream of resources whose names and namespaces are final.
+"""Replace claims with SealedSecrets, in a stream with final names and namespaces.
 
 Rules enforced here: a claim is sealed for the namespace and name that it has by now; everything else
 is kept as it came; what kustomize remembers of a claim's former names goes on to what replaces it.
@@ -93,7 +93,7 @@ def transform(
 
 
 def refuse_twice(claims: Iterable[tuple[SecretClaim, str]], others: Iterable[Item]) -> None:
-    """Refuse claims for Secrets that something else in the stream makes, before anything is read.
+    """Refuse claims for Secrets that another object creates, before anything is read.
 
     Args:
         claims: each claim, and its final namespace.
@@ -106,7 +106,7 @@ def refuse_twice(claims: Iterable[tuple[SecretClaim, str]], others: Iterable[Ite
 
 
 def _names(namespace: str, items: Iterable[Item]) -> bool:
-    """Whether an object says itself that it stands there."""
+    """Whether any item sets ``metadata.namespace`` to this namespace."""
     return any(metadata_of(one.header()).get("namespace") == namespace for one in items)
 
 
@@ -116,7 +116,7 @@ def claims_of(
     overlay: Kustomization,
     around: Surroundings,
 ) -> tuple[list[Item], list[tuple[SecretClaim, str]]]:
-    """What is kept, and each claim with its final namespace.
+    """Return the other items, and each claim with its final namespace.
 
     Raises:
         SpecError: a claim is malformed, or its namespace contradicts another's.

@@ -1,4 +1,4 @@
-"""What a built stream must hold before it leaves: the validator's checks. Pure.
+"""The validator's checks of a built stream. Pure.
 
 Rules enforced here: a SealedSecret of krmfn's opens under the name, namespace and scope that it
 finally has; its scope is said in one way, on itself and on its template; one stream is sealed for
@@ -121,7 +121,7 @@ def _marker(name: str) -> Warned:
 
 
 def _is_local(header: dict[str, Any]) -> bool:
-    """Whether it is kustomize's own copy of a configuration that did run."""
+    """Whether the object is kustomize's copy of a configuration that ran."""
     return annotations_of(header).get(LOCAL_CONFIG) == "true"
 
 
@@ -175,7 +175,7 @@ def _sealed_secret(value: dict[str, Any], name: str, verdict: Report) -> None:
 
 
 def elsewhere(name: str, said: str, final: str) -> Warned:
-    """The warning about a SealedSecret of kubeseal's that was moved."""
+    """Return the warning about a moved kubeseal SealedSecret."""
     return Warned(
         "kubesealed-elsewhere",
         f"{KIND}/{name}",
@@ -212,7 +212,7 @@ def _plain_secret(value: dict[str, Any], name: str, policy: str, verdict: Report
 
 
 def _certificates(fingerprints: dict[str, str], wanted: str | None, verdict: Report) -> None:
-    """``fingerprints``: each that is in the stream, with the first SealedSecret that has it."""
+    """Return each fingerprint in the stream, with its first SealedSecret."""
     if wanted is None and len(fingerprints) > 1:
         wanted = next(iter(fingerprints))
     for mark, name in fingerprints.items():

@@ -31,7 +31,7 @@ def packaged(groups: Iterable[str]) -> list[SecretCatalogue]:
 
 
 def files_for(group: str) -> list[str]:
-    """The names of the files that speak of an API group, without their ending."""
+    """Return the names, without suffix, of the files that cover an API group."""
     parts = group.split(".")
     ends = (".".join(parts[start:]) for start in range(len(parts)))
     return [end for end in ends if end in _names()]
@@ -39,7 +39,7 @@ def files_for(group: str) -> list[str]:
 
 @cache
 def pods() -> dict[str, Any]:
-    """``podSpecs`` and ``podSpecRefs``, as plain values: what restarts need is in one small file."""
+    """Return ``podSpecs`` and ``podSpecRefs`` as plain values, from one small file."""
     value: dict[str, Any] = _read("pods")["spec"]
     return value
 

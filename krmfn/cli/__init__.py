@@ -49,7 +49,7 @@ environment:
 
 @dataclass(frozen=True)
 class Command:
-    """One command: where it lives and what it does, in a few words.
+    """One command: its module, and a short summary.
 
     Attributes:
         data: standard output is for a program, and a part of it is a failure.
@@ -99,19 +99,19 @@ COMMANDS = {
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, as everything else does."""
+    """Reports an error in one line with an id."""
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        """Help and version, of which a reader may want the beginning alone."""
+        """Print help or version; the reader may stop early."""
         if file is sys.stdout:
             streams.report()
             file = sys.stdout
         super()._print_message(message, file)
 
     def error(self, message: str) -> NoReturn:
-        """One line with the id, and exit code 2.
+        """Print one line with the id, and exit with code 2.
 
-        What stands in excess may be a value that somebody took for an argument: it is not repeated.
+        An excess argument may be a secret value, so it is not repeated.
         """
         told, excess, words = message.partition("unrecognized arguments: ")
         if excess:
@@ -152,7 +152,7 @@ def main(arguments: list[str], start: float) -> int:
 
 
 def add_arguments(parser: argparse.ArgumentParser, module: ModuleType) -> None:
-    """The arguments of a command, those that every command has first."""
+    """Add the arguments of a command, after those of every command."""
     parser.add_argument(
         "-v",
         "--verbose",

@@ -169,7 +169,7 @@ def _bound_to(arguments: argparse.Namespace) -> dict[str, list[str]]:
 
 
 def _identities_for_init(arguments: argparse.Namespace) -> tuple[list[Identity], Identity | None]:
-    """The identities at hand, and the one among them that is still to be written."""
+    """Return the available identities, and the one that must still be written."""
     if arguments.identity and not Path(arguments.identity).exists():
         import pyrage
 
@@ -206,7 +206,7 @@ def _set(arguments: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def alone(file: Path) -> Iterator[None]:
-    """One writer at a time: what another one has written meanwhile must not be lost."""
+    """Hold the file's lock: one writer at a time, so no update is lost."""
     try:
         directory = os.open(file.parent, os.O_RDONLY)
     except OSError:
@@ -229,7 +229,7 @@ def _put(arguments: argparse.Namespace, path: str, new: dict[str, Json]) -> int:
 def rewrite(
     path: Path, identities: list[Identity], file: AgeFile, new: Mapping[str, dict[str, Json]]
 ) -> None:
-    """Put secrets, by path, into the encrypted file; whoever calls holds `alone`."""
+    """Put secrets, by path, into the encrypted file; the caller holds `alone`."""
     from krmfn.stores.age.store import AgeFile, open_file, render_file
 
     changed = AgeFile(file.frame, {**file.secrets, **new})
@@ -242,7 +242,7 @@ def rewrite(
 
 
 def _value(arguments: argparse.Namespace) -> str:
-    """One value: standard input as it is, or a prompt, twice."""
+    """Read one value: from standard input as it is, or from two prompts."""
     if sys.stdin.isatty():
         try:
             value, again = getpass.getpass("value: "), getpass.getpass("again: ")
@@ -271,7 +271,7 @@ def _standard_input(what: str) -> str:
 
 
 def _parse_object(text: str) -> dict[str, Json]:
-    """The JSON object that ``text`` is, numbers as text."""
+    """Parse ``text`` as a JSON object, with numbers as text."""
 
     def number(found: str) -> Number:
         if not isinstance(strict.plain(found, Number), Number):
@@ -307,7 +307,7 @@ def _get(arguments: argparse.Namespace) -> int:
 
 
 def _text(fields: dict[str, Json], arguments: argparse.Namespace) -> str:
-    """A value as it would be sealed; an object or list as JSON."""
+    """Return a value as it would be sealed; an object or list as JSON."""
     if arguments.property not in fields:
         raise ProviderError(
             "property-missing",

@@ -57,7 +57,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Audit, print, and say by the exit code whether there are errors."""
+    """Audit, print, and return exit code 1 if there are errors."""
     if options.explain:
         return _explain(options.explain)
     with command(options, "audit") as run:
@@ -94,7 +94,7 @@ def _silenced(finding: Finding, source: StreamSource) -> bool:
 
 
 def _inconsistent(items: Sequence[Item], found: Audit) -> list[Finding]:
-    """What the validator would say of the SealedSecrets themselves."""
+    """Return the validator's findings about the SealedSecrets themselves."""
     objects = {one.title: one for one in found.resources}
     verdict = validate(items, plain_secrets="allow")
     moved = [

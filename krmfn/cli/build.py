@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _summary(namespaces: list[str], reads: int, seconds: float) -> str:
-    """What was done, for the log of Argo CD's plugin server: no path, no name, no value."""
+    """Summarise a build for the log of Argo CD's plugin server: no path, name or value."""
     took = f"in {seconds:.1f} s"
     if not namespaces:
         return f"krmfn: nothing to seal, {took}"
@@ -92,7 +92,7 @@ def _summary(namespaces: list[str], reads: int, seconds: float) -> str:
 
 
 def _split(options: argparse.Namespace) -> tuple[list[Path], list[str]]:
-    """Directories, and what stood behind ``--``.
+    """Split the arguments into directories, and flags after ``--``.
 
     Raises:
         SpecError: options that do not go together.
@@ -113,7 +113,7 @@ def _split(options: argparse.Namespace) -> tuple[list[Path], list[str]]:
 
 
 def _write(output: Path, built: dict[Path, Built], run: Run, *, prune: bool) -> None:
-    """All files, or none; what an earlier run left is reported, or removed with them."""
+    """Write all files or none; report or remove files from earlier runs."""
     files = []
     for place, one in built.items():
         head = f"{HEADER}{place.with_suffix('').as_posix()}; do not edit.\n"

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def whole_parser() -> argparse.ArgumentParser:
-    """Every command's arguments in one parser, which otherwise is never made."""
+    """Return one parser with the arguments of every command, only for completion."""
     parser = Parser(prog="krmfn")
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("-C", dest="directory", metavar="DIR", help="work in this directory")
@@ -54,7 +54,7 @@ def whole_parser() -> argparse.ArgumentParser:
 
 
 def _complete_files(parser: argparse.ArgumentParser, kinds: Mapping[str, object]) -> None:
-    """Tell shtab which arguments are files and directories: their metavar says so."""
+    """Mark the arguments that are files or directories for shtab, by their metavar."""
     for action in parser._actions:  # noqa: SLF001  # argparse shows them in no other way
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
             for inner in action.choices.values():

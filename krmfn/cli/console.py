@@ -28,23 +28,23 @@ PATIENCE = 1.0  # seconds without a word
 
 
 def say(text: str = "", *, stderr: bool = False) -> None:
-    """Print one line, which nothing in ``text`` can break or colour."""
+    """Print ``text`` on one line; it cannot break or colour the line."""
     stream = sys.stderr if stderr else sys.stdout
     stream.write(f"{printable(text)}\n")
 
 
 def say_lines(text: str) -> None:
-    """Print lines on standard output, none of which can colour the terminal."""
+    """Print lines on standard output; they cannot colour the terminal."""
     sys.stdout.write(printable_lines(text))
 
 
 def say_json(value: object, *, indent: int | None = 2) -> None:
-    """Print a value as JSON on standard output, in ASCII, so that every character is text."""
+    """Print a value as ASCII JSON on standard output."""
     sys.stdout.write(f"{json.dumps(value, indent=indent)}\n")
 
 
 def give(data: str | bytes) -> None:
-    """Write a result that is no text for people to standard output, to the byte."""
+    """Write data to standard output, unchanged to the byte."""
     sys.stdout.flush()
     sys.stdout.buffer.write(data.encode() if isinstance(data, str) else data)
     sys.stdout.buffer.flush()
@@ -86,13 +86,13 @@ def _capable(stream: TextIO) -> bool:
 
 @contextlib.contextmanager
 def progress(label: str, total: int | None = None) -> Iterator[Callable[[], None]]:
-    """Show on standard error that work goes on, once it has taken `PATIENCE`; then clean up.
+    """Show progress on standard error after `PATIENCE` seconds; then clean up.
 
     Nothing is shown, and rich not even imported, where standard error is not a terminal.
 
     Args:
         label: what is being done, such as ``sealing``.
-        total: how many steps there are; None when nobody knows.
+        total: the number of steps; None if unknown.
 
     Yields:
         What to call after each step; any thread may.
@@ -112,7 +112,7 @@ def progress(label: str, total: int | None = None) -> Iterator[Callable[[], None
 
 
 class _Bar:
-    """A bar that counts from the start, and is seen only when it takes long."""
+    """A bar that counts from the start, but appears only if the work takes long."""
 
     def __init__(self, label: str, total: int | None) -> None:
         self._label = printable(label)

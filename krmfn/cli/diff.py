@@ -43,7 +43,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Compare and print; nothing is printed when one side cannot be read."""
+    """Compare and print; print nothing if one side cannot be read."""
     names = (options.before, options.after)
     for only in (CLUSTER, "-"):
         if names == (only, only):

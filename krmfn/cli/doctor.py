@@ -66,7 +66,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Look, print, and say by the exit code whether there are errors."""
+    """Run the checks, print them, and return exit code 1 if there are errors."""
     found = _examined(options)
     counts = Counter(one.status for one in found)
     if options.json:

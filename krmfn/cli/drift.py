@@ -90,7 +90,7 @@ def _print(found: Comparison, options: argparse.Namespace) -> None:
 def _of_each(
     now: Mapping[Path, list[Snapshot]], there: Iterable[Snapshot]
 ) -> dict[Path, list[Snapshot]]:
-    """What is deployed of what each overlay makes."""
+    """Return the deployed SealedSecrets of each overlay."""
     found = {one.place: one for one in there}
     return {
         place: [found[one.place] for one in sealed if one.place in found]

@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
 
 class Explanation(NamedTuple):
-    """What people ask about an id; each a sentence without a full stop."""
+    """Meaning, cause and remedy of an id; each a sentence without a full stop."""
 
     cause: str
     remedy: str
 
 
 def explanations() -> dict[str, Explanation]:
-    """Return each id of the catalogues of errors and warnings with what krmfn/errors.yaml says."""
+    """Return the explanation in krmfn/errors.yaml for each id of an error or warning."""
     text = resources.files("krmfn").joinpath("errors.yaml").read_text()
     found = strict.load(text, "errors.yaml")
     return {id_: Explanation(**fields) for id_, fields in found.items()}
 
 
 def meanings() -> dict[str, str]:
-    """Return what each id of an error, finding or warning means."""
+    """Return the meaning of each id of an error, finding or warning."""
     return {**WARNINGS, **{id_: meaning for id_, (_, meaning) in CATALOGUE.items()}}
 
 

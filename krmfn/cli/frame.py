@@ -43,7 +43,7 @@ class Run:
 
     @cached_property
     def deadline(self) -> Deadline:
-        """The clock, which has run since the process started.
+        """The deadline, counted from the start of the process.
 
         Raises:
             SpecError: ``KRMFN_DEADLINE`` is not a number of seconds.
@@ -52,7 +52,7 @@ class Run:
 
     @property
     def pool(self) -> StorePool:
-        """The stores, which all configurations share."""
+        """The stores, shared by all configurations."""
         if self._pool is None:
             from krmfn.stores.pool import StorePool  # lazy: not every command has stores
 
@@ -60,7 +60,7 @@ class Run:
         return self._pool
 
     def warn(self, *warnings: Warned, where: str = "") -> None:
-        """Print each warning once, when the command ends, those of one kind together."""
+        """Print each warning once, at the end of the command, grouped by kind."""
         for warning in warnings:
             self._warnings.add(warning.at(where))
 
@@ -74,7 +74,7 @@ class Run:
 
     @contextmanager
     def timed(self) -> Iterator[None]:
-        """Let the block outlive the deadline by a few seconds only. Nothing is written in it."""
+        """Limit the block to a few seconds past the deadline. The block writes nothing."""
         watch = self.deadline.watch(self.name)
         try:
             yield
@@ -90,7 +90,7 @@ class Run:
         where: str = "",
         environ: Mapping[str, str] = os.environ,
     ) -> Iterator[Surroundings]:
-        """What a configuration in ``directory`` may use.
+        """Return the context of a configuration in ``directory``.
 
         Args:
             root: the repository's root.
@@ -118,7 +118,7 @@ class Run:
 
 @contextmanager
 def command(options: argparse.Namespace, name: str) -> Iterator[Run]:
-    """Everything that a command is run in.
+    """Run a command in its frame: clock, stores and warnings.
 
     Args:
         name: without ``krmfn``.

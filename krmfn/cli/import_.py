@@ -146,7 +146,7 @@ def _options(options: argparse.Namespace, store: str, stores: dict[str, Wire]) -
 
 
 def _imported(options: argparse.Namespace, how: Options) -> Imported:
-    """What the source gives.
+    """Read the source.
 
     Raises:
         KrmfnError, ErrorList: everything that was refused, in the order of the files.
@@ -210,7 +210,7 @@ def _write_values(
     base: Path,
     output: list[File],
 ) -> None:
-    """Write the values, then the file; once that has begun, it is finished."""
+    """Write the values, then the file; no signal interrupts this."""
     from krmfn.importer.write import by_path, write_values
 
     if name not in stores:

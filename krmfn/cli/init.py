@@ -50,7 +50,7 @@ ALL_THERE = "every Secret that it refers to is there"
 
 @dataclass
 class Found:
-    """What was found in one overlay, and what is proposed for it.
+    """The findings in one overlay, and the proposal for it.
 
     Attributes:
         note: why nothing is proposed.
@@ -76,7 +76,7 @@ class Found:
 
     @property
     def directory(self) -> Path:
-        """As the user wrote it."""
+        """The directory as the user wrote it."""
         return self.kustomization.directory
 
 
@@ -170,7 +170,7 @@ def _settings(options: argparse.Namespace) -> proposal.Settings:
 
 
 def _assumed(said: Sequence[str]) -> dict[str, str]:
-    """Secret to why it needs no claim."""
+    """Map each Secret without a need for a claim to the reason."""
     pairs = [one.partition("=") for one in said]
     if not all(name and why for name, _, why in pairs):
         raise SpecError("usage", "--assume is SECRET=WHY", remedy="say who makes the Secret")
@@ -178,7 +178,7 @@ def _assumed(said: Sequence[str]) -> dict[str, str]:
 
 
 def _look(one: Kustomization, survey: Survey, namespace: str, assumed: dict[str, str]) -> Found:
-    """One overlay: what it lacks, and who makes that elsewhere."""
+    """Examine one overlay: its missing Secrets, and their producers elsewhere."""
     directory = one.directory.resolve()
     mine = Proposal(directory.name.lower().replace("_", "-"), "", ())
     found = Found(one, mine)
@@ -239,7 +239,7 @@ def _judge(found: Found, seen: Seen) -> None:
 
 
 def _share(founds: Sequence[Found]) -> None:
-    """One Secret that several overlays claim is one object: it gets the same keys in each."""
+    """Give a Secret that several overlays claim the same keys in each, as it is one object."""
     claims: dict[tuple[str, str], list[tuple[Found, Wanted]]] = defaultdict(list)
     for found in founds:
         for one in found.proposal.wanted if not found.note else ():
@@ -282,7 +282,7 @@ def _propose(found: Found, settings: proposal.Settings, certificate: str | None)
 
 
 def _show(founds: Sequence[Found], named: int) -> None:
-    """Each overlay with something to say; the others together, where there are many."""
+    """Show each overlay that has findings; summarise the others if there are many."""
     quiet = [
         f for f in founds if f.note.startswith(ALL_THERE) and not (f.advice or f.proposal.elsewhere)
     ]
@@ -298,7 +298,7 @@ def _show(founds: Sequence[Found], named: int) -> None:
 
 
 def _show_one(found: Found) -> None:
-    """The overlay in a line, then what would change, as a diff."""
+    """Show the overlay in one line, then its changes as a diff."""
     file, mine = found.kustomization.file, found.proposal
     say()
     say(f"{file}{found.position}: {found.note or _count(found)}")
@@ -317,7 +317,7 @@ def _show_one(found: Found) -> None:
 
 
 def _show_taken(others: Iterable[Kustomization]) -> None:
-    """What could be an overlay and was not looked at."""
+    """Show the directories that may be overlays and were not examined."""
     taken = [one.file for one in others if one.value.get("namespace")]
     if taken:
         say()

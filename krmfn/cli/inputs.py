@@ -34,7 +34,7 @@ def read_input(file: str, what: str = "resources", *, key: str = "") -> bytes:
     """A file's content, or standard input for ``-``.
 
     Args:
-        what: what is expected, for whoever has to type it.
+        what: the expected input, for the person who types it.
         key: the option that names the file, for errors.
 
     Raises:
@@ -46,7 +46,7 @@ def read_input(file: str, what: str = "resources", *, key: str = "") -> bytes:
 
 
 def read_config(file: Path, kind: type[M]) -> M:
-    """The one configuration of a file.
+    """Read the only configuration of a file.
 
     Raises:
         SpecError, ErrorList: not one, another kind, or mistakes; with their lines.
@@ -85,7 +85,7 @@ class StreamSource:
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
-    """What to look at: shared by the commands that look at a finished stream."""
+    """Add the input arguments, shared by commands that examine a finished stream."""
     parser.add_argument(
         "source",
         nargs="?",
@@ -99,7 +99,7 @@ def add_source(parser: argparse.ArgumentParser) -> None:
 
 
 def read_source(options: argparse.Namespace, run: Run) -> StreamSource:
-    """The stream that the arguments name, and the validators that speak of it.
+    """Return the stream that the arguments name, and its validators.
 
     Raises:
         Failure: it cannot be read or built.
@@ -135,7 +135,7 @@ def read_source(options: argparse.Namespace, run: Run) -> StreamSource:
 def _stream(
     items: tuple[Item, ...], specs: Sequence[ValidatorSpec], base: Path, name: str
 ) -> StreamSource:
-    """What stands in files. Nothing is no stream: a build that failed before a pipe looks so."""
+    """Read a stream from files. Empty input is an error: a failed build before a pipe looks like this."""
     if not any(item.kind and item.api_version for item in items):
         raise SpecError(
             "input",

@@ -42,7 +42,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Link every kind's plugin to this krmfn, or write what Argo CD is installed with."""
+    """Link every kind's plugin to this krmfn, or write Argo CD's manifests."""
     if options.what == "argocd":
         return _argocd(Path(options.output) if options.output else None)
     home = Path(options.home) if options.home else plugin_home()
@@ -83,7 +83,7 @@ def plugin_home() -> Path:
 
 
 def _program() -> Path:
-    """The installed `krmfn` that is running, else the one on PATH or beside this Python."""
+    """Return the running `krmfn`, else the one on PATH or beside this Python."""
     started = Path(sys.argv[0])
     if started.name == "krmfn" and started.is_file():
         return started.resolve()
@@ -96,7 +96,7 @@ def _program() -> Path:
 
 
 def _link(link: Path, program: Path) -> None:
-    """Make or replace a symbolic link atomically; a file that is no link is not touched."""
+    """Create or replace a symbolic link atomically; never touch a file that is not a link."""
     try:
         link.parent.mkdir(parents=True, exist_ok=True)
         if link.exists() and not link.is_symlink():

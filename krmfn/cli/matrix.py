@@ -131,7 +131,7 @@ def _table(options: argparse.Namespace, run: Run) -> Table:
 
 
 def _directories(names: list[str]) -> dict[Path, str]:
-    """Each directory, and what to call it."""
+    """Return each directory with its label."""
     found: dict[Path, Path] = {}
     for directory in map(Path, names):
         if not directory.is_dir():
@@ -152,7 +152,7 @@ def _column(seen: Look, name: str, around: Surroundings) -> Column:
 
 
 def _values(seen: Look, column: Column) -> Iterator[tuple[Value, Plaintext]]:
-    """Where each value of an overlay stands, with the value."""
+    """Yield each value of an overlay with its location."""
     rendered = values_of(seen)
     yield from sealed_values(column.name, column.base, rendered)
     yield from plain_values(column.name, column.base, column.audit)
@@ -167,7 +167,7 @@ def _warning(one: Shared) -> Warned:
 
 
 def _print(found: Table) -> None:
-    """The table, what differs, what is shared, and the counts."""
+    """Print the table, differences, shared values and counts."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table as Grid
     from rich.text import Text
@@ -192,7 +192,7 @@ def _print(found: Table) -> None:
 
 
 def _words(row: Row, cell: Cell) -> Text:
-    """What stands in a cell."""
+    """Return the text of a cell."""
     from rich.text import Text
 
     text = Text(STATES[cell.state][0], style=_STYLES[cell.state])
@@ -208,7 +208,7 @@ def _words(row: Row, cell: Cell) -> Text:
 
 
 def notes(row: Row, found: Table) -> list[str]:
-    """What the table has no room for: shapes that differ, and what misses a Secret."""
+    """Return the notes below the table: different shapes, and users of missing Secrets."""
     lines = []
     types = [f"{type_} in {', '.join(where)}" for type_, where in row.types.items()]
     keys = [f"{key} only in {', '.join(where)}" for key, where in row.keys.items()]
@@ -225,7 +225,7 @@ def notes(row: Row, found: Table) -> list[str]:
 
 
 def _asking(row: Row, place: Placement) -> str:
-    """Who misses a Secret, and who makes it under another name."""
+    """Suffix of a "missing" line: its users, and its maker under another name."""
     users = ", ".join(dict.fromkeys(use.object for use in place.uses))
     other = " and ".join(name for name in place.names if name != row.name)
     return f", for {users}" + (f"; {', '.join(place.by)} makes {other}" if place.by else "")

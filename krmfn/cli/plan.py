@@ -58,7 +58,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Look at everything, then print it; what is wrong is told on standard error."""
+    """Examine everything, then print it; report problems on standard error."""
     told = {FACTS[name]: value for name in FACTS if (value := getattr(options, name)) is not None}
     environ = {**os.environ, **told}
     overlays: list[tuple[str, bool, list[Outlook]]] = []
@@ -91,7 +91,7 @@ def _overlay(directory: Path, around: Surroundings, offline: bool) -> list[Outlo
 
 
 def _verdict(overlays: list[tuple[str, bool, list[Outlook]]], run: Run) -> int:
-    """Tell every denial and everything missing; denials decide, then what is missing."""
+    """Report denials and missing values; the exit code is for denials first, then missing values."""
     errors: list[KrmfnError] = []
     for name, _, outlooks in overlays:
         for outlook in outlooks:
@@ -192,7 +192,7 @@ def _headline(outlook: Outlook) -> str:
 
 
 def _line(reference: PlannedRead) -> tuple[str, str]:
-    """One reference, and its colour."""
+    """Return the line of one reference, and its colour."""
     read = reference.read
     version = f" version {read.version}" if read.version is not None else ""
     text = f"{read.store}:{read.key}{version}: {', '.join(reference.properties)}"

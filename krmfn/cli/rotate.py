@@ -62,7 +62,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Collect all changes, print them, then make them; nothing is made when anything fails."""
+    """Collect all changes, print them, then write them; write nothing if anything fails."""
     overlays = [find(Path(name), os.environ) for name in options.directories]
     changes = rotation.Rotation()
     with command(options, "rotate") as run:

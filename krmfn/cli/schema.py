@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from krmfn.errors import KrmfnError
     from krmfn.spec.base import Model
 
-# What kustomize may hold, what stands in files beside it, and the platform's own.
+# Kinds in a kustomization, in files beside it, and the platform's.
 ALL_KINDS: dict[str, type[Model]] = {
     **KINDS,
     "SecretCatalogue": SecretCatalogue,
@@ -82,7 +82,7 @@ def schema_of(kind: str) -> dict[str, Any]:
 
 
 def _describe(name: str, definition: dict[str, Any]) -> None:
-    """Give the fields of one model the docstrings that stand under them.
+    """Use the docstrings below the fields of one model as their descriptions.
 
     pydantic can, at the price of reading the sources again at every start: 16 ms of each build.
     """
@@ -94,7 +94,7 @@ def _describe(name: str, definition: dict[str, Any]) -> None:
 
 @cache
 def _docstrings() -> dict[str, dict[str, str]]:
-    """Class, field and the string that stands under the field, in all of `krmfn.spec`."""
+    """Return the docstring below each field, by class and field, in all of `krmfn.spec`."""
     found: dict[str, dict[str, str]] = {}
     for file in sorted(Path(spec.__file__).parent.glob("*.py")):
         for node in ast.parse(file.read_text()).body:
@@ -109,13 +109,13 @@ def _docstrings() -> dict[str, dict[str, str]]:
 
 
 class _Untitled(GenerateJsonSchema):
-    """Without a title for every field: "Roleid" teaches nobody."""
+    """A schema without a title for every field, such as the useless "Roleid"."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002  # pydantic's hook
         return False
 
     def dict_schema(self, schema: Any) -> dict[str, Any]:
-        """A mapping whose keys are checked whole: pydantic's own leaves wrong ones unmentioned."""
+        """Schema of a mapping that checks its keys, which pydantic's own schema omits."""
         return {
             "type": "object",
             "propertyNames": self.generate_inner(schema["keys_schema"]),

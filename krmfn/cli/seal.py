@@ -103,7 +103,7 @@ def _sealed(config_file: Path, options: argparse.Namespace, around: Surroundings
 
 
 def _left_behind(kept: Sequence[Item], sealed: Sequence[Object]) -> list[SpecError]:
-    """Claims that nobody refers to, while a workload refers to what is a part of their name only.
+    """Return unused claims whose name contains the name to which a workload refers.
 
     kustomize does not know that references to claims are to be renamed with them: under namePrefix,
     nameSuffix or a content hash they keep the former name, and nothing here could tell it for sure.

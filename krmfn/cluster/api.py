@@ -1,4 +1,4 @@
-"""What a cluster says: the controller's certificate, and the SealedSecrets that are deployed.
+"""Requests to a cluster: the controller's certificate, and the deployed SealedSecrets.
 
 The controller is reached through the API server's service proxy, as kubeseal does it. Only
 `kubernetes.client.ApiClient` is used: the typed API classes cost 600 ms to import.
@@ -28,7 +28,7 @@ _PAGE = 500
 def fetch_certificate(
     *, context: str | None = None, namespace: str = NAMESPACE, names: Sequence[str] = SERVICE_NAMES
 ) -> tuple[bytes, str]:
-    """The controller's newest certificate, PEM, and ``namespace/service`` that gave it.
+    """Return the controller's newest certificate (PEM), and its ``namespace/service``.
 
     Args:
         context: of the kubeconfig; None is the current one, or the pod's own when inside.
@@ -110,7 +110,7 @@ def _not_listed(status: int, namespace: str) -> ProviderError:
 
 
 def port(service: bytes) -> str:
-    """The first port's name, as kubeseal takes it.
+    """Return the first port's name, like kubeseal.
 
     A port without one stays empty: the controller's role names ``http:NAME:``, and no number.
     """
@@ -146,7 +146,7 @@ def client(context: str | None) -> Any:
 
 
 def ask(api: Any, method: str, path: str, *, body: Any = None) -> tuple[int, bytes]:
-    """Status and body of one request.
+    """Return status and body of one request.
 
     Raises:
         ProviderError: the API server cannot be reached.

@@ -1,4 +1,4 @@
-"""What `krmfn doctor` asks a cluster: the controller, its verdict, SealedSecrets, and Secrets' names.
+"""`krmfn doctor`'s requests to a cluster: controller, verdict, SealedSecrets and Secrets' names.
 
 Rules enforced here: nothing is changed; of a Secret its owners, annotations and the names of its keys
 are kept, and its values are dropped where the answer is parsed, after what is no secret was compared
@@ -92,7 +92,7 @@ class Questions:
         sealed: dict[str, Any],
         pause: Callable[[float], None] = time.sleep,
     ) -> int:
-        """The status of the controller's answer: 200 it opens, 409 it does not.
+        """Return the status of the controller's answer: 200 if it opens, 409 if not.
 
         Over the limit of its rate it is asked again after the pause that it wants.
 
@@ -109,13 +109,13 @@ class Questions:
         return status
 
     def sealed(self, namespace: str, name: str) -> dict[str, Any] | None:
-        """A SealedSecret that is deployed."""
+        """Return a deployed SealedSecret."""
         path = f"/apis/{API_VERSION}/namespaces/{_q(namespace)}/sealedsecrets/{_q(name)}"
         found = self._object(path, f"{KIND}/{namespace}/{name}")
         return {**found, "apiVersion": API_VERSION, "kind": KIND} if found else None
 
     def events(self, namespace: str, name: str) -> list[tuple[str, str]]:
-        """Reason and message of what was told of a SealedSecret, oldest first; empty if forbidden."""
+        """Return reason and message of a SealedSecret's events, oldest first; empty if forbidden."""
         selector = f"involvedObject.kind={KIND},involvedObject.name={name}"
         query = urlencode({"fieldSelector": selector, "limit": 50})
         status, body = self._get(f"/api/v1/namespaces/{_q(namespace)}/events?{query}")
@@ -128,7 +128,7 @@ class Questions:
     def secret(
         self, namespace: str, name: str, expected: Mapping[str, str] | None = None
     ) -> SecretFacts | None:
-        """What is known of a Secret; None when there is none.
+        """Return the known facts of a Secret; None if it does not exist.
 
         Args:
             expected: key to what it should hold, if it is there; no secrets.

@@ -1,11 +1,11 @@
-"""What two sets of SealedSecrets differ in, by ciphertext and annotations alone. Pure.
+"""Compare two sets of SealedSecrets, by ciphertext and annotations alone. Pure.
 
 Rules enforced here: nothing is opened and no ciphertext is quoted. Equal bytes are an equal value.
 Other bytes are another value only if krmfn sealed both, for one place and one certificate, and not
 at random: else it cannot be compared, and the reason is said. Items that are random by declaration
 always differ, so that alone is no difference; anything else is.
 
-That both were sealed under one epoch and derivation key cannot be seen, and is taken for granted.
+Epoch and derivation key are not visible; they are assumed to be the same on both sides.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that differs.
+    """One difference between two SealedSecrets.
 
     Attributes:
         field: ``data``, ``sealed-for``, ``certificate``, ``type``, ``immutable``, ``label``,
@@ -70,14 +70,14 @@ class Change:
     after: str = ""
 
     def as_json(self) -> dict[str, str]:
-        """The stable shape; what is empty is left out."""
+        """Return the stable JSON shape, without empty fields."""
         names = ("field", "name", "state", "reason", "before", "after")
         return {name: value for name in names if (value := getattr(self, name))}
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One SealedSecret that is not the same on both sides.
+    """One SealedSecret that differs between the sides.
 
     Attributes:
         file: where the two sides are compared file by file.
@@ -100,7 +100,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came out.
+    """The result of a comparison.
 
     Attributes:
         same: how many SealedSecrets are the same on both sides.
@@ -113,12 +113,12 @@ class Comparison:
 
     @property
     def differs(self) -> bool:
-        """Whether there is a difference that says something."""
+        """Whether there is a meaningful difference."""
         return any(one.state != "cannot-compare" for one in self.differences)
 
     @property
     def looks_resealed(self) -> bool:
-        """Whether not one of several items is the same: a new epoch or key looks like this."""
+        """Whether all of several items differ, as after a new epoch or key."""
         changes = [change for one in self.differences for change in one.changes]
         items = [c for c in changes if (c.field, c.state) == ("data", "changed")]
         return not self.kept and len(items) > 1
@@ -131,7 +131,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What is compared of one SealedSecret.
+    """The compared fields of one SealedSecret.
 
     Attributes:
         opens_as: what it is sealed for: as krmfn's annotation says, else as its scope has it.
@@ -159,13 +159,13 @@ class Snapshot:
 
     @property
     def facts(self) -> dict[tuple[str, str], str]:
-        """Everything but the data that is compared, by field and name."""
+        """Return the compared fields except the data, by field and name."""
         certificate = {("certificate", ""): self.certificate} if self.certificate else {}
         return {("sealed-for", ""): self.opens_as, **certificate, **self.template}
 
 
 def sealed_secrets(objects: Iterable[Any]) -> list[Snapshot]:
-    """The SealedSecrets among objects, those inside of lists too."""
+    """Return the SealedSecrets among objects, including those in lists."""
     return [
         _sealed(one)
         for value in objects
@@ -201,7 +201,7 @@ def _template(template: Object) -> dict[tuple[str, str], str]:
         ("template", template.get("data")),
     ):
         for name, each in mapping(values).items():
-            # The scope is told once, as what it is sealed for.
+            # The scope is reported once, as sealed-for.
             if name not in SCOPE_ANNOTATIONS.values():
                 found[what, name] = str(each)
     return found
@@ -215,7 +215,7 @@ def compare(
     file: str = "",
     sides: tuple[str, str] = ("before", "after"),
 ) -> Comparison:
-    """What has changed from one side to the other, by namespace and name.
+    """Return the changes from one side to the other, by namespace and name.
 
     Args:
         random: the SealedSecrets that are known to be sealed at random, on either side.
@@ -246,7 +246,7 @@ def compare(
 
 
 def together(comparisons: Iterable[Comparison]) -> Comparison:
-    """Several as one."""
+    """Merge several comparisons."""
     found = list(comparisons)
     return Comparison(
         tuple(one for each in found for one in each.differences),
@@ -275,7 +275,7 @@ def _changes(old: Snapshot, new: Snapshot, *, random: bool) -> list[Change]:
 
 
 def _incomparable(old: Snapshot, new: Snapshot, *, random: bool) -> str:
-    """Why other bytes say nothing of the value; empty when they do."""
+    """Return the reason why different bytes show nothing; empty if they do."""
     if not (old.certificate and new.certificate):
         return FOREIGN
     if old.certificate != new.certificate:
@@ -286,7 +286,7 @@ def _incomparable(old: Snapshot, new: Snapshot, *, random: bool) -> str:
 
 
 def _state(one: str | None, other: str | None) -> State:
-    """Of two that differ."""
+    """Return the state of two that differ."""
     return "appeared" if one is None else "vanished" if other is None else "changed"
 
 

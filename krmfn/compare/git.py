@@ -1,4 +1,4 @@
-"""What a git revision holds, read without touching the work tree.
+"""Read a git revision without touching the work tree.
 
 Rules enforced here: objects are read as they were committed, so that no filter, attribute or hook
 of a repository has a say; nothing is fetched; git is given no credential. What comes out goes into
@@ -68,7 +68,7 @@ class Revision:
 
     @contextmanager
     def extracted(self, path: str = "") -> Iterator[Path]:
-        """A private folder that holds everything below ``path``, where it is in the repository.
+        """Extract everything below ``path`` into a private folder, at the same relative path.
 
         Files over 16 MiB and submodules are left out: no build could read them.
         """
@@ -124,7 +124,7 @@ class _Entry:
 
 
 def revision(name: str, deadline: Deadline) -> Revision:
-    """What ``name`` stands for in the repository around the working directory.
+    """Resolve ``name`` in the repository around the working directory.
 
     Raises:
         SpecError: git is not installed, there is no repository, or no such revision.
@@ -168,7 +168,7 @@ def _parts(path: str) -> tuple[str, ...]:
 def _git(
     deadline: Deadline, *arguments: str, stdin: bytes = b""
 ) -> subprocess.CompletedProcess[bytes]:
-    """One call, that ends with the deadline."""
+    """Run git once, within the deadline."""
     environ = {k: v for k, v in os.environ.items() if k in _KEPT or k.startswith("GIT_")}
     environ |= {"LC_ALL": "C", "GIT_NO_LAZY_FETCH": "1", "GIT_NO_REPLACE_OBJECTS": "1"}
     try:

@@ -1,4 +1,4 @@
-"""Printing what two sets of SealedSecrets differ in, for `krmfn diff` and `krmfn drift`."""
+"""Print the differences of two sets of SealedSecrets, for `krmfn diff` and `krmfn drift`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where what is compared comes from: a build, rendered files, a git revision, standard input.
+"""The sides of a comparison: a build, rendered files, a git revision, standard input.
 
 Rules enforced here: a directory with a kustomization is built, any other is read, and nothing is
 guessed: a directory of files that has kustomizations below is refused, and so is a place that holds
@@ -53,7 +53,7 @@ class Side:
 
     @property
     def by_file(self) -> bool:
-        """Whether it is a directory of rendered files."""
+        """Whether the side is a directory of rendered files."""
         return "" not in self.files
 
     @property
@@ -63,7 +63,7 @@ class Side:
 
 
 def load(name: str, deadline: Deadline) -> Side:
-    """What ``name`` stands for: a file, a directory, ``REV:PATH`` or ``-``.
+    """Load the side ``name``: a file, a directory, ``REV:PATH`` or ``-``.
 
     Raises:
         Failure: it cannot be read or built, or holds no resource.
@@ -85,7 +85,7 @@ def load(name: str, deadline: Deadline) -> Side:
 
 
 def rendered(name: str, place: Path, deadline: Deadline) -> list[Snapshot]:
-    """What `krmfn build --output` wrote for one overlay: the file ``place`` of a directory.
+    """Load `krmfn build --output`'s file for one overlay: ``place`` in a directory.
 
     Args:
         name: the directory, or ``REV:DIR``.
@@ -184,7 +184,7 @@ def _directory(path: Path, name: str, deadline: Deadline, root: Path | None = No
 
 @contextmanager
 def _named(name: str, folder: Path, commit: str) -> Iterator[None]:
-    """Say the revision in errors, in place of a private folder or before a path inside."""
+    """Put the revision into errors, in place of a private folder or before a path inside."""
     try:
         yield
     except Failure as failure:

@@ -30,7 +30,7 @@ _RSA_ENCRYPTION = "1.2.840.113549.1.1.1"
 
 @dataclass(frozen=True)
 class SealingCertificate:
-    """What sealing needs of a certificate.
+    """The parts of a certificate that sealing needs.
 
     Attributes:
         modulus, exponent: the RSA public key.
@@ -53,7 +53,7 @@ class SealingCertificate:
 
 
 def choose(pem: bytes, now: datetime, *, pin: str | None = None) -> SealingCertificate:
-    """The newest certificate of ``pem`` that can be sealed with.
+    """Return the newest usable certificate in ``pem``.
 
     Args:
         pem: PEM text; other blocks in it are ignored.
@@ -92,7 +92,7 @@ def choose(pem: bytes, now: datetime, *, pin: str | None = None) -> SealingCerti
 
 
 def pem_blocks(text: bytes, kind: bytes) -> Iterator[bytes]:
-    """The blocks of one kind in a PEM text, at most `MAX_BLOCKS`; in linear time."""
+    """Yield the blocks of one kind in a PEM text, at most `MAX_BLOCKS`; in linear time."""
     begin, end = b"-----BEGIN " + kind + b"-----", b"-----END " + kind + b"-----"
     position = 0
     for _ in range(MAX_BLOCKS):
@@ -105,7 +105,7 @@ def pem_blocks(text: bytes, kind: bytes) -> Iterator[bytes]:
 
 
 def parse(pem: bytes) -> SealingCertificate:
-    """One certificate, its key checked, its validity not.
+    """Parse one certificate, and check its key but not its validity.
 
     Raises:
         SealingError: not a certificate, or a key that must not be sealed with.

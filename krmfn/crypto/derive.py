@@ -90,7 +90,7 @@ class ItemContext:
         )
 
     def digest(self) -> bytes:
-        """SHA-512(C): what the first step is asked about. 64 bytes."""
+        """Return SHA-512(C), the input of the first step. 64 bytes."""
         return hashlib.sha512(self.encode()).digest()
 
 
@@ -105,12 +105,12 @@ def second_step(f: bytes, context: ItemContext, plaintext: bytes) -> bytes:
 
 
 def key_id_digest() -> bytes:
-    """The input of the first step whose output names the key."""
+    """Return the first step's input whose output identifies the key. 64 bytes."""
     return hashlib.sha512(tlv(KEY_ID)).digest()
 
 
 def key_id(f: bytes) -> str:
-    """16 hex digits that name a key, from F over `key_id_digest`."""
+    """Return the key's id: 16 hex digits, from F over `key_id_digest`."""
     return f[:8].hex()
 
 
@@ -135,7 +135,7 @@ def remote_source(location: Sequence[str], properties: Sequence[str]) -> bytes:
 
 
 def composed_source(template: str, transforms: Sequence[str], sources: Iterable[bytes]) -> bytes:
-    """The source of a value made from others.
+    """Return the source of a value composed from others.
 
     Args:
         template: the template's text; empty for a mere transform.

@@ -5,7 +5,7 @@
     C    = AES-256-GCM(session key, nonce = 12 zero bytes, no associated data, plaintext)
 
 The 64 random bytes (session key ‖ OAEP seed) are an argument, in the order in which the Go code
-reads them. No library takes an OAEP seed, so EME-OAEP stands here; the tests hold it against the
+reads them. No library accepts an OAEP seed, so EME-OAEP is implemented here; the tests hold it against the
 Go code's output and open it with another implementation.
 
 The zero nonce is sound only while no session key meets two plaintexts: `krmfn.crypto.derive` sees to it.

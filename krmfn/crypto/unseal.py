@@ -1,4 +1,4 @@
-"""From SealedSecrets back to Secrets, as the controller does it (``SealedSecret.Unseal``)."""
+"""Turn SealedSecrets back into Secrets, like the controller (``SealedSecret.Unseal``)."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def load_private_keys(content: bytes, name: str) -> list[RSAPrivateKey]:
 
 
 def unseal(sealed: Object, keys: Sequence[RSAPrivateKey]) -> Object:
-    """The Secret that the controller would make of a SealedSecret: plaintext, base64 in ``data``.
+    """Return the Secret that the controller would create: plaintext, base64 in ``data``.
 
     Name, namespace and scope are the SealedSecret's own; those of its template do not count.
 
@@ -75,7 +75,7 @@ def unseal(sealed: Object, keys: Sequence[RSAPrivateKey]) -> Object:
 
 
 def _opened(sealed: Object, key: str, item: Any, keys: Sequence[RSAPrivateKey]) -> bytes:
-    """The plaintext of one item."""
+    """Return the plaintext of one item."""
     namespace, name = place_of(sealed)
     said = annotations_of(sealed)
     scope = scope_of(said)
@@ -98,7 +98,7 @@ def _opened(sealed: Object, key: str, item: Any, keys: Sequence[RSAPrivateKey]) 
 
 
 def _whole(plaintext: bytes, name: str) -> dict[str, str]:
-    """The data of a Secret that was sealed as one, as kubeseal did before it sealed item by item."""
+    """Return the data of a Secret that was sealed as a whole, like early versions of kubeseal."""
     try:
         found = mapping(mapping(strict_json.loads(plaintext)).get("data"))
         return {
@@ -109,7 +109,7 @@ def _whole(plaintext: bytes, name: str) -> dict[str, str]:
 
 
 def _sealed_as(said: Object, tried: str) -> str:
-    """What the annotations say it was sealed for, if that explains why it does not open."""
+    """Return a hint from the annotations, if they explain why it does not open."""
     if SEALED_FOR in said and said[SEALED_FOR] != tried:
         return f"sealed for {said[SEALED_FOR]}"
     if CERTIFICATE in said:

@@ -1,1 +1,1 @@
-"""What may be wrong with an overlay, its vault and its cluster: one file for each area."""
+"""Checks of an overlay, its vault and its cluster: one module for each area."""

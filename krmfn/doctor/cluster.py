@@ -1,4 +1,4 @@
-"""What the cluster says of an overlay: controller, SealedSecrets, and the Secrets beside them.
+"""Checks in the cluster: controller, SealedSecrets, and the Secrets beside them.
 
 Rules enforced here: nothing is changed; of a Secret only names are known here. What the controller
 says in a condition or an event may quote a value, by a template that fails: only sentences that
@@ -42,7 +42,7 @@ _SHOWN = 3  # events
 
 @dataclass(frozen=True)
 class Controlled:
-    """The controller that is there, and the public key it seals with by now (hex; may be empty)."""
+    """The controller, and its current public key's SHA-256 (hex; may be empty)."""
 
     controller: Controller
     newest: str
@@ -71,7 +71,7 @@ def examine(
     yield from told
     sealed = found.sealed
     try:
-        # A build that cannot be made is told by the other areas.
+        # The other areas report a failed build.
         text = build(patient.directory, patient.command, (), patient.fresh()).text
         items = stream.stream(text, "the build")
         values = [value for item in items for _, value in each(item.document.value())]
@@ -98,7 +98,7 @@ def _skipped(check: str, failure: Failure, subject: str, cause: str = "") -> Dia
 def _certificate(
     ask: Questions, controller: Controller, patient: Patient, found: Examined
 ) -> tuple[list[Diagnosis], str]:
-    """The controller and its newest key, beside the one that the overlay seals for."""
+    """Compare the controller's newest key with the overlay's certificate."""
     subject = f"{controller.namespace}/{controller.name}"
     try:
         pem = ask.certificate(controller)
@@ -144,7 +144,7 @@ def _verified(
 
 
 def unopened(value: dict[str, Any], newest: str) -> tuple[str, str, str]:
-    """Cause, evidence and fix for what no key opens; the controller itself cannot tell them. Pure."""
+    """Return cause, evidence and fix for a SealedSecret that no key opens. Pure."""
     if wrong := mismatch(value):
         return *wrong, "build again, with krmfn in the outermost kustomization"
     mark = mapping(mapping(value.get("metadata")).get("annotations")).get(CERTIFICATE)
@@ -162,7 +162,7 @@ def unopened(value: dict[str, Any], newest: str) -> tuple[str, str, str]:
 def _deployed(
     ask: Questions, value: dict[str, Any], controller: Controller | None, newest: str
 ) -> Iterator[Diagnosis]:
-    """What became of a SealedSecret in the cluster, and what stands in its way."""
+    """Check a SealedSecret in the cluster, and a Secret that blocks it."""
     namespace, name = place(value)
     if not namespace:
         yield Diagnosis("synced", "skipped", title(value), "the overlay does not say its namespace")
@@ -181,7 +181,7 @@ def _deployed(
 def judge_status(
     there: dict[str, Any], events: Sequence[tuple[str, str]], newest: str
 ) -> Diagnosis:
-    """What the controller said of a SealedSecret. Pure."""
+    """Judge the controller's status of a SealedSecret. Pure."""
     namespace, name = place(there)
     status = mapping(there.get("status"))
     listed = status.get("conditions")
@@ -215,7 +215,7 @@ def judge_status(
 
 
 def _said(message: str) -> str:
-    """The part of a message that can hold no value; empty when there is none."""
+    """Return the part of a message that cannot contain a value; empty if there is none."""
     found = _SAFE.search(message)
     return found.group() if found else ""
 
@@ -227,14 +227,14 @@ def _event(reason: str, message: str) -> str:
 
 
 def adopt(namespace: str, name: str) -> str:
-    """The command that hands a hand-made Secret to the controller."""
+    """Return the command that lets the controller adopt a manually created Secret."""
     return f"kubectl annotate secret -n {namespace} {name} {PREFIX}managed=true"
 
 
 def judge_secret(
     namespace: str, name: str, facts: SecretFacts, controller: Controller | None
 ) -> Diagnosis:
-    """Whether the Secret that is there is, or may become, the SealedSecret's. Pure."""
+    """Judge whether an existing Secret is, or may become, the SealedSecret's. Pure."""
     subject = f"Secret/{namespace}/{name}"
     if f"{KIND}/{name}" in facts.owners:
         return Diagnosis("in-the-way", "ok", subject, "it is the SealedSecret's")
@@ -257,7 +257,7 @@ def judge_secret(
 
 
 def _operators(ask: Questions, audit: Audit) -> Iterator[Diagnosis]:
-    """The Secrets that operators have to make, with the keys that somebody reads."""
+    """Check the Secrets that operators must create, with the keys in use."""
     needed: dict[tuple[str, str], list[Judged]] = defaultdict(list)
     for one in audit.judged:
         if one.verdict == "operator" and one.reference.namespace and not one.reference.optional:
@@ -276,10 +276,10 @@ def _operators(ask: Questions, audit: Audit) -> Iterator[Diagnosis]:
 
 @dataclass(frozen=True)
 class Expected:
-    """What an operator's Secret needs.
+    """The requirements of an operator's Secret.
 
     Attributes:
-        keys: that somebody reads.
+        keys: the keys in use.
         holds: key to what the operator's object says of it.
     """
 
@@ -294,7 +294,7 @@ def judge_operator(
     expected: Expected,
     makers: Sequence[str],
 ) -> Diagnosis:
-    """Whether an operator's Secret is there with its keys, as its object says. Pure."""
+    """Judge whether an operator's Secret exists with its keys and content. Pure."""
     subject, who = f"Secret/{namespace}/{name}", ", ".join(makers)
     fix = "; ".join(
         f"kubectl describe {kind.lower()} -n {namespace} {own}"

@@ -1,6 +1,6 @@
-"""What a check says, and the table of all checks, from which docs/doctor.md is made.
+"""The result of a check, and the table of all checks, the source of docs/doctor.md.
 
-Rules enforced here: a diagnosis holds facts and never a value; every id stands in `CHECKS`.
+Rules enforced here: a diagnosis contains facts and never a value; every id is in `CHECKS`.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ AREAS = ("tools", "overlay", "vault", "cluster")
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What one check found.
+    """The result of one check.
 
     Attributes:
         id: a key of `CHECKS`.
@@ -87,7 +87,7 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Patient:
-    """What is looked at.
+    """The overlay, vault and cluster to check.
 
     Attributes:
         name: the directory as it was written, for commands.
@@ -102,7 +102,7 @@ class Patient:
     now: datetime
 
     def fresh(self) -> Surroundings:
-        """For a build of its own: the policy's limits are for one, and several are looked at."""
+        """Return a copy with unused policy limits, because each limit applies to one build."""
         return replace(self.around, platform=None, looked=False)
 
 

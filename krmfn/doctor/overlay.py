@@ -1,4 +1,4 @@
-"""What can be wrong with an overlay, from its files alone: no vault, no cluster, no credential.
+"""Checks of an overlay from its files alone: no vault, no cluster, no credential.
 
 Rules enforced here: the overlay is built as `krmfn build` builds it, so that nothing of the
 repository runs; of a SealedSecret nothing but its names and annotations is told.
@@ -51,7 +51,7 @@ SHOWN = 3  # findings of the audit
 
 @dataclass
 class Examined:
-    """What the overlay's checks found, for those of vault and cluster.
+    """Results of the overlay's checks, for the checks of vault and cluster.
 
     Attributes:
         sealed: SealedSecrets that are committed.
@@ -68,7 +68,7 @@ class Examined:
 
 
 def examine(patient: Patient) -> Examined:
-    """All that an overlay says by itself."""
+    """Run all checks of an overlay's files."""
     found = Examined(patient.now)
     tell = found.diagnoses.extend
     try:
@@ -108,7 +108,7 @@ def examine(patient: Patient) -> Examined:
 
 
 def _not_built(failure: Failure, patient: Patient) -> Iterator[Diagnosis]:
-    """Why it does not build: a validator's findings as the checks that they are."""
+    """Report why the overlay does not build, with a validator's findings as their checks."""
     for error in failure.errors:
         if error.id not in CHECKS or not error.where:
             yield from failed("build", error, patient.name)
@@ -123,7 +123,7 @@ def _not_built(failure: Failure, patient: Patient) -> Iterator[Diagnosis]:
 
 
 def _marker(patient: Patient) -> Iterator[Diagnosis]:
-    """Whether something deletes the skip marker, where a function makes one."""
+    """Check that something deletes the skip marker, if a function emits one."""
     root = patient.around.root
     tree = reach(patient.directory.resolve(), root)
     values = [one.value for one in tree.kustomizations.values()]
@@ -145,11 +145,11 @@ def _marker(patient: Patient) -> Iterator[Diagnosis]:
 def _validated(
     items: Sequence[Item], validators: Sequence[SealedSecretValidator], patient: Patient
 ) -> Iterator[Diagnosis]:
-    """What the validator says, and whether there is one."""
+    """Check that a validator exists, and report its findings."""
     plain = validators[0].spec.plain_secrets if validators else "warn"
     verdict = validate(items, plain_secrets=plain)
     for finding in verdict.findings:
-        # A claim is left on purpose here; which name differs is told by the next check.
+        # A claim is left on purpose here; the next check reports which name differs.
         if finding.id not in ("claim-left", "sealed-for"):
             yield Diagnosis(
                 finding.id, "error", finding.where, finding.message, finding.line(), finding.remedy
@@ -177,7 +177,7 @@ def _validated(
 
 
 def mismatch(value: dict[str, Any]) -> tuple[str, str] | None:
-    """What a SealedSecret of krmfn's was sealed for wrongly, and the evidence; None when it fits."""
+    """Return the mismatch of a krmfn SealedSecret and the evidence; None if it fits."""
     annotations = annotations_of(value)
     if SEALED_FOR not in annotations:
         return None
@@ -187,7 +187,7 @@ def mismatch(value: dict[str, Any]) -> tuple[str, str] | None:
 
 
 def differing(sealed: str, final: str) -> tuple[str, str]:
-    """Two different places, as ``namespace/name``: what differs, and the evidence."""
+    """Return the difference of two places, as ``namespace/name``, and the evidence."""
     was, now = sealed.partition("/"), final.partition("/")
     if [part == "*" for part in was] != [part == "*" for part in now]:
         what = "scope"
@@ -217,7 +217,7 @@ def place(value: dict[str, Any]) -> tuple[str, str]:
 def _hand_made(
     sealed: Sequence[dict[str, Any]], values: Sequence[dict[str, Any]], patient: Patient
 ) -> Iterator[Diagnosis]:
-    """SealedSecrets that krmfn did not make, and those that it makes a second time."""
+    """Report SealedSecrets from other tools, and those that krmfn also produces."""
     claims = {
         place(v)
         for v in values
@@ -240,7 +240,7 @@ def _hand_made(
 
 
 def _file_of(value: dict[str, Any], patient: Patient) -> str:
-    """The file that holds a SealedSecret; empty when it was renamed, or is not found."""
+    """Return the file of a SealedSecret; empty if it was renamed or is not found."""
     root = patient.around.root
     for path, text in sorted(reach(patient.directory.resolve(), root).contents.items()):
         try:
@@ -269,7 +269,7 @@ def _audited(found: Audit, patient: Patient) -> Diagnosis:
 
 
 def _plan(found: Examined, patient: Patient) -> None:
-    """What would be sealed, for which certificate, and what the policy says; asks no server."""
+    """Plan the overlay: targets, certificates and the policy's rulings; contacts no server."""
     tell = found.diagnoses.extend
     try:
         planned = plans(patient.directory, patient.command, (), patient.fresh())
@@ -299,7 +299,7 @@ def _plan(found: Examined, patient: Patient) -> None:
 
 
 def judge_certificate(certificate: SealingCertificate, now: datetime) -> Diagnosis:
-    """A valid certificate: when it ends, and whether the controller has a newer one by now. Pure."""
+    """Judge a valid certificate: its end, and whether the controller has a newer one. Pure."""
     subject = certificate.fingerprint[:16]
     until = f"valid from {certificate.not_before:%Y-%m-%d} until {certificate.not_after:%Y-%m-%d}"
     fix = "krmfn cert fetch -o FILE, review the diff, commit"

@@ -1,4 +1,4 @@
-"""The programs that a build needs: kustomize, and what starts krmfn.
+"""Checks of the programs that a build needs: kustomize, and the starters of krmfn.
 
 Rules enforced here: no program of the repository is started, kustomize alone, and only for its
 version, with an environment of its own.
@@ -35,7 +35,7 @@ _SECONDS = 10.0
 
 
 def kustomize(command: tuple[str, ...]) -> Diagnosis:
-    """Whether the command that builds is new enough."""
+    """Check that the build command is new enough."""
     program = command[0]
     # kubectl says its own version too, and only as JSON which one kustomize's is.
     is_kubectl = command[1] == "kustomize"
@@ -58,7 +58,7 @@ def kustomize(command: tuple[str, ...]) -> Diagnosis:
 
 
 def sandbox(held: Sequence[str], *, governed: bool, required: bool) -> Diagnosis:
-    """Judge what the kernel would keep for a build. Pure.
+    """Judge the kernel's protections for a build. Pure.
 
     Args:
         held: as `krmfn.build.sandbox.confinement` returns it.
@@ -84,7 +84,7 @@ _NEWER = "install kustomize 5.0.3 or newer, or name one in KRMFN_KUSTOMIZE"
 
 
 def judge_version(program: str, output: str, *, kubectl: bool) -> Diagnosis:
-    """Judge what `kustomize version` or `kubectl version --client -o json` printed. Pure."""
+    """Judge the output of `kustomize version` or `kubectl version --client -o json`. Pure."""
     if kubectl:
         try:
             output = str(mapping(json.loads(output)).get("kustomizeVersion"))
@@ -104,9 +104,9 @@ def judge_version(program: str, output: str, *, kubectl: bool) -> Diagnosis:
 
 
 def functions(patient: Patient, plugin_home: Path) -> Iterator[Diagnosis]:
-    """Whether what each configuration asks for is installed, and the command that builds it.
+    """Check that each configuration's route is installed, and return its build command.
 
-    What is not installed is a warning: `krmfn build` needs none of it.
+    A missing route is a warning, because `krmfn build` does not need it.
     """
     try:
         found = configs.find(patient.directory, patient.around.environ)

@@ -1,4 +1,4 @@
-"""What can be wrong with the vaults of an overlay.
+"""Checks of an overlay's vaults.
 
 Rules enforced here: a vault is asked by the store that a build would use, with the same credential
 for the same address; nothing is sent where the policy denies anything. Values are read to see that
@@ -33,7 +33,7 @@ SHORT_SECONDS = 300
 
 @dataclass
 class Asked:
-    """What a build asks of one store.
+    """A build's requests to one store.
 
     Attributes:
         keys: of secrets to read.
@@ -74,7 +74,7 @@ def examine(found: Examined) -> Iterator[Diagnosis]:
 
 
 def _asked(plan: Plan) -> dict[str, Asked]:
-    """What the plan asks, by store."""
+    """Return the plan's requests by store."""
     found: dict[str, Asked] = {}
     for target in plan.targets:
         for read in target.reads():
@@ -157,7 +157,7 @@ def judge_revocation(name: str, *, may: bool) -> Diagnosis:
 
 
 def _access(name: str, store: Store, health: Health, asked: Asked) -> Iterator[Diagnosis]:
-    """Whether the token may do what the build does, each path by the vault's own word."""
+    """Check the token's capabilities on each path of the build, as the vault reports them."""
     needed: dict[str | None, dict[str, str]] = {}
     for key in asked.keys:
         try:
@@ -192,7 +192,7 @@ def _may(name: str, path: str, capability: str, held: frozenset[str]) -> Diagnos
 def _values(
     plan: Plan, around: Surroundings, now: datetime, *, denied: bool
 ) -> Iterator[Diagnosis]:
-    """Whether everything that is read is there, and is what it has to be.
+    """Check that every value exists and is usable.
 
     Args:
         denied: some paths are known to be, so that this is not told again.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def with_entries(text: str, added: Mapping[str, Sequence[str]], name: str) -> str:
-    """``text`` with entries at the end of top-level lists, which are made where they are not there.
+    """Append entries to top-level lists of ``text``; create missing lists.
 
     Args:
         added: field to plain strings; those that the list has already are left out.
@@ -56,8 +56,8 @@ def _with(text: str, field: str, entries: Sequence[str], name: str) -> str:
 def _behind(lines: Sequence[str], node: yaml.SequenceNode) -> int:
     """The line behind a list's last entry.
 
-    A collection's end mark stands where the next thing begins, behind blank lines and comments; a
-    scalar's stands at its own end, and what looks like a comment in a block scalar is none.
+    A collection's end mark is where the next node begins, after blank lines and comments; a
+    scalar's is at its own end, and text like a comment in a block scalar is not a comment.
     """
     last = node.value[-1]
     least = last.start_mark.line + 1

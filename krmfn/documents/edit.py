@@ -78,7 +78,7 @@ def edit(text: str, name: str, changes: Sequence[Edit]) -> str:
 
 
 def _splice(document: strict.Document, change: Edit) -> tuple[int, int, str]:
-    """From where to where in the text what is put."""
+    """Return the range of the text to replace, and the new text."""
     shared = _shared(document.node)
     node: yaml.Node = document.node
     key: yaml.Node | None = None
@@ -165,7 +165,7 @@ def _insertion(
 def _filling(
     document: strict.Document, node: yaml.Node, missing: Path, change: Edit
 ) -> tuple[int, int, str]:
-    """A mapping in place of an empty one, or of null."""
+    """Return a mapping in place of an empty one or of null."""
     start, stop = node.start_mark.index, node.end_mark.index
     inside = document.text[start:stop].strip("{}").strip()
     if isinstance(node, yaml.MappingNode) and inside:
@@ -191,7 +191,7 @@ def _is_empty(node: yaml.Node) -> bool:
 
 
 def _child(node: yaml.Node, step: str | int) -> tuple[yaml.Node | None, yaml.Node] | None:
-    """The key and the value one step down."""
+    """Return the key and value nodes one step down."""
     if isinstance(node, yaml.MappingNode):
         return next(((k, v) for k, v in node.value if k.value == step), None)
     if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
@@ -200,7 +200,7 @@ def _child(node: yaml.Node, step: str | int) -> tuple[yaml.Node | None, yaml.Nod
 
 
 def _shared(root: yaml.Node) -> set[int]:
-    """The nodes that stand in several places, because an alias says so."""
+    """Return the nodes that aliases put in several places."""
     seen: set[int] = set()
     shared: set[int] = set()
     waiting = [root]
@@ -232,7 +232,7 @@ def _put(value: Any, path: Path, new: str | int) -> None:
 
 
 def _comparable(value: Any) -> str:
-    """Text that tells numbers from strings, and not how many newlines end a block."""
+    """Return text that distinguishes numbers from strings, and ignores final newlines of a block."""
     return json.dumps(_stripped(value), sort_keys=True)
 
 

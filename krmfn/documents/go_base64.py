@@ -1,6 +1,6 @@
-"""Base64 as Go's ``encoding/base64`` reads it, on which Kubernetes and sealed-secrets rely. Pure.
+"""Decode base64 like Go's ``encoding/base64``, as Kubernetes and sealed-secrets do. Pure.
 
-Rules enforced here: line breaks are ignored wherever they stand; padding is required, and no more of
+Rules enforced here: line breaks are ignored everywhere; padding is required, and no more of
 it than is needed; bits behind the end do not count; any other character is refused.
 """
 
@@ -14,7 +14,7 @@ _LINE_BREAKS = b"\r\n"
 
 
 def decode(encoded: str | bytes) -> bytes:
-    """Return what the standard alphabet stands for.
+    """Decode text in the standard alphabet.
 
     Raises:
         ValueError: Go would refuse it. The text says nothing about the value.

@@ -1,10 +1,10 @@
-"""Reading YAML so that it means one thing.
+"""Strict YAML: one document, one meaning (YAML 1.2 core schema, no surprises).
 
 Rules enforced here:
 - Plain scalars follow YAML 1.2: only ``true``/``false``, ``null``/``~``, decimal, ``0o`` and ``0x``
   integers and dotted floats are not strings. ``on``, ``1e3``, ``12:30`` and dates stay strings, and
   there are no merge keys.
-- A key that stands twice in a mapping, a key that is not a scalar, an unknown tag: errors.
+- A repeated key in a mapping, a key that is not a scalar, an unknown tag: errors.
 - Aliases may not multiply a document (`MAX_EXPANSION`), nor contain themselves.
 - Every node keeps its line and column, so that an error can say where.
 """
@@ -52,21 +52,21 @@ class Position:
 
 
 def number(text: str) -> Any:
-    """The integer or float that ``text``, a number by the rules above, stands for."""
+    """Return the integer or float that ``text``, a number by the rules above, represents."""
     if _FLOAT.match(text):
         return float(text)
-    # Python refuses to read or write integers of over 4300 digits; nobody means one.
+    # Python refuses to read or write integers of over 4300 digits; nobody needs them.
     if len(text) >= 100:  # noqa: PLR2004
         return text
     return int(text, 0 if _PREFIXED_INT.match(text) else 10)
 
 
 class Document:
-    """One YAML document: its node tree, and the values that it stands for.
+    """One YAML document: its node tree, and its values.
 
     Attributes:
         text: what the nodes' marks count in.
-        first_line: how many lines of the file stand before ``text``.
+        first_line: the number of lines of the file before ``text``.
     """
 
     def __init__(self, node: yaml.Node, name: str, text: str, first_line: int = 0) -> None:
@@ -87,7 +87,7 @@ class Document:
         return _Constructor(self, number).construct(self.node, 0)
 
     def position(self, path: Sequence[str | int]) -> Position:
-        """Where the node at ``path`` stands, or its nearest parent that exists."""
+        """Return the position of the node at ``path``, or of its nearest existing parent."""
         node: yaml.Node = self.node
         mark = node.start_mark
         for step in path:
@@ -104,7 +104,7 @@ def documents(text: str | bytes, name: str, first_line: int = 0) -> Iterator[Doc
     Args:
         text: YAML or JSON, UTF-8 when it is bytes.
         name: what to call the stream in an error: a file name, or ``<stdin>``.
-        first_line: how many lines of ``name`` stand before ``text``.
+        first_line: the number of lines of ``name`` before ``text``.
 
     Raises:
         SpecError: not YAML, or not UTF-8; the message names line and column and quotes nothing.
@@ -125,7 +125,7 @@ def documents(text: str | bytes, name: str, first_line: int = 0) -> Iterator[Doc
 
 @contextmanager
 def events(text: str, name: str) -> Iterator[Callable[[], Any]]:
-    """What gives the next event of a stream each time it is called: little memory, no recursion.
+    """Yield a function that returns the stream's next event: little memory, no recursion.
 
     Raises:
         SpecError: not YAML, as soon as the stream is read so far.
@@ -166,7 +166,7 @@ def _told(name: str, first_line: int = 0) -> Iterator[None]:
 
 
 def document(text: str | bytes, name: str) -> Document:
-    """The one document of ``text``: the first, as a reader sees it that reads no more.
+    """Return the only document of ``text``; an empty first document counts too.
 
     Raises:
         SpecError: as `documents`, when there is none, or more behind it.
@@ -181,7 +181,7 @@ def document(text: str | bytes, name: str) -> Document:
 
 
 def load(text: str | bytes, name: str) -> Any:
-    """The value of the one document of ``text``; None when there is none.
+    """Return the value of the only document of ``text``; None if there is none.
 
     Raises:
         SpecError: as `documents`, and when there are several documents.
@@ -212,7 +212,7 @@ def _check_depth(text: str, name: str) -> None:
 
 
 class _Constructor:
-    """Builds values from nodes, counting what aliases multiply."""
+    """Builds values from nodes, and counts nodes multiplied by aliases."""
 
     def __init__(self, document: Document, number: Callable[[str], Any]) -> None:
         self.number = number
@@ -260,17 +260,17 @@ class _Constructor:
 
 
 def mapping(value: Any) -> dict[str, Any]:
-    """The mapping that a field should hold; none when it holds something else."""
+    """Return a field's mapping; an empty one if the value has another type."""
     return value if isinstance(value, dict) else {}
 
 
 def sequence(value: Any) -> list[Any]:
-    """The list that a field should hold; none when it holds something else."""
+    """Return a field's list; an empty one if the value has another type."""
     return value if isinstance(value, list) else []
 
 
 def plain(text: str, number: Callable[[str], Any] = number) -> Any:
-    """What a plain scalar means (YAML 1.2 core schema, without exponents)."""
+    """Return the value of a plain scalar (YAML 1.2 core schema, without exponents)."""
     if text in _NULL:
         return None
     if text in _BOOL:
@@ -298,7 +298,7 @@ def _count(root: yaml.Node) -> int:
 
 
 def _child(node: yaml.Node, step: str | int) -> tuple[Any, yaml.Node] | None:
-    """The mark and node of one step down: a key's mark for a mapping, the item's for a list."""
+    """Return mark and node one step down: a key's mark for a mapping, the item's for a list."""
     if isinstance(node, yaml.MappingNode):
         for key_node, value_node in node.value:
             if key_node.value == step:

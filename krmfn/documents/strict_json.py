@@ -1,6 +1,6 @@
-"""JSON as RFC 8259 has it. Pure.
+"""Strict JSON according to RFC 8259. Pure.
 
-Rules enforced here: ``NaN`` and ``Infinity`` are no JSON, and a field that stands twice in an object
+Rules enforced here: ``NaN`` and ``Infinity`` are not JSON, and a repeated field in an object
 is refused: Python takes both.
 """
 
@@ -42,7 +42,7 @@ def loads(text: str | bytes, number: Callable[[str], Any] | None = None) -> Any:
 
 
 class _Refused(ValueError):
-    """What Python's parser takes, and RFC 8259 does not."""
+    """Input that Python's parser accepts and RFC 8259 does not."""
 
 
 def _constant(_: str) -> NoReturn:

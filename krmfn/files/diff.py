@@ -1,6 +1,6 @@
 """A file's change as a unified diff, for people and for `git apply`. Pure.
 
-Rules enforced here: no value is shown that stands beside the change. Of a file that may hold a Secret
+Rules enforced here: no value beside the change is shown. Of a file that may hold a Secret
 in clear, only the lines that change are printed, which `git apply --unidiff-zero` takes, below the
 key that they stand under; and of those a line that may hold the Secret too is not.
 """
@@ -36,7 +36,7 @@ def unified(before: str, after: str, old: str, new: str) -> str:
 
 
 def _careful(line: str, before: list[str]) -> str:
-    """A hunk's head with the key that it stands under, or a changed line that holds no Secret."""
+    """Return a hunk's head with its enclosing key, or a changed line without a Secret."""
     if hunk := _HUNK.match(line):
         above = (_KEY.fullmatch(one) for one in reversed(before[: int(hunk[1])]))
         key = next((found[1] for found in above if found), "")
@@ -47,6 +47,6 @@ def _careful(line: str, before: list[str]) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    """Lines with their newlines; no other character ends one."""
+    """Split text into lines with their newlines; no other character ends a line."""
     *whole, last = text.split("\n")
     return [*(f"{line}\n" for line in whole), *([last] if last else [])]

@@ -1,4 +1,4 @@
-"""Folders that only this user enters, and that no end of the process leaves behind.
+"""Folders that only this user can enter, removed at the end of the process.
 
 Rules enforced here: a folder goes with its block, whatever interrupts it; when the process ends at
 once it goes before; when the process is killed the next krmfn removes it. A lock on the folder, which
@@ -48,7 +48,7 @@ def private_folder(where: Path | None = None) -> Iterator[Path]:
 
 
 def remove_all() -> None:
-    """Remove every folder of this process, which then leaves; never raises."""
+    """Remove every folder of this process before it exits; never raises."""
     for folder in list(_folders):
         _remove(folder)
 
@@ -69,7 +69,7 @@ def _made(parent: Path) -> Path:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a folder, unless it is gone already or belongs to the process that forked this one."""
+    """Remove a folder, unless it is gone or belongs to the parent process."""
     owner, lock = _folders.get(folder, (None, -1))
     if owner != os.getpid():
         return
@@ -80,7 +80,7 @@ def _remove(folder: Path) -> None:
 
 
 def _delete(folder: Path) -> None:
-    """Delete a folder as far as that goes; never raises.
+    """Delete as much of a folder as possible; never raises.
 
     `shutil.rmtree` takes two descriptors for each level, and there may be no more than one.
     """
@@ -94,7 +94,7 @@ def _delete(folder: Path) -> None:
 
 
 def _remove_dead(parent: Path) -> None:
-    """Remove what killed processes of this user have left."""
+    """Remove the folders of this user's killed processes."""
     for folder in parent.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
             if folder.lstat().st_uid != os.getuid():

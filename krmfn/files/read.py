@@ -1,4 +1,4 @@
-"""Paths that a configuration may name: below the repository's root, after symlinks."""
+"""Read files that a configuration names: below the repository's root, after symlinks."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def find_root(base: Path, environ: Mapping[str, str]) -> Path:
 
 
 def exists(path: Path) -> bool:
-    """Whether something is there; what is no path at all, such as a long text, is not."""
+    """Like ``Path.exists``, but False for text that cannot be a path."""
     try:
         return path.exists()
     except (OSError, ValueError):
@@ -46,7 +46,7 @@ def exists(path: Path) -> bool:
 
 
 def read_repository_file(name: str, *, base: Path, root: Path, key: str) -> bytes:
-    """The content of a file that a configuration names.
+    """Return the content of a file that a configuration names.
 
     Args:
         name: the path as written, relative to ``base``.
@@ -61,7 +61,7 @@ def read_repository_file(name: str, *, base: Path, root: Path, key: str) -> byte
 
 
 def read_standard_input(what: str) -> bytes:
-    """All of standard input; on a terminal it says first what it waits for.
+    """Read all of standard input; on a terminal, first print what is expected.
 
     Raises:
         SpecError: over 256 MiB.
@@ -75,7 +75,7 @@ def read_standard_input(what: str) -> bytes:
 
 
 def read_file(path: Path, *, name: str, key: str, root: Path | None = None) -> bytes:
-    """The content of ``path``; with ``root``, only if it is below it once links are followed.
+    """Return the content of ``path``; with ``root``, only if it resolves to a file below it.
 
     Without ``root`` it may be a pipe, such as a shell's ``<(…)``.
 
@@ -127,7 +127,7 @@ _kept: dict[Path, bytes] | None = None
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """Read each file once in here: a rehearsal and what is bound to it see the same bytes."""
+    """Read each file once in the block, so that rehearsal and real run use the same bytes."""
     global _kept  # noqa: PLW0603  # the reads that it is for have nothing else in common
     before, _kept = _kept, {}
     try:

@@ -1,4 +1,4 @@
-"""Writing files so that all of them are there as a whole, or none is.
+"""Write files atomically: all of them completely, or none.
 
 Rules enforced here: each content goes to a new file in the same directory, with its final mode from
 the start, and reaches the disk before the first file gets its name; then no signal interrupts until
@@ -49,7 +49,7 @@ class File:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Put ``content`` in place of the file ``path``, keeping its mode; or make it.
+    """Replace the content of ``path`` and keep its mode, or create the file.
 
     Raises:
         OutputError: the directory cannot be written to, the disk is full, …
@@ -58,7 +58,7 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def create_file(path: Path, content: bytes) -> None:
-    """Make the file ``path``, which must not exist.
+    """Create the file ``path``, which must not exist.
 
     Raises:
         OutputError: it exists (a dangling link counts), or cannot be written.
@@ -101,7 +101,7 @@ def write_files(files: Sequence[File], *, first: Callable[[], None] | None = Non
 
 
 class _Staged:
-    """A file whose content is on the disk, under another name.
+    """A file whose content is on disk under a temporary name.
 
     Attributes:
         target: where its path leads to.
@@ -147,7 +147,7 @@ class _Staged:
 
 @contextlib.contextmanager
 def _told(path: Path) -> Iterator[None]:
-    """Say which file cannot be written, and why."""
+    """Turn a failed write into an error with the file and the reason."""
     try:
         yield
     except FileExistsError:
@@ -181,7 +181,7 @@ def _held_by(path: Path) -> tuple[int, bytes]:
 
 @contextlib.contextmanager
 def _written(target: Path, content: bytes, mode: int | None) -> Iterator[Path]:
-    """A file beside ``target`` that holds ``content``; gone afterwards unless renamed."""
+    """Create a file with ``content`` beside ``target``; remove it afterwards unless renamed."""
     temporary = target.with_name(f".krmfn-{secrets.token_hex(8)}.tmp")
     _write(temporary, content, mode)
     try:
@@ -191,7 +191,7 @@ def _written(target: Path, content: bytes, mode: int | None) -> Iterator[Path]:
 
 
 def _write(path: Path, content: bytes, mode: int | None) -> None:
-    """Make a file with this content, on the disk."""
+    """Create a file with this content, synced to disk."""
     # Never wider than it will be, not even for a moment.
     descriptor = os.open(path, _FLAGS, SHARED if mode is None else mode & 0o600)
     try:
@@ -207,7 +207,7 @@ def _write(path: Path, content: bytes, mode: int | None) -> None:
 
 
 def _sync_directory(directory: Path) -> None:
-    """Make the new name last. Some file systems cannot; the file is whole all the same."""
+    """Sync the directory entry. Some file systems cannot; the file is complete anyway."""
     with contextlib.suppress(OSError):
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -44,7 +44,7 @@ _REFUSED = {
 
 @dataclass
 class _Reader:
-    """One Secret on its way: what its annotations say, and where refusals go."""
+    """Reads one Secret, with its annotations and refusals."""
 
     source: Source
     options: Options
@@ -71,7 +71,7 @@ class _Reader:
         return tuple(found + ([text[end:]] if end < len(text) else []))
 
     def placeholder(self, text: str, at: Path) -> Ref | None:
-        """The reference that a placeholder is; None when it was refused."""
+        """Return a placeholder's reference; None if it was refused."""
         head, *modifiers = (part.strip() for part in text.split("|"))
         version = self.annotations.get(f"{PREFIX}secret-version", "")
         if head.startswith("path:"):
@@ -96,7 +96,7 @@ class _Reader:
         return ref
 
     def modified(self, ref: Ref, modifier: str, at: Path) -> Ref | None:
-        """The reference, with one more modifier."""
+        """Return the reference with one more modifier."""
         name, _, argument = modifier.partition(" ")
         if name in _MODIFIERS and not argument.strip():
             return ref.then(_MODIFIERS[name])
@@ -117,7 +117,7 @@ class _Reader:
         return None
 
     def place(self, path: str, at: Path) -> tuple[str, str] | None:
-        """The store and the key in it, of a path as the plugin takes it."""
+        """Return store and key for a path in the plugin's notation."""
         version = self.annotations.get(f"{PREFIX}kv-version", "2")
         mount, data, key = path.partition("/data/")
         if version == "1":
@@ -136,7 +136,7 @@ class _Reader:
     # --- fields
 
     def texts(self) -> dict[str, Text]:
-        """Key to what its value is made of."""
+        """Return the parts of each key's value."""
         found: dict[str, Text] = {}
         for field in ("data", "stringData"):
             for key in self.source.mapping((field,)):
@@ -201,7 +201,7 @@ def read(found: Iterable[Source], options: Options) -> Imported:
 
 
 def _placeholders(value: Any, reader: _Reader, at: Path) -> Iterator[Path]:
-    """Where placeholders stand, in an object's strings; in a Secret's data behind base64 too."""
+    """Yield the paths of placeholders in an object's strings, and in a Secret's base64 data."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _placeholders(inner, reader, (*at, key))
@@ -252,12 +252,12 @@ def _entry(reader: _Reader) -> Entry:
 
 
 def _without(entry: Wire, store: str) -> Wire:
-    """The entry without the store that the secret names."""
+    """Return the entry without the store that the secret names."""
     return {k: v for k, v in entry.items() if k != "store" or v != store}
 
 
 def _name_stores(imported: Imported, mounts: dict[str, str], options: Options) -> None:
-    """Give the mounts that no configuration knows a store each: the caller's name for a single one."""
+    """Name a store for each unknown mount: the caller's name if there is only one."""
     new = sorted(mount for mount, name in mounts.items() if name.startswith(_NEW))
     names: dict[str, str] = {}
     for mount in new:
@@ -274,7 +274,7 @@ def _name_stores(imported: Imported, mounts: dict[str, str], options: Options) -
 
 
 def _decoded(text: str) -> str | None:
-    """What base64 stands for; None when it is none, or not text."""
+    """Return decoded base64; None if it is invalid or not text."""
     try:
         return go_base64.decode(text).decode() if text else None
     except ValueError:

@@ -21,7 +21,7 @@ _KEY = re.compile(r"[^-._A-Za-z0-9]")
 
 @dataclass(frozen=True)
 class Ref:
-    """A value in a store, and the template functions that it goes through.
+    """A value in a store, and the template functions applied to it.
 
     Attributes:
         field: the property, as in `remoteRef`.
@@ -36,17 +36,17 @@ class Ref:
     functions: tuple[str, ...] = ()
 
     def then(self, function: str) -> Ref:
-        """With one more function; base64 and back is nothing."""
+        """Add one function; encoding and decoding base64 cancel out."""
         if function == "b64dec" and self.functions[-1:] == ("b64enc",):
             return replace(self, functions=self.functions[:-1])
         return replace(self, functions=(*self.functions, function))
 
     def decoded(self) -> Ref:
-        """What its base64 stands for."""
+        """Return the reference to the decoded base64."""
         return self.then("b64dec")
 
     def within(self, path: str) -> Ref:
-        """A field inside it, ``.a.b``."""
+        """Return the reference to an inner field, ``.a.b``."""
         return replace(self, field=self.field + path)
 
     @property
@@ -60,12 +60,12 @@ Text: TypeAlias = "tuple[Piece, ...]"
 
 
 def _is_reference(text: Text) -> bool:
-    """Whether a string is one value as it is stored, decoded at most."""
+    """Whether a string is a single stored value, at most decoded."""
     return len(text) == 1 and isinstance(text[0], Ref) and text[0].functions in ((), ("b64dec",))
 
 
 def compose(texts: Mapping[str, Text]) -> tuple[list[Wire], dict[str, str], bool]:
-    """What the strings of a Secret are made of.
+    """Compose the strings of a Secret from references and templates.
 
     Returns:
         The `data` entries, the templates by key, and whether they merge with the data.
@@ -97,7 +97,7 @@ def _refs(text: Text) -> list[Ref]:
 
 
 def _unused(ref: Ref, taken: set[str]) -> str:
-    """A name for a variable: the field's, with a number where others have it."""
+    """Return an unused variable name: the field's, with a number if it is taken."""
     name = _KEY.sub("_", ref.field.replace("\\", ""))
     number = 1
     while (found := name if number == 1 else f"{name}_{number}") in taken:

@@ -76,7 +76,7 @@ def render(
 
 
 def _check(entries: Sequence[Entry], stores: Mapping[str, Wire]) -> None:
-    """Every entry by itself, so that an error can say where it came from."""
+    """Check each entry by itself, so that an error can name its source."""
     errors: list[KrmfnError] = []
     seen: set[tuple[str, str]] = set()
     for entry in entries:
@@ -132,7 +132,7 @@ def _secrets(entries: Sequence[Entry], namespace: str) -> list[Wire]:
 
 
 def _text(documents: Sequence[Wire]) -> str:
-    """The documents as YAML that reads back as them, and parses."""
+    """Write the documents as YAML, and check that it parses to the same values."""
     text = "---\n".join(
         yaml.dump(each, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**31)
         for each in documents
@@ -145,7 +145,7 @@ def _text(documents: Sequence[Wire]) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Block style, and quotes around whatever a reader could take for something else."""
+    """Block style, with quotes around every ambiguous scalar."""
 
     # Nothing is plain by PyYAML's own idea of what it means, which is YAML 1.1's.
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  # declared so by PyYAML

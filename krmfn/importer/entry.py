@@ -1,4 +1,4 @@
-"""What an import makes: entries, the stores that they name, and the values that go there. Pure.
+"""The result of an import: entries, their stores, and the values to write. Pure.
 
 Rules enforced here: an entry is written in the wire form of `SecretShape`, its keys in order, and
 without what is the default; a place in a store takes one value.
@@ -24,7 +24,7 @@ Wire = dict[str, Any]
 
 @dataclass(frozen=True)
 class Options:
-    """What the caller decides.
+    """The caller's options.
 
     Attributes:
         store: the store that entries name whose source names none.
@@ -60,7 +60,7 @@ class Entry:
 
 @dataclass
 class Imported:
-    """Everything that a source gave.
+    """The import of one source.
 
     Attributes:
         stores: those that the source defines, by name, in wire form.
@@ -74,7 +74,7 @@ class Imported:
     notes: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> None:
-        """Say it once."""
+        """Add a note, once."""
         if text not in self.notes:
             self.notes.append(text)
 
@@ -116,7 +116,7 @@ def template(
     data: Wire | None = None,
     merge: bool = False,
 ) -> Wire:
-    """An entry's template; empty when there is nothing to say."""
+    """Return an entry's template; empty if it has no fields."""
     found = present(type=type)
     if immutable is not None:
         found["immutable"] = immutable
@@ -132,12 +132,12 @@ def item_metadata(metadata: tuple[dict[str, str], dict[str, str]]) -> Wire:
 
 
 def present(**fields: Any) -> Wire:
-    """The fields that say something."""
+    """Return the fields that are not empty."""
     return {name: value for name, value in fields.items() if value}
 
 
 def remote(key: str, property_: str, *, secret_key: str, decoding: str = "") -> Wire:
-    """A `data` entry that reads one field of a secret."""
+    """Return a `data` entry that reads one field of a secret."""
     ref = {"key": key, "property": escaped(property_)}
     if decoding:
         ref["decodingStrategy"] = decoding
@@ -145,12 +145,12 @@ def remote(key: str, property_: str, *, secret_key: str, decoding: str = "") -> 
 
 
 def escaped(name: str) -> str:
-    """A property that is this one field, whatever characters it has."""
+    """Return the property for exactly this field, with special characters escaped."""
     return name.replace("\\", "\\\\").replace(".", "\\.")
 
 
 def place_of(source: Source, name: str, namespace: str, options: Options) -> str:
-    """The path in the store that the path template gives; a refusal in ``source`` when it cannot."""
+    """Return the store path from the path template; add a refusal to ``source`` if it is invalid."""
     if "{namespace}" in options.path_template and not namespace:
         source.wrong(
             ("metadata",),
@@ -169,7 +169,7 @@ def place_of(source: Source, name: str, namespace: str, options: Options) -> str
 def put(
     imported: Imported, source: Source, path: Path, place: tuple[str, str], value: Plaintext
 ) -> None:
-    """Note a value for a place in the store; another one for the same place is refused."""
+    """Record a value for a path in the store; refuse a second value for the same path."""
     if imported.values.setdefault(place, value) != value:
         source.wrong(
             path,

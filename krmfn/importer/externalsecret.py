@@ -1,4 +1,4 @@
-"""ExternalSecrets of External Secrets, and the stores that they name. Pure.
+"""Import ExternalSecrets and their stores. Pure.
 
 Rules enforced here: an entry reads what the operator would read, or there is none. What depends on
 the vault's state (find), on patterns (rewrite), on chance (generators) or on a cluster
@@ -50,7 +50,7 @@ _SIMPLE = re.compile(r"(?:[^.\\|#@*?!{}\[\]()<>=%~\"'\s]|\\\.)+")  # one step of
 
 
 def read(found: Iterable[Source], options: Options) -> Imported:
-    """An entry for each ExternalSecret, the stores, and a refusal of what else the operator has."""
+    """Read each ExternalSecret and store; refuse other kinds of the operator."""
     imported = Imported()
     secrets = []
     for source in found:
@@ -75,7 +75,7 @@ def read(found: Iterable[Source], options: Options) -> Imported:
 
 
 def _mounts(stores: Mapping[str, Wire]) -> dict[str, tuple[str, ...]]:
-    """Store to what a key of its may begin with: the operator forgives the mount, and ``data/``."""
+    """Map each store to the prefixes that the operator ignores in keys: mount and ``data/``."""
     found: dict[str, tuple[str, ...]] = {}
     for name, spec in stores.items():
         vault = spec.get("vault", {})
@@ -124,7 +124,7 @@ def _store_name(source: Source, at: Path, default: str) -> str:
 
 
 def _own_store(source: Source, at: Path, default: str) -> str:
-    """The store of one reference, where it is not the secret's."""
+    """Return the store of one reference, if it differs from the secret's."""
     ref = (*at, "sourceRef")
     source.only(ref, {"storeRef"}, {"generatorRef": _NOT_HERE["sourceRef"]})
     return _store_name(source, (*ref, "storeRef"), default)
@@ -186,7 +186,7 @@ def _below(key: str, prefixes: tuple[str, ...]) -> str:
 
 
 def _property(source: Source, at: Path, options: Options) -> str:
-    """gjson's property as ours, where both mean one thing."""
+    """Convert a gjson property to krmfn's, if both have the same meaning."""
     text = source.text(at)
     steps = text.split(".") if "\\." not in text else [text]
     if not text:
@@ -204,7 +204,7 @@ def _property(source: Source, at: Path, options: Options) -> str:
 
 
 def _target(source: Source) -> Wire:
-    """What the Secret itself is: `target` and its template."""
+    """Read the Secret's own shape: `target` and its template."""
     at: Path = ("spec", "target")
     known = {"name", "creationPolicy", "deletionPolicy", "immutable", "template"}
     source.only(at, known, _NOT_HERE)

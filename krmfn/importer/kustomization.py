@@ -1,4 +1,4 @@
-"""``secretGenerator`` of a kustomization. Pure: files are read by whoever calls.
+"""Import ``secretGenerator`` of a kustomization. Pure: the caller reads the files.
 
 Rules enforced here: values are what kustomize makes of literals, files and env files (env files
 first, then literals, then files), quotes and byte order marks included; what merges with, or
@@ -37,7 +37,7 @@ _SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
 
 
 def read(source: Source, options: Options, file: Read) -> Imported:
-    """An entry for each Secret that the kustomization generates, and its values."""
+    """Return an entry for each generated Secret, and its values."""
     imported = Imported()
     general: Path = ("generatorOptions",)
     source.only(general, _OPTIONS)
@@ -160,6 +160,6 @@ def _env_file(source: Source, path: Path, content: bytes) -> list[tuple[str, byt
 
 
 def _unquoted(text: str) -> str:
-    """Without the quotes on both sides, which kustomize takes off."""
+    """Remove quotes on both sides, like kustomize."""
     quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
     return text[1:-1] if quoted else text

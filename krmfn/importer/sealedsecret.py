@@ -81,7 +81,7 @@ def _entry(source: Source, options: Options) -> Entry:
 def _checked(
     source: Source, path: tuple[str, ...], metadata: tuple[dict[str, str], dict[str, str]]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Without what krmfn writes itself; refused where an annotation needs another one."""
+    """Remove annotations that krmfn writes itself; refuse an annotation that needs another one."""
     labels, annotations = metadata
     written = _SCOPES | {SEALED_FOR, CERTIFICATE}
     kept = {key: text for key, text in annotations.items() if key not in written}

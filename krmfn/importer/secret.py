@@ -67,7 +67,7 @@ def _read(source: Source, options: Options, imported: Imported) -> None:
 
 
 def checked_type(source: Source, path: Path) -> str:
-    """The Secret's type, unless somebody else writes such Secrets."""
+    """Return the Secret's type; refuse types that another component writes."""
     type_ = source.text(path)
     if type_ in _OWNERS:
         source.refuse(path, f"type {type_} is not for a SealedSecret", _OWNERS[type_])
@@ -75,7 +75,7 @@ def checked_type(source: Source, path: Path) -> str:
 
 
 def without_bookkeeping(annotations: Mapping[str, str]) -> dict[str, str]:
-    """The Secret's own annotations, without those that kubeseal and kustomize obey."""
+    """Return the Secret's own annotations, without those for kubeseal and kustomize."""
     obeyed = {*SCOPE_ANNOTATIONS.values(), NEEDS_HASH}
     return {key: text for key, text in annotations.items() if key not in obeyed}
 
@@ -100,7 +100,7 @@ def values(source: Source) -> dict[str, tuple[Path, Plaintext]]:
 
 
 def check_plaintext(source: Source, path: Path, value: bytes) -> bool:
-    """Whether a value is plaintext; a refusal in ``source`` when it is not."""
+    """Return whether a value is plaintext; add a refusal to ``source`` if not."""
     kind = ciphertext.kind_of(value)
     if kind is not None:
         source.add(path, ciphertext.error(kind))
@@ -114,7 +114,7 @@ def stored(
     options: Options,
     imported: Imported,
 ) -> list[Wire]:
-    """The entries that read these values from the store, where they are noted to go.
+    """Return the entries that read these values from the store, and record the values to write.
 
     Args:
         found: key to its field and value.

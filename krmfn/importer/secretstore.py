@@ -34,7 +34,7 @@ _AUTH_REASONS = {
 
 
 def store(source: Source, imported: Imported) -> Wire:
-    """The store that the object describes, in wire form; what has no equivalent is refused."""
+    """Return the object's store in wire form; refuse fields without an equivalent."""
     source.only((), {"apiVersion", "kind", "metadata", "spec", "status"})
     # Retries and refreshing are a controller's.
     operator = {"provider", "controller", "retrySettings", "refreshInterval"}
@@ -138,13 +138,13 @@ def _kubernetes(source: Source, place: Path, imported: Imported) -> Wire:
 
 
 def _pod_token(source: Source, imported: Imported) -> Wire:
-    """Nothing asks a cluster for a token at build time: it is in a file, or it is nowhere."""
+    """Use the pod's token file, because a build requests no token from a cluster."""
     imported.note(f"{source.kind}/{source.name}: logs in with the pod's own token, {POD_TOKEN}")
     return {"file": POD_TOKEN}
 
 
 def _file(source: Source, at: Path, default_key: str, imported: Imported) -> Wire:
-    """The file that a key of a Secret is, where the Secret is mounted."""
+    """Return the file of a key in a mounted Secret."""
     source.only(at, {"name", "key", "namespace"})
     name, key = source.text((*at, "name")), source.text((*at, "key"), default_key)
     if not name:

@@ -1,4 +1,4 @@
-"""Reading somebody else's objects: their fields, and a position for everything that is refused.
+"""Read other tools' objects: their fields, and a position for each refusal.
 
 Rules enforced here: a field is read or refused, never passed over, but for what the API server,
 kubectl and the sealed-secrets controller write by themselves; a message names fields and quotes
@@ -32,7 +32,7 @@ _CLIENTS = (
 
 
 class Source:
-    """One object, and what was refused in it.
+    """One object, and its refusals.
 
     Attributes:
         value: the object.
@@ -64,7 +64,7 @@ class Source:
         return name if isinstance(name, str) else ""
 
     def where(self, path: Path = ()) -> str:
-        """File, line and column of a field, and the object it belongs to."""
+        """Return file, line and column of a field, and its object."""
         at = self._document.position((*self._root, *path))
         place = f"{self._document.name}:{at.line}:{at.column}"
         if not self.kind:
@@ -72,7 +72,7 @@ class Source:
         return f"{place}: {self.kind}/{self.name}" if self.name else f"{place}: {self.kind}"
 
     def find(self, path: Path) -> Any:
-        """What stands at ``path``; None when nothing does."""
+        """Return the value at ``path``; None if there is none."""
         current: Any = self.value
         for step in path:
             if isinstance(step, str):
@@ -126,9 +126,9 @@ class Source:
         return range(len(found))
 
     def metadata(self, path: Path = ("metadata",)) -> tuple[dict[str, str], dict[str, str]]:
-        """Labels and annotations; whatever else metadata holds is refused.
+        """Return labels and annotations; refuse other fields of metadata.
 
-        Who owns it is left out where that is a SealedSecret, as of all that the controller opened.
+        An owner reference to a SealedSecret is dropped: the controller sets it on every Secret.
         """
         known = {"name", "namespace", "labels", "annotations"} | _SERVERS
         owners = self.find((*path, "ownerReferences"))
@@ -156,15 +156,15 @@ class Source:
     def refuse(
         self, path: Path, message: str = "krmfn has no equivalent", remedy: str = ""
     ) -> None:
-        """Something that krmfn cannot say."""
+        """Refuse a field that krmfn cannot express."""
         self._add("no-equivalent", path, message, remedy)
 
     def wrong(self, path: Path, message: str, remedy: str = "") -> None:
-        """Something that is not what its own kind demands."""
+        """Refuse a field that is invalid for its own kind."""
         self._add("spec", path, message, remedy)
 
     def add(self, path: Path, error: KrmfnError) -> None:
-        """An error of somebody else's, with the place that it could not know."""
+        """Add another module's error, with its position."""
         self.errors.append(error.at(where=self.where(path), key=dotted(path)))
 
     def _add(self, id_: str, path: Path, message: str, remedy: str) -> None:
@@ -178,7 +178,7 @@ def _is_sealed(owner: Any) -> bool:
 
 
 def sources(text: str | bytes, name: str) -> Iterator[Source]:
-    """Every object of a stream; those of a ``List`` one by one.
+    """Yield every object of a stream; those of a ``List`` one by one.
 
     Raises:
         SpecError: not YAML, or a document that is no object.

@@ -104,7 +104,7 @@ def _into_age(
     around: Surroundings,
     commit: Callable[[Callable[[], None]], None],
 ) -> list[str]:
-    """All in one new file."""
+    """Write all values into one new file."""
     from krmfn.cli.age import alone, rewrite
     from krmfn.files.read import read_repository_file
     from krmfn.spec.store_path import canonical_path

@@ -1,4 +1,4 @@
-"""What `krmfn init` says: lists, and the commands that are left to a person."""
+"""`krmfn init`'s lists, and the commands for a person to run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _HOW = {
 
 
 def by_hand(origin: Committed, listing: Path, namespace: str) -> str:
-    """What to do about Secrets that stand in git already.
+    """Return the advice about Secrets that are already in git.
 
     Args:
         listing: the overlay's directory, as the user wrote it.
@@ -67,14 +67,14 @@ def some(paths: Sequence[Path]) -> str:
 
 
 def put(one: Wanted, path: str) -> str:
-    """The vault's own command for a Secret's values, each in a file: an argument is seen by others."""
+    """Return the vault's command for a Secret's values, in files because others can read arguments."""
     fields = shlex.join(f"{key}=@FILE" for key in one.keys)
     more = "KEY=@FILE …" if one.whole or not one.keys else ""
     return f"vault kv put {shlex.quote(f'secret/{path}')} {fields} {more}".rstrip()
 
 
 def copied(namespace: str, one: Wanted, settings: Settings) -> str:
-    """How its values come from a cluster into the vault, seen by nobody."""
+    """Return the pipe that copies a Secret's values from a cluster to the vault without showing them."""
     told = settings.path != Settings.path
     other = f" --path-template {shlex.quote(settings.path)}" if told else ""
     return (

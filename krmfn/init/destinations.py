@@ -1,4 +1,4 @@
-"""Where Flux and Argo CD put what a directory builds, as far as the repository's own files say it.
+"""Find where Flux and Argo CD deploy a directory, according to the repository's own files.
 
 Rules enforced here: a Flux Kustomization's ``targetNamespace`` and an Argo CD Application's
 destination count for the directory that they name, an ApplicationSet's for the directories that its
@@ -34,7 +34,7 @@ _FIELD = re.compile(r"\{\{\s*\.?([\w.\[\]]+)\s*\}\}")
 
 @dataclass(frozen=True)
 class Destination:
-    """A namespace that a directory is deployed to.
+    """A namespace to which a directory is deployed.
 
     Attributes:
         by: who says so: ``Kind/name in FILE``.
@@ -47,7 +47,7 @@ class Destination:
 
 
 def destinations(root: Path) -> dict[Path, list[Destination]]:
-    """Every directory below ``root`` that is deployed, and where to; each namespace once."""
+    """Return every deployed directory below ``root`` with its namespaces; each namespace once."""
     found: dict[Path, dict[str, Destination]] = defaultdict(dict)
     for file in files_below(root, (".yaml", ".yml")):
         short = file.relative_to(root).as_posix()
@@ -61,7 +61,7 @@ def destinations(root: Path) -> dict[Path, list[Destination]]:
 
 
 def _documents(file: Path, name: str) -> Iterator[dict[str, Any]]:
-    """The objects of Flux and Argo CD in a file; one that is no plain YAML has none."""
+    """Yield the objects of Flux and Argo CD in a file; none if it is not plain YAML."""
     try:
         content = read_file(file, name=name, key="")
         if not _SPEAKS.search(content):
@@ -76,7 +76,7 @@ def _documents(file: Path, name: str) -> Iterator[dict[str, Any]]:
 
 
 def _said(value: dict[str, Any], root: Path) -> Iterator[tuple[Any, Any, bool]]:
-    """Each path with its namespace, and whether that is forced, as one object has them."""
+    """Yield (path, namespace, forced) for each source of the object."""
     spec = mapping(value.get("spec"))
     kind = value["kind"]
     if value["apiVersion"].startswith(FLUX):
@@ -101,7 +101,7 @@ def _application(spec: dict[str, Any], facts: Mapping[str, str]) -> Iterator[tup
 
 
 def _generated(generator: dict[str, Any], root: Path) -> Iterator[Mapping[str, str]]:
-    """What an ApplicationSet's list and git generators would fill into its template."""
+    """Yield the parameters from an ApplicationSet's list and git generators."""
     for element in sequence(mapping(generator.get("list")).get("elements")):
         yield {k: v for k, v in mapping(element).items() if isinstance(v, str)}
     taken: dict[bool, set[Path]] = {True: set(), False: set()}
@@ -117,7 +117,7 @@ def _generated(generator: dict[str, Any], root: Path) -> Iterator[Mapping[str, s
 
 
 def _filled(text: Any, facts: Mapping[str, str]) -> Any:
-    """A template with its fields filled in; one that is not known stays, and so says nothing."""
+    """Fill a template's fields in; an unknown field stays, so the result matches nothing."""
     if not isinstance(text, str):
         return text
     return _FIELD.sub(lambda field: facts.get(field[1], field[0]), text)

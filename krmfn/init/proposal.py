@@ -1,4 +1,4 @@
-"""What `krmfn init` proposes for an overlay: files, and entries of its kustomization. Pure.
+"""`krmfn init`'s proposal for an overlay: files, and entries of its kustomization. Pure.
 
 Rules enforced here: what is proposed parses as krmfn's own configuration; every Secret that somebody
 refers to and nobody makes gets a claim, under the path that a template gives; one that is made
@@ -33,7 +33,7 @@ STORES = {
 
 @dataclass
 class Proposal:
-    """What is particular to one overlay.
+    """The settings of one overlay.
 
     Attributes:
         name: of the configurations: the overlay's directory.
@@ -44,7 +44,7 @@ class Proposal:
         elsewhere: Secrets that are made elsewhere, and why that is known.
         told: the transformer says the destination, since every claim is sealed for it. Claims that
             name it themselves would be in another namespace than what refers to them, for kustomize.
-        plain: there are Secrets in clear, which the validator is to tell and not to refuse.
+        plain: there are unencrypted Secrets, which the validator should report and not refuse.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Settings:
-    """What is the same in all overlays.
+    """The settings shared by all overlays.
 
     Attributes:
         store: a key of `STORES`.
@@ -81,7 +81,7 @@ class Settings:
 
 
 def files(proposal: Proposal, settings: Settings) -> dict[str, str]:
-    """File name to text, for one overlay."""
+    """Return the files of one overlay, as name to text."""
     annotations = "" if settings.legacy else f"  annotations:\n{EXEC}"
     head = f"apiVersion: krmfn.dev/v1alpha1\nkind: %s\nmetadata:\n  name: {proposal.name}\n"
     place = f"  namespace: {proposal.destination}\n" * proposal.told
@@ -109,7 +109,7 @@ def files(proposal: Proposal, settings: Settings) -> dict[str, str]:
 
 
 def entries(*, claims: bool) -> Mapping[str, Sequence[str]]:
-    """What the kustomization lists; the marker's patch behind the transformer that makes the marker."""
+    """Return the kustomization's new entries; the marker's patch follows the transformer."""
     return {
         **({"resources": [CLAIMS]} if claims else {}),
         "transformers": [TRANSFORMER, SKIP_MARKER],

@@ -1,4 +1,4 @@
-"""What an overlay refers to, who makes it there, and who makes it beside it: for `krmfn init`.
+"""Find an overlay's references, and their producers in it and beside it, for `krmfn init`.
 
 Rules enforced here: a Secret that another kustomization of the repository makes in the same namespace
 is made elsewhere; kustomizations that share a base are variants of one thing, of which a cluster has
@@ -46,7 +46,7 @@ GENERATOR, SOPS, ENCRYPTED = "kustomization", "sops", "encrypted"
 
 @dataclass
 class Seen:
-    """An overlay that was looked at.
+    """An examined overlay.
 
     Attributes:
         failed: why it could not be.
@@ -66,7 +66,7 @@ class Seen:
 
     @property
     def namespace(self) -> str:
-        """Of what names none: the kustomization's, else the one it is deployed to."""
+        """Return the default namespace: the kustomization's, else the one of its deployment."""
         if self.overlay.namespace or len(self.where) != 1:
             return self.overlay.namespace
         return self.where[0].namespace
@@ -74,7 +74,7 @@ class Seen:
 
 @dataclass
 class Committed:
-    """Secrets that stand in git and that one kustomization lists, or generates.
+    """Secrets in git that one kustomization lists or generates.
 
     Attributes:
         source: what `krmfn import` calls it; or sops, whose files are decrypted first, one by one;
@@ -100,7 +100,7 @@ class _Place(NamedTuple):
 
 
 class Survey:
-    """A repository whose kustomizations are looked at, each once and only when it matters."""
+    """A repository's kustomizations, each examined once and only if needed."""
 
     def __init__(self, root: Path, command: tuple[str, ...]) -> None:
         self._root = root
@@ -118,14 +118,14 @@ class Survey:
         return destinations(self._root)
 
     def is_done(self, directory: Path) -> bool:
-        """Whether a kustomization lists a configuration of krmfn's already; nothing is built."""
+        """Whether a kustomization already lists a krmfn configuration; nothing is built."""
         try:
             return bool(read_overlay(directory, self._root).listed)
         except Failure:  # `look` tells it
             return False
 
     def look(self, directory: Path) -> Seen:
-        """Build and audit one; a failure is told in what comes back.
+        """Build and audit one overlay; the result contains a failure's message.
 
         Args:
             directory: resolved.
@@ -164,7 +164,7 @@ class Survey:
     def beside(
         self, directory: Path, places: Iterable[tuple[str, str]]
     ) -> dict[tuple[str, str], str]:
-        """Who makes Secrets that a build lacks, where another kustomization does.
+        """Return the other kustomizations that create a build's missing Secrets.
 
         Args:
             directory: of the build.
@@ -182,7 +182,7 @@ class Survey:
         return found
 
     def _others(self, directory: Path, names: set[str]) -> Iterator[Path]:
-        """What could make Secrets of these names, and is no variant of a directory."""
+        """Yield kustomizations that mention these names, except variants of the directory."""
         checkout = self.checkout
         own = self.bases(directory)
         speak = {one.directory for one in checkout.mentioning(names)}
@@ -193,12 +193,12 @@ class Survey:
                 yield other
 
     def bases(self, directory: Path) -> frozenset[Path]:
-        """The kustomizations that a directory takes in, and itself; components are anybody's."""
+        """Return a directory and the kustomizations it includes, without shared components."""
         below = self.checkout.below(directory)
         return frozenset(path for path, one in below.items() if not one.is_component)
 
     def origins(self, directory: Path) -> list[Committed]:
-        """Where the Secrets stand that are in git already, sealed by hand or in clear."""
+        """Return the locations of Secrets in git, sealed by hand or unencrypted."""
         names = self._names.get(directory, Names())
         left = {
             (made.resource.kind, names.base(made.secret)): made
@@ -219,7 +219,7 @@ class Survey:
         return list(found.values())
 
     def _places(self, directory: Path) -> Iterator[_Place]:
-        """The Secrets that the kustomizations of a build list, and generate."""
+        """Yield the Secrets that a build's kustomizations list and generate."""
         for one in self.checkout.below(directory).values():
             here = one.directory
             for value in map(mapping, sequence(one.value.get("secretGenerator"))):
@@ -235,19 +235,19 @@ class Survey:
 
 
 def in_git(made: Production) -> bool:
-    """Whether a Secret's values stand in the build; the cluster itself fills some."""
+    """Whether a Secret's values are in the build; the cluster itself fills some."""
     return made.how == "plain" and made.has_content and made.type != SERVICE_ACCOUNT_TOKEN
 
 
 def _meets(made: Production, seen: Seen, sought: set[tuple[str, str]]) -> set[tuple[str, str]]:
-    """The places that a Secret of another build may have; some operators fill many namespaces."""
+    """Return the possible places of another build's Secret; some operators fill many namespaces."""
     if made.namespace is None:
         return {place for place in sought if place[1] == made.secret}
     return {(made.namespace or seen.namespace, made.secret)}
 
 
 def _is_encrypted(generator: dict[str, Any], directory: Path) -> bool:
-    """Whether any value of a ``secretGenerator`` is ciphertext, or stands for a value."""
+    """Whether any value of a ``secretGenerator`` is ciphertext or a placeholder."""
     files = [
         *sequence(generator.get("envs")),
         generator.get("env"),
@@ -263,7 +263,7 @@ def _is_encrypted(generator: dict[str, Any], directory: Path) -> bool:
 
 
 def _secrets(file: Path) -> Iterator[dict[str, Any]]:
-    """Each Secret and SealedSecret in a file; none where it cannot be read."""
+    """Yield each Secret and SealedSecret in a file; none if it cannot be read."""
     try:
         content = read_file(file, name=str(file), key="")
         for document in strict.documents(content, str(file)):

@@ -1,4 +1,4 @@
-"""The kustomizations of a checkout: which take in which, and which are overlays, that nobody takes in."""
+"""The kustomizations of a checkout, their inclusions, and the overlays, which no other one includes."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ class Kustomization:
 
     @property
     def directory(self) -> Path:
-        """Where it stands."""
+        """The kustomization's directory."""
         return self.file.parent
 
     @property
     def is_component(self) -> bool:
-        """Whether it cannot be built alone."""
+        """Whether it is a component, which cannot be built alone."""
         return self.value.get("kind") == "Component"
 
     def included(self) -> Iterator[Path]:
-        """The directories that it takes in."""
+        """The directories that it includes."""
         for field in _INCLUDES:
             entries = self.value.get(field)
             for entry in entries if isinstance(entries, list) else ():
@@ -56,7 +56,7 @@ class Kustomization:
 
 
 class Checkout:
-    """All kustomizations below a directory, by where they stand."""
+    """All kustomizations below a directory, by location."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -65,7 +65,7 @@ class Checkout:
         self._words = cache(_words)
 
     def _below(self, directory: Path) -> dict[Path, Kustomization]:
-        """What a directory takes in, by and by; itself first."""
+        """Return a directory and everything it includes, transitively."""
         found: dict[Path, Kustomization] = {}
         ahead = [directory]
         while ahead:
@@ -76,7 +76,7 @@ class Checkout:
         return found
 
     def mentioning(self, words: set[str]) -> list[Kustomization]:
-        """Those that hold one of these words, in their own text or a file that they list."""
+        """Return kustomizations with one of these words in their text or in a listed file."""
         return [
             one
             for one in self.at.values()
@@ -95,13 +95,13 @@ def kustomizations(top: Path) -> list[Kustomization]:
 
 
 def files_below(top: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
-    """Every file with such an ending, where kustomizations are looked for, too."""
+    """Yield every file with such a suffix, in the directories searched for kustomizations."""
     for directory, files in _walk(top):
         yield from (directory / name for name in sorted(files) if name.endswith(suffixes))
 
 
 def overlays(found: list[Kustomization]) -> list[Kustomization]:
-    """Those that stand at the end: no component, and taken in by no other kustomization."""
+    """Return the outermost kustomizations: no components, and included by no other."""
     taken = {path for one in found for path in one.included()}
     return [one for one in found if not one.is_component and one.directory not in taken]
 
@@ -117,7 +117,7 @@ def _own(one: Kustomization) -> list[Path]:
 
 
 def _words(file: Path) -> frozenset[str]:
-    """What could be a name in a file."""
+    """Return the words in a file that may be names."""
     try:
         content = read_file(file, name=str(file), key="")
     except KrmfnError:

@@ -1,4 +1,4 @@
-"""The objects of krmfn's that stand in the files of an overlay, each with the place to change it.
+"""krmfn's objects in the files of an overlay, each with the position to change it.
 
 Rules enforced here: only what the overlay reaches is looked at, and nothing outside the repository;
 paths in a configuration are relative to the kustomization that lists it, wherever its file is.
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Config:
-    """One object of krmfn's.
+    """One krmfn object.
 
     Attributes:
-        file: where it stands, links followed.
+        file: the file that contains it, links followed.
         base: the directory of the kustomization that lists it.
         number: of its document in the file.
         above: the path to it in the document, for an item of a List.
-        inline: where it stands, when that is within the kustomization itself.
+        inline: its path, if it is in the kustomization itself.
     """
 
     file: Path
@@ -57,7 +57,7 @@ class Config:
         return place_of(self.value, self.document.name).name
 
     def where(self, path: tuple[str | int, ...] = ()) -> str:
-        """File, line and column of what stands at ``path`` in it."""
+        """Return file, line and column of the value at ``path``."""
         at = self.document.position((*self.above, *path))
         return self.inline or f"{self.document.name}:{at.line}:{at.column}"
 
@@ -104,7 +104,7 @@ class OverlayConfigs:
         return self.texts[resolved]
 
     def short(self, path: Path) -> str:
-        """How a path is told: from the repository's root."""
+        """Return a path relative to the repository's root."""
         for known in (path, path.resolve()):
             if known.is_relative_to(self.root):
                 return known.relative_to(self.root).as_posix()
@@ -112,10 +112,10 @@ class OverlayConfigs:
 
 
 def find(directory: Path, environ: Mapping[str, str]) -> OverlayConfigs:
-    """Everything of krmfn's in one overlay; or in one file, as `krmfn seal --config` takes it.
+    """Find krmfn's objects in one overlay, or in one file such as that of `krmfn seal --config`.
 
     Raises:
-        SpecError: it cannot be read, or holds nothing of krmfn's.
+        SpecError: it cannot be read, or contains no krmfn object.
     """
     base = directory.parent if directory.is_file() else directory
     root = find_root(base, environ)
@@ -134,7 +134,7 @@ def find(directory: Path, environ: Mapping[str, str]) -> OverlayConfigs:
 
 
 def _kustomizations(found: OverlayConfigs, tree: Tree) -> None:
-    """What every kustomization that is reached lists."""
+    """Collect the entries of every reachable kustomization."""
     for base, reached in tree.kustomizations.items():
         value, text = reached.value, found.read(reached.file)
         document = strict.document(text, found.short(reached.file))

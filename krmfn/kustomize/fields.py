@@ -1,4 +1,4 @@
-"""The fields of kustomize's files by shape: which there are, their types, and which name a file.
+"""The fields of kustomize's files: their names and types, and which of them name a file.
 
 Rules enforced here: the tables hold exactly what some supported kustomize reads, in its own spelling.
 Fields for charts are left out on purpose (`CHARTS`): no chart is inflated. A test compares the tables
@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 
 class Use(Enum):
-    """What a scalar is, and what it names."""
+    """The type of a scalar, and the kind of thing that it names."""
 
     TEXT = "text"
     FLAG = "true or false"

@@ -53,7 +53,7 @@ class Function:
 
 
 def functions(document: strict.Document, name: str) -> Iterator[Function]:
-    """The configurations in one document, also inside a ``List``, judged.
+    """Judge the configurations in one document, including those inside a ``List``.
 
     Args:
         name: the list that has them.
@@ -102,7 +102,7 @@ def _function(document: strict.Document, fields: dict[str, str], name: str) -> F
 
 
 def _ours(document: strict.Document, kind: str, told: str, where: str, name: str) -> dict[str, Any]:
-    """The value of a configuration of krmfn's."""
+    """Return the value of a krmfn configuration."""
     if kind not in _OURS:
         raise SpecError("wrong-list", f"{told} is no function", where=where)
     if name and _OURS[kind] != name:
@@ -130,7 +130,7 @@ def _ours(document: strict.Document, kind: str, told: str, where: str, name: str
 
 
 def _agree(document: strict.Document) -> None:
-    """Refuse a plain scalar that kustomize would hand to krmfn as another value."""
+    """Refuse a plain scalar that kustomize would pass to krmfn as another value."""
     ahead = [document.node]
     while ahead:
         node = ahead.pop()
@@ -158,7 +158,7 @@ def _child(node: Any, name: str) -> Any:
 
 
 def _scalars(node: Any) -> dict[str, str]:
-    """The fields of a mapping that are scalars, as text."""
+    """Return the scalar fields of a mapping, as text."""
     if not isinstance(node, yaml.MappingNode):
         return {}
     return {

@@ -51,7 +51,7 @@ _SIMPLE_KEY = 1000  # characters; YAML ends the search for a key's colon after 1
 
 @dataclass(frozen=True)
 class Mention:
-    """A string that names something, or is a patch or configuration itself.
+    """A string that names a file or directory, or contains a patch or configuration.
 
     Attributes:
         text: as written; without the key for `Use.KEYED_DATA`.
@@ -69,7 +69,7 @@ class Mention:
 
 @dataclass
 class Judged:
-    """What a document holds.
+    """The judged content of a document.
 
     Attributes:
         value: plain values, the fields that are null left out.
@@ -100,7 +100,7 @@ def judge(document: strict.Document, shape: dict[str, Shape], *, old: bool) -> J
 
 
 def dump(value: Any) -> str:
-    """Write a value as JSON on one line, as every kustomize reads it back."""
+    """Write a value as JSON on one line, in a form that every kustomize reads back."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(_ESCAPED)
 
 

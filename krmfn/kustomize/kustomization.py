@@ -1,4 +1,4 @@
-"""What a function can learn of the kustomization that calls it, from the working directory.
+"""Facts about the calling kustomization, from a function's working directory.
 
 kustomize tells a function nothing of the overlay, and applies ``namespace:``, ``namePrefix:`` and
 ``nameSuffix:`` after generators have run. The file itself says what will happen.
@@ -30,11 +30,11 @@ NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 @dataclass(frozen=True)
 class Listed:
-    """A configuration of ours that the kustomization lists.
+    """A krmfn configuration that the kustomization lists.
 
     Attributes:
         list: ``generators``, ``transformers`` or ``validators``.
-        file: the entry as written, or empty when it stands inline.
+        file: the entry as written, or empty if it is inline.
     """
 
     list: str
@@ -45,7 +45,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Kustomization:
-    """The facts of one kustomization; all empty when there is none."""
+    """The facts of one kustomization; all empty if there is none."""
 
     file: str = ""
     namespace: str = ""
@@ -54,15 +54,15 @@ class Kustomization:
     listed: tuple[Listed, ...] = field(default=())
 
     def file_of(self, kind: str, name: str) -> str:
-        """The file that holds a config, when exactly one listed file does."""
+        """Return the file of a configuration, if exactly one listed file contains it."""
         files = {e.file for e in self.listed if (e.kind, e.name) == (kind, name) and e.file}
         return files.pop() if len(files) == 1 else ""
 
     def check_list(self, kind: str, name: str, allowed: str) -> None:
-        """Refuse a config that is listed where kustomize cannot use it.
+        """Refuse a configuration in a list where kustomize cannot use it.
 
         Raises:
-            SpecError: it stands in another list only, or a second one of its kind beside it.
+            SpecError: it is in another list only, or is the second one of its kind.
         """
         lists = {e.list for e in self.listed if (e.kind, e.name) == (kind, name)}
         if lists and allowed not in lists:
@@ -116,7 +116,7 @@ def _string(value: dict[str, Any], key: str) -> str:
 
 
 def _listed(value: dict[str, Any], directory: Path, root: Path) -> Iterator[Listed]:
-    """Our configs in the lists of functions; what cannot be read is kustomize's business."""
+    """Yield krmfn's configurations in the lists of functions; skip unreadable entries."""
     for name in LISTS:
         for file, config in _configs(value.get(name), directory, root, "", MAX_DEPTH):
             metadata = config.get("metadata")

@@ -1,4 +1,4 @@
-"""Limits of what one build reads, counted before kustomize starts.
+"""Limits of one build's input, counted before kustomize starts.
 
 A parser needs memory for each node, and an alias stands for all the nodes of its anchor: 500 bytes
 can stand for gigabytes. Counting reads events; it neither recurses nor keeps them.
@@ -26,7 +26,7 @@ _ANCHOR = re.compile(rb"(?:^|[\s,\[{:?-])&[^\s,\[\]{}&]")
 
 @dataclass(frozen=True)
 class Limits:
-    """What one build may read.
+    """The limits of one build's input.
 
     Attributes:
         input_bytes: of all files, each counted as often as it is read.
@@ -72,7 +72,7 @@ def check_nodes(count: int, limits: Limits) -> None:
 
 
 def check_depth(depth: int, limits: Limits) -> None:
-    """Refuse kustomizations that are nested more deeply than the limit.
+    """Refuse kustomizations nested more deeply than the limit.
 
     Raises:
         SpecError: they are.
@@ -118,7 +118,7 @@ def _exact(text: str, name: str, most: int) -> int:
 def _nodes(
     event: Any, sizes: dict[str, int], opened: list[tuple[str, int]], total: int, name: str
 ) -> int:
-    """The nodes that one event adds; collections are put on ``opened``."""
+    """Return the number of nodes that one event adds; push collections on ``opened``."""
     if isinstance(event, yaml.AliasEvent):
         if event.anchor not in sizes:
             raise _wrong(name, event, "an alias contains itself, or has no anchor")

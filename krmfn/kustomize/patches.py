@@ -1,6 +1,6 @@
-"""What the patches of an overlay do to krmfn's own objects, as far as their text says it. Pure.
+"""Effects of an overlay's patches on krmfn's own objects, according to their text. Pure.
 
-A value that a patch sets is not the one that stands in the file: changing the file would change
+A value that a patch sets is not the value in the file: changing the file would change
 nothing. Rules enforced here: both kinds of patch are read, wherever a kustomization takes them from;
 a patch that names no kind may be meant.
 """
@@ -42,7 +42,7 @@ class Patch:
     pins: bool
 
     def sets(self, kind: str, name: str, path: Sequence[str], *, renamed: bool = False) -> bool:
-        """Whether it may change what stands at ``path``, above it or below it.
+        """Whether the patch may change ``path``, a parent of it or a child of it.
 
         Args:
             renamed: whether names get a prefix or suffix, which a patch may know or not.
@@ -58,7 +58,7 @@ class Patch:
 def patches(
     value: dict[str, Any], document: strict.Document, read: Callable[[str], str]
 ) -> Iterator[Patch]:
-    """Those of a kustomization, or of a builtin patch transformer's configuration.
+    """Yield the patches of a kustomization, or of a builtin patch transformer.
 
     Args:
         document: what ``value`` was read from.
@@ -88,7 +88,7 @@ def patches(
 def _read(
     text: str, where: str, target: dict[str, Any], read: Callable[[str], str]
 ) -> Iterator[Patch]:
-    """The patches in a text, or in the file that it names."""
+    """Yield the patches in a text, or in the file that it names."""
     inline = "\n" in text or ": " in text or text.lstrip().startswith(("{", "["))
     name = where if inline else text
     try:
@@ -122,7 +122,7 @@ def _operations(value: list[Any]) -> Iterator[tuple[str, ...]]:
 
 
 def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """The paths of everything in a mapping that is none itself; lists are set as a whole."""
+    """Yield the paths of all values in a mapping that are not mappings; a list is one value."""
     if isinstance(value, dict) and value:
         for key, each in value.items():
             yield from _leaves(each, (*path, key))
@@ -143,7 +143,7 @@ def _pins(value: Any) -> bool:
 
 
 def _matches(pattern: str, text: str) -> bool:
-    """As kustomize's targets match; what it does not say, or cannot be read, may be meant."""
+    """Whether a target's pattern may match, like in kustomize; a missing or invalid one may."""
     try:
         return not pattern or re.fullmatch(pattern, text) is not None
     except re.error:

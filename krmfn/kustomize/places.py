@@ -1,4 +1,4 @@
-"""Where a path that a kustomization names leads: inside the repository, or to an error.
+"""Resolve paths that a kustomization names: inside the repository, or an error.
 
 Rules enforced here: nothing is fetched; a path outside the repository is refused before the file
 system is asked, and after links are followed.
@@ -25,7 +25,7 @@ _FETCHED = re.compile(r"^https?:", re.IGNORECASE)
 
 
 def refuse_address(mention: Mention) -> None:
-    """Refuse what kustomize could take for the address of a repository.
+    """Refuse text that kustomize could interpret as a repository's address.
 
     Raises:
         SpecError: it is one.

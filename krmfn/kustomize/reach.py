@@ -51,7 +51,7 @@ class Entry:
 
     @property
     def is_inline(self) -> bool:
-        """Whether the configurations stand in the kustomization itself."""
+        """Whether the configurations are in the kustomization itself."""
         return self.file is None and self.directory is None
 
 
@@ -107,12 +107,12 @@ class Tree:
     read: int = 0
 
     def short(self, path: Path) -> str:
-        """How a path is told: from the repository's root."""
+        """Return a path relative to the repository's root."""
         return str(path.relative_to(self.root)) if path != self.root else path.name
 
 
 def reach(directory: Path, root: Path, limits: Limits | None = None, *, old: bool = True) -> Tree:
-    """Everything that the kustomization in ``directory`` reads.
+    """Return everything that the kustomization in ``directory`` reads.
 
     Args:
         root: the repository's root, resolved.
@@ -130,7 +130,7 @@ def reach(directory: Path, root: Path, limits: Limits | None = None, *, old: boo
 
 
 def visit(tree: Tree, directory: Path) -> None:
-    """Take in a kustomization and all that it includes.
+    """Visit a kustomization and everything it includes.
 
     Raises:
         SpecError: as `reach`.
@@ -145,7 +145,7 @@ def visit(tree: Tree, directory: Path) -> None:
 
 
 def measure(tree: Tree, directory: Path) -> int:
-    """The bytes that a build of a kustomization reads, each file as often as it is named.
+    """Return the bytes that a kustomization's build reads, each file as often as it is named.
 
     Raises:
         SpecError: bytes, nodes or depth exceed the limits, or kustomizations include each other.
@@ -177,7 +177,7 @@ def measure(tree: Tree, directory: Path) -> int:
 
 
 def take(tree: Tree, reached: Reached, mention: Mention) -> Path | None:
-    """Take in what a string names; the directory, if it is one.
+    """Record what a string names; return the directory if it names one.
 
     Raises:
         SpecError: it is not there, is outside, or would be fetched.
@@ -233,7 +233,7 @@ def _kustomization(tree: Tree, directory: Path) -> Reached:
 
 
 def kustomization_file(tree: Tree, directory: Path) -> Path:
-    """The one kustomization in a directory.
+    """Return the only kustomization file in a directory.
 
     Raises:
         SpecError: there is none, there are several, or the directory is outside the repository.
@@ -253,7 +253,7 @@ def kustomization_file(tree: Tree, directory: Path) -> Path:
 
 
 def _entry(tree: Tree, reached: Reached, mention: Mention) -> Entry:
-    """Read an entry of a list of functions, and take in what its builtins name."""
+    """Read an entry of a list of functions, and record what its builtins name."""
     if _is_path(mention, tree.limits):
         before = len(reached.files)
         if directory := take(tree, reached, mention):
@@ -270,7 +270,7 @@ def _entry(tree: Tree, reached: Reached, mention: Mention) -> Entry:
 
 
 def functions_in(tree: Tree, file: Path, name: str) -> tuple[Function, ...]:
-    """The configurations in a file that was taken in, judged.
+    """Return the judged configurations in a recorded file.
 
     Args:
         name: the list that has them.
@@ -290,7 +290,7 @@ def _in_text(tree: Tree, text: bytes, where: str, name: str) -> tuple[Function, 
 
 
 def _is_path(mention: Mention, limits: Limits) -> bool:
-    """Whether kustomize takes an entry for a path: it tries a document first.
+    """Whether kustomize treats an entry as a path: it tries a document first.
 
     Raises:
         SpecError: it is neither.

@@ -1,4 +1,4 @@
-"""What a Secret was called before the kustomizations of its build renamed it.
+"""Find a Secret's name from before the kustomizations of its build renamed it.
 
 Rules enforced here: a prefix or suffix is taken off where a kustomization on the way declares it, the
 outermost first; a hash of the content only from a name that a ``secretGenerator`` on the way declares.
@@ -24,7 +24,7 @@ _HASH = re.compile(r"-[2456789bcdfghkmt]{10}$")
 
 @dataclass(frozen=True)
 class Names:
-    """What one kustomization adds to names, and what those below it do.
+    """Prefixes and suffixes of a kustomization tree, to undo renaming.
 
     Attributes:
         generated: names that its ``secretGenerator`` gives.
@@ -36,7 +36,7 @@ class Names:
     below: tuple[Names, ...] = ()
 
     def base(self, name: str) -> str:
-        """The name as the resource itself has it."""
+        """Return the resource's original name."""
         unhashed = self.bare(_HASH.sub("", name))
         return unhashed if unhashed in set(self.every_generated()) else self.bare(name)
 
@@ -55,7 +55,7 @@ class Names:
 
 
 def names_in(tree: Tree, directory: Path) -> Names:
-    """The names of what ``directory`` builds.
+    """Return the prefixes and suffixes of the tree that ``directory`` builds.
 
     Args:
         directory: resolved; one of the tree's kustomizations.

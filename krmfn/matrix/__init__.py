@@ -1,1 +1,1 @@
-"""Which environment has which Secret."""
+"""Compare Secrets across environments."""

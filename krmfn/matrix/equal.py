@@ -1,4 +1,4 @@
-"""Which values are equal, and nothing else about them. Pure.
+"""Find equal values, and reveal nothing else about them. Pure.
 
 Rules enforced here: values are compared in memory, under a key that the caller makes for one run and
 throws away; what comes out is groups of places, in the order in which the values came in, so that
@@ -28,11 +28,11 @@ KEY_LENGTH = 32  # bytes
 
 @dataclass(frozen=True)
 class Value:
-    """Where a value stands.
+    """The location of a value.
 
     Attributes:
         column, row: in the table.
-        source: where it is read from, as the derivation binds it; empty for what stands in git.
+        source: its source as bound by the derivation; empty for a value in git.
     """
 
     column: str
@@ -43,7 +43,7 @@ class Value:
 
 
 def equal(values: Iterable[tuple[Value, Plaintext]], key: bytes) -> list[list[Value]]:
-    """The groups of places that hold the same value.
+    """Return the groups of locations with the same value.
 
     Args:
         key: `KEY_LENGTH` random bytes, of this run alone.
@@ -57,7 +57,7 @@ def equal(values: Iterable[tuple[Value, Plaintext]], key: bytes) -> list[list[Va
 def sealed_values(
     column: str, base: Callable[[str], str], rendered: Iterable[Rendered]
 ) -> Iterator[tuple[Value, Plaintext]]:
-    """What krmfn would seal in an overlay, without the literals: those are no secrets."""
+    """Yield the values that krmfn would seal in an overlay, without literals, which are not secret."""
     for one in rendered:
         for key, item in one.items.items():
             if item.source != LITERAL:
@@ -68,7 +68,7 @@ def sealed_values(
 def plain_values(
     column: str, base: Callable[[str], str], audit: Audit
 ) -> Iterator[tuple[Value, Plaintext]]:
-    """What stands in an overlay's Secrets in clear; what is not base64 is no value."""
+    """Yield the values of an overlay's unencrypted Secrets; skip invalid base64."""
     for made in audit.productions:
         if made.how != "plain" or made.resource is None:
             continue

@@ -80,7 +80,7 @@ def page(found: Table) -> str:
 
 
 def _tags(row: Row, found: Table) -> list[str]:
-    """What a row can be filtered by."""
+    """Return the filter tags of a row."""
     across = {one.group for one in found.shared or () if one.across}
     tags = {cell.state for cell in row.cells} - {NOT_NEEDED}
     tags |= {"missing"} if any(cell.lacks for cell in row.cells) else set()
@@ -90,7 +90,7 @@ def _tags(row: Row, found: Table) -> list[str]:
 
 
 def _legend(found: Table) -> Mapping[str, str]:
-    """The meaning of every state that occurs."""
+    """Return the meaning of every state in the table."""
     occurs = {state for state in STATES if found.count(state)}
     occurs |= {"differs"} if any(row.differs for row in found.rows) else set()
     occurs |= {"shared"} if any(one.across for one in found.shared or ()) else set()

@@ -1,4 +1,4 @@
-"""Secrets by overlays: who makes each Secret in each environment, and where they differ. Pure.
+"""Secrets by overlays: the producer of each Secret in each environment, and differences. Pure.
 
 Rules enforced here: a row is a Secret by the name that it had before its overlay renamed it; what an
 operator makes, or an assumption says, counts where some overlay refers to it; of a value nothing is
@@ -73,7 +73,7 @@ class Placement:
         names: what it is called there; several when reference and maker disagree.
         types: as its makers give it; none when they do not say.
         open: it may have more keys than these.
-        lacks: keys that something needs and nobody makes.
+        lacks: keys that something needs and nothing produces.
         by: ``Kind/name`` of the makers.
         certain: whether it is made for sure.
         sealed_for: what a committed SealedSecret says that it was sealed for, where that is not
@@ -94,13 +94,13 @@ class Placement:
 
     @property
     def made(self) -> bool:
-        """Whether anybody makes it, so that it has a shape."""
+        """Whether any object produces it."""
         return bool(self.by)
 
 
 @dataclass(frozen=True)
 class Equal:
-    """A value of a cell that also stands somewhere else."""
+    """A value of a cell that also occurs elsewhere."""
 
     namespace: str
     key: str
@@ -116,13 +116,13 @@ class Cell:
 
     @property
     def state(self) -> str:
-        """The one of its places that needs most attention."""
+        """The state of the placement that needs most attention."""
         states = {place.state for place in self.places}
         return next((state for state in STATES if state in states), NOT_NEEDED)
 
     @property
     def lacks(self) -> list[str]:
-        """Keys that something needs and nobody makes."""
+        """Keys that something needs and nothing produces."""
         return sorted({key for place in self.places for key in place.lacks})
 
 
@@ -142,13 +142,13 @@ class Row:
 
     @property
     def differs(self) -> bool:
-        """Whether the overlays that have it give it different shapes."""
+        """Whether the overlays give it different shapes."""
         return bool(self.types or self.keys)
 
 
 @dataclass
 class Shared:
-    """A value that stands in several places.
+    """A value that occurs in several places.
 
     Attributes:
         values: where.
@@ -179,7 +179,7 @@ def table(columns: Sequence[Column], *, everything: bool = False) -> Table:
     """The table, without values.
 
     Args:
-        everything: also what operators make and assumptions name without anybody referring to it.
+        everything: also Secrets of operators and assumptions without a reference.
     """
     found = [_places(column) for column in columns]
     wanted = {name for places in found for (name, _), one in places.items() if one.counts()}
@@ -196,7 +196,7 @@ def table(columns: Sequence[Column], *, everything: bool = False) -> Table:
 
 @dataclass
 class _Found:
-    """What a column has of one Secret in one namespace."""
+    """A column's facts about one Secret in one namespace."""
 
     made: list[Production] = field(default_factory=list)
     judged: list[Judged] = field(default_factory=list)
@@ -235,7 +235,7 @@ def _moved(made: Production) -> tuple[str, str] | None:
 
 
 def _places(column: Column) -> dict[tuple[str, str], _Found]:
-    """By row and namespace; an empty namespace is none, or one that nobody knows."""
+    """Group by row and namespace; an empty namespace means none, or an unknown one."""
     found: dict[tuple[str, str], _Found] = defaultdict(_Found)
     for made in column.audit.productions:
         if made.namespace is not None:
@@ -253,7 +253,7 @@ def _places(column: Column) -> dict[tuple[str, str], _Found]:
 
 
 def _row(made: Production, column: Column) -> str:
-    """A Secret's base name, which for an operator's is in the name of its object."""
+    """Return a Secret's base name; for an operator's Secret it follows from its object's name."""
     if made.resource is None:
         return made.secret
     if made.how != OPERATOR:
@@ -268,7 +268,7 @@ def _use(judged: Judged) -> CellUse:
 
 
 def _compared(row: Row, columns: Sequence[Column]) -> Row:
-    """The row with what differs between the columns that make the Secret."""
+    """Return the row with the differences between the columns that produce the Secret."""
     types: dict[str, list[str]] = defaultdict(list)
     keys: dict[str, list[str]] = defaultdict(list)
     closed = 0
@@ -329,7 +329,7 @@ def _letters() -> Iterator[str]:
 
 
 def label_columns(directories: Sequence[str]) -> list[str]:
-    """For each of different paths the shortest end that no other has."""
+    """Return the shortest unique end of each path."""
     parts = [directory.split("/") for directory in directories]
 
     def label(one: list[str]) -> str:
@@ -341,7 +341,7 @@ def label_columns(directories: Sequence[str]) -> list[str]:
 
 
 def shown(found: Table) -> dict[str, Any]:
-    """The table as plain values, without a secret one: what ``--json`` prints (docs/environments.md)."""
+    """Return the table as plain values for ``--json``, without secret values (docs/environments.md)."""
     names = [column.name for column in found.columns]
     value: dict[str, Any] = {
         "overlays": [{"name": c.name, "directory": c.directory} for c in found.columns],

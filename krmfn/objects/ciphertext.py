@@ -1,4 +1,4 @@
-"""What is encrypted already, or stands for a value that another tool puts there. Pure.
+"""Recognise ciphertext, and placeholders of other tools. Pure.
 
 Rules enforced here: every reader of a plaintext value asks here first, since ciphertext that is
 taken for a value would be written to a store and sealed. Nothing of the value gets into a message.
@@ -62,7 +62,7 @@ _SIGNS: tuple[tuple[re.Pattern[bytes], Kind], ...] = (
 
 
 def kind_of(content: bytes) -> Kind | None:
-    """Return what a value, or a whole file, is in place of plaintext; None for plaintext."""
+    """Return the kind of ciphertext or placeholder of a value or file; None for plaintext."""
     for sign, kind in _SIGNS:
         if sign.search(content):
             return kind
@@ -72,7 +72,7 @@ def kind_of(content: bytes) -> Kind | None:
 
 
 def refuse(content: bytes, where: str = "", key: str = "") -> None:
-    """Refuse what is no plaintext.
+    """Refuse a value that is not plaintext.
 
     Raises:
         SpecError: ``ciphertext``.
@@ -107,7 +107,7 @@ def _values(value: dict[str, Any]) -> Iterator[Any]:
 
 
 def _is_item(content: bytes) -> bool:
-    """Whether it is one sealed item in base64, as ``kubeseal --raw`` prints it."""
+    """Whether the text is one sealed item in base64, as ``kubeseal --raw`` prints it."""
     shortest = _ITEM_LENGTHS[0] + _TAG + 2
     if len(content) < shortest or content[:1] not in b"AB":
         return False

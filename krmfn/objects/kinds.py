@@ -62,7 +62,7 @@ def may_be_list(kind: str) -> bool:
 
 
 def _inherited(value: Object) -> Object:
-    """``apiVersion`` and ``kind`` of the entries of a list of one kind."""
+    """Return ``apiVersion`` and ``kind`` for the items of a list of one kind."""
     kind = str(value["kind"]).removesuffix(_LIST)
     return {"apiVersion": value.get("apiVersion"), "kind": kind} if kind else {}
 
@@ -78,7 +78,7 @@ def annotations_of(value: Any) -> Object:
 
 
 def kind_of(value: Any, where: str = "") -> str:
-    """Return the object's kind; empty when it names none.
+    """Return the object's kind; empty if it has none.
 
     Raises:
         SpecError: it is no text.
@@ -87,7 +87,7 @@ def kind_of(value: Any, where: str = "") -> str:
 
 
 def place_of(value: Any, where: str = "") -> Place:
-    """Return the object's namespace and name; each empty when it names none.
+    """Return the object's namespace and name; each empty if it has none.
 
     Args:
         where: the object's file or place, for the error.
@@ -115,7 +115,7 @@ def group_of(api_version: str) -> str:
 
 
 def text(value: Any, key: str, where: str = "") -> str:
-    """Return a field that has to be text; null and an absent one are empty.
+    """Return a field that must be text; null or a missing field gives empty text.
 
     Raises:
         SpecError: ``object``, it is something else.

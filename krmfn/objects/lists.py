@@ -1,4 +1,4 @@
-"""Lists in a stream as the resources that they hold, each with its own text. Pure.
+"""Split lists in a stream into their resources, each with its own text. Pure.
 
 Rules enforced here: a list is taken apart only where one of its objects has to be replaced; the text
 of the others is moved to another margin, and is kept only where it means the same there.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def taken_apart(items: Iterable[Item], wanted: Callable[[Object], bool]) -> Iterator[Item]:
-    """Yield the items; each list that holds a wanted object as its objects, in their order.
+    """Yield the items; replace each list that contains a wanted object by its objects, in order.
 
     Raises:
         SpecError: a list is no YAML as krmfn reads it.
@@ -43,7 +43,7 @@ def taken_apart(items: Iterable[Item], wanted: Callable[[Object], bool]) -> Iter
 
 
 def _item(whole: Item, document: strict.Document, path: Path, value: Object) -> Item:
-    """One object of a list as an item of its own, where the list stood."""
+    """Return one object of a list as a separate item, at the list's position."""
     at = document.position(path)
     found = Item(
         _own_text(document, path, value),

@@ -1,4 +1,4 @@
-"""Two objects of one stream that would each be one Secret. Pure.
+"""Find two objects of one stream that create the same Secret. Pure.
 
 Rules enforced here: a claim, a SealedSecret and a Secret of one namespace and name are makers of one
 Secret: whichever is applied last wins, and the keys of the others are lost. A Secret that asks the
@@ -50,7 +50,7 @@ def standing(items: Iterable[Item]) -> Iterator[Maker]:
 
 
 def makers(value: Object) -> Iterator[Maker]:
-    """Yield the maker that one object is, if it is one."""
+    """Yield the object as a maker, if it creates a Secret."""
     known = {("v1", "Secret"), (API_VERSION, KIND)}
     kind, own = kind_of(value), annotations_of(value)
     if (value.get("apiVersion"), kind) not in known or own.get(LOCAL_CONFIG) == "true":
@@ -61,7 +61,7 @@ def makers(value: Object) -> Iterator[Maker]:
 
 
 def twice(wanted: Sequence[Maker], others: Sequence[Maker]) -> list[CheckError]:
-    """Return an error for each Secret that a wanted maker and another one make.
+    """Return an error for each Secret that a wanted maker and another one create.
 
     Args:
         others: a namespace that is not named is that of the wanted one.

@@ -1,4 +1,4 @@
-"""SealedSecret objects and what travels beside them. Pure: dicts in, dicts out.
+"""SealedSecrets, name companions and the skip marker. Pure: dicts in, dicts out.
 
 Mirrors pkg/apis/sealedsecrets/v1alpha1 (types.go, sealedsecret_expansion.go) of sealed-secrets. What
 comes out is what kubeseal writes, plus ``krmfn.dev/sealed-for`` and ``krmfn.dev/certificate`` on the
@@ -40,7 +40,7 @@ def label_for(scope: str, namespace: str, name: str) -> str:
 
 
 def sealed_for(scope: str, namespace: str, name: str) -> str:
-    """What a SealedSecret opens as: ``namespace/name``, ``namespace/*`` or ``*/*``."""
+    """Return where a SealedSecret opens: ``namespace/name``, ``namespace/*`` or ``*/*``."""
     return {
         "strict": f"{namespace}/{name}",
         "namespace-wide": f"{namespace}/*",
@@ -49,7 +49,7 @@ def sealed_for(scope: str, namespace: str, name: str) -> str:
 
 
 def scope_of(annotations: dict[str, Any]) -> str:
-    """The scope that a SealedSecret's own annotations say; cluster-wide wins (``SecretScope``)."""
+    """Return the scope in a SealedSecret's annotations; cluster-wide wins (``SecretScope``)."""
     for scope in ("cluster-wide", "namespace-wide"):
         if annotations.get(SCOPE_ANNOTATIONS[scope]) == "true":
             return scope
@@ -57,7 +57,7 @@ def scope_of(annotations: dict[str, Any]) -> str:
 
 
 def said_and_final(sealed: Object) -> tuple[str, str] | None:
-    """What a SealedSecret that krmfn did not make was sealed for by its own word, and what it is.
+    """Return a foreign SealedSecret's recorded place and its final place.
 
     kubeseal writes name and namespace into the template, where kustomize does not change them. A
     template without both, or an object without a namespace as yet, says too little.
@@ -132,7 +132,7 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 
 def name_companion(sealed: Object) -> Object:
-    """A Secret without data that kustomize's name references follow, and then drop.
+    """Return a Secret without data that carries kustomize's name references, and is then dropped.
 
     kustomize renames references to a Secret under ``namePrefix`` and friends, and does not know
     SealedSecrets. Only for kustomize: `kubectl apply` would create it.
@@ -151,7 +151,7 @@ def name_companion(sealed: Object) -> Object:
 def claim_companion(
     sealed: Object, history: dict[str, str], base_name: str = "", *, bare: bool = False
 ) -> Object:
-    """A name companion that answers to every name the claim has had.
+    """Return a name companion with every name that the claim has had.
 
     Args:
         bare: it names no namespace, as what refers to it: kustomize follows a reference inside one
@@ -179,7 +179,7 @@ def _split(value: str | None) -> list[str]:
 
 
 def skip_marker() -> Object:
-    """A ConfigMap that the kustomization deletes: it cannot when krmfn was skipped, and fails."""
+    """Return the ConfigMap whose deletion by the kustomization fails if krmfn was skipped."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",

@@ -1,4 +1,4 @@
-"""What the API server demands of a Secret's built-in types (pkg/apis/core/validation, ValidateSecret).
+"""The API server's requirements for built-in Secret types (pkg/apis/core/validation, ValidateSecret).
 
 The errors name type and key, never a value.
 """
@@ -27,7 +27,7 @@ _JSON = {
 
 
 def type_for(keys: Collection[str]) -> str:
-    """The type that a Secret of these keys most likely has."""
+    """Return the most likely type of a Secret with these keys."""
     wanted = {**_ALL, **{type_: (key,) for type_, key in _JSON.items()}}
     for type_, needed in wanted.items():
         if all(key in keys for key in needed):
@@ -36,7 +36,7 @@ def type_for(keys: Collection[str]) -> str:
 
 
 def missing_keys(type_: str | None, keys: Container[str]) -> list[str]:
-    """What the API server would miss, as far as the keys tell: each a key, or ``a or b``."""
+    """Return the keys that the API server would miss: each a key, or ``a or b``."""
     if type_ is None:
         return []
     needed = [*_ALL.get(type_, ()), *([_JSON[type_]] if type_ in _JSON else [])]

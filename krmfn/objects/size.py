@@ -17,7 +17,7 @@ MAX_APPLY_BYTES = 262_144
 
 
 def check_size(sealed: Object) -> Warned | None:
-    """Refuse an object that the API server does not take.
+    """Refuse an object that is too large for the API server.
 
     Returns:
         A warning when client-side apply will not take it, or None.

@@ -1,4 +1,4 @@
-"""Reading and writing what kustomize speaks: ``kind: ResourceList`` (KRM functions specification v1).
+"""Read and write kustomize's format: ``kind: ResourceList`` (KRM functions specification v1).
 
 Rules enforced here: an item keeps its own text, to the byte, and what krmfn did not make is never
 loaded and dumped; what krmfn makes is written as JSON, which every YAML reader takes the same way.
@@ -30,12 +30,12 @@ _BLANK_LINE = re.compile(r"[ \t]*\r?\n")
 
 @dataclass(frozen=True)
 class Item:
-    """One resource, as far as krmfn looks at it.
+    """One resource, with the parts that krmfn reads.
 
     Attributes:
         raw: its own text, with what it takes to stand in the list or stream it came in.
         name: what to call its file in an error.
-        line: how many lines of the file stand before it.
+        line: the number of lines of the file before it.
         in_list: whether ``raw`` is an entry of a list, else a document.
     """
 
@@ -48,7 +48,7 @@ class Item:
 
     @property
     def document(self) -> strict.Document:
-        """Its nodes, made anew each time: a list of thousands does not keep them.
+        """Parse the item's nodes on each call, so that long lists do not keep them in memory.
 
         Raises:
             SpecError: nested too deeply, or an alias for something outside of it.
@@ -71,10 +71,10 @@ class Item:
 
 @dataclass(frozen=True)
 class ResourceList:
-    """What a function is given.
+    """The input of a function.
 
     Attributes:
-        indent: how far the dashes of the items stand from the margin.
+        indent: the indentation of the items' dashes.
     """
 
     config: Any
@@ -84,7 +84,7 @@ class ResourceList:
 
 @dataclass(frozen=True)
 class _Node:
-    """What one pass over an item's events tells: where it is, and two of its fields."""
+    """Facts from one pass over an item's events: its position, and two of its fields."""
 
     start: Any
     end: Any
@@ -202,7 +202,7 @@ def _node(following: Next, first: Any, name: str) -> _Node:
 
 
 def _end(following: Next, event: Any, name: str, anchors: set[str | None]) -> Any:
-    """Where the node ends that begins with ``event``, read up to there.
+    """Read to the end of the node that begins with ``event``, and return the end.
 
     Args:
         anchors: those of its item so far, to which it adds its own.
@@ -229,7 +229,7 @@ def _end(following: Next, event: Any, name: str, anchors: set[str | None]) -> An
 
 
 def _fields(following: Next, name: str) -> Iterator[tuple[yaml.ScalarEvent, Any]]:
-    """Each key of the list, and the first event of its value, the rest of which is still to be read."""
+    """Yield each key of the list with the first event of its value; the caller reads the rest."""
     seen: set[str] = set()
     while not isinstance(key := following(), yaml.MappingEndEvent):
         if not isinstance(key, yaml.ScalarEvent):
@@ -241,10 +241,10 @@ def _fields(following: Next, name: str) -> Iterator[tuple[yaml.ScalarEvent, Any]
 
 
 def _field(text: str, start: Any, end: Any, name: str, *, flow: bool) -> strict.Document:
-    """The value of one field of the list, from its key to its end.
+    """Return one field of the list, from its key to its end.
 
     Args:
-        flow: whether it stands between braces, where JSON needs no space behind the colon.
+        flow: whether it is between braces, where JSON needs no space after the colon.
     """
     alone = " " * start.column + text[start.index : end.index]
     if flow:
@@ -255,7 +255,7 @@ def _field(text: str, start: Any, end: Any, name: str, *, flow: bool) -> strict.
 
 
 def _dash(text: str, start: Any, indent: int, name: str) -> int:
-    """Where the line with an item's dash begins; the item may stand on a later line."""
+    """Return the start of the line with an item's dash; the item may be on a later line."""
     dash = re.compile(f" {{{indent}}}-(?:\\s|$)")
     begin = _line_start(text, start.index)
     while not dash.match(text, begin):
@@ -281,7 +281,7 @@ def _line(text: str, start: int, node: _Node) -> int:
 
 
 def _ended(raw: str, name: str) -> str:
-    """``raw`` with a newline at its end, where that changes no value."""
+    """Return ``raw`` with a final newline, unless that changes a value."""
     if raw.endswith("\n"):
         return raw
     ended = f"{raw}\n"
@@ -289,7 +289,7 @@ def _ended(raw: str, name: str) -> str:
 
 
 def _checked(raw: str, name: str) -> str:
-    """``raw``, if something can follow it.
+    """Return ``raw``; refuse text after which nothing can follow.
 
     Raises:
         SpecError: a newline at its end would change a value.
@@ -306,7 +306,7 @@ def _scalars(text: str, name: str) -> list[str]:
 
 
 def write(objects: Sequence[dict[str, Any]]) -> str:
-    """A ResourceList of our own objects, as JSON in one line per object.
+    """Write a ResourceList of krmfn's objects, as JSON with one line per object.
 
     Characters beyond ASCII stay as they are: kustomize does not read surrogate escapes.
     """

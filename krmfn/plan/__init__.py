@@ -1,1 +1,1 @@
-"""What a configuration asks for, before anything is read."""
+"""Plan a configuration's reads and targets, before anything is read."""

@@ -1,4 +1,4 @@
-"""What krmfn does not emit, because it breaks later: in kustomize, the API server or the controller.
+"""Refuse output that would break later: in kustomize, the API server or the controller.
 
 Pure. The reasons, with sealed-secrets' own behaviour: a controller that sees
 ``skip-set-owner-references`` without ``managed`` creates the Secret once and fails ever after;

@@ -1,4 +1,4 @@
-"""From a configuration to what will be read and sealed. Pure: nothing is opened."""
+"""Turn a configuration into a plan of reads and targets. Pure: nothing is opened."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ class Read:
 
 @dataclass(frozen=True)
 class SealTarget:
-    """One SealedSecret to be: what it will be called and where.
+    """One planned SealedSecret, with its name and namespace.
 
     Attributes:
         namespace: the final namespace; may be empty for cluster-wide.
         path: the field of the configuration that asks for it, for errors.
         templates: data key to parsed template.
         unhashed: the name before a hash of the content was added, when one was.
-        referenced: whether a name companion stands beside it.
-        written: the field that a key of the short form stands in, for errors.
+        referenced: whether it gets a name companion.
+        written: the field of a key in the short form, for errors.
     """
 
     name: str
@@ -95,7 +95,7 @@ class SealTarget:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The data keys that are known before anything is read, in their order."""
+        """The data keys that are known before a read, in order."""
         keys = {*self.templates}
         if not self._replaced:
             keys |= {entry.secret_key for entry in self.secret.data}
@@ -103,27 +103,27 @@ class SealTarget:
 
     @property
     def open(self) -> bool:
-        """Whether there are other keys, which only a read tells."""
+        """Whether there are other keys, known only after a read."""
         return bool(self.secret.data_from) and not self._replaced
 
     @property
     def _replaced(self) -> bool:
-        """Whether templates take the place of what is read."""
+        """Whether templates replace the values that are read."""
         template = self.secret.template
         return bool(template and template.data and template.merge_policy != "Merge")
 
     def field_of(self, key: str) -> str:
-        """How an error names the source of a data key: by the key, or where the short form has it."""
+        """Return the field of a data key for errors: the key, or its field in the short form."""
         return self.written.get(key, key)
 
     def at(self, error: KrmfnError, key: str, source: str = "") -> KrmfnError:
-        """The error of one data key, with its place and in the words of the form that it has."""
+        """Return the error of one data key, with its position, in the words of its form."""
         if key in self.written:
             error.remedy = advice(error.remedy)
         return error.at(secret=self.name, key=self.field_of(key), source=source)
 
     def reads(self) -> dict[Read, str]:
-        """What its values are read from, each with the first key that comes from it, for errors."""
+        """The reads of the target, each with its first key, for errors."""
         extracts = {
             read_of(self.secret, entry): f"dataFrom[{number}]"
             for number, entry in enumerate(self.secret.data_from)
@@ -137,7 +137,7 @@ class SealTarget:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that a build will do."""
+    """All reads and targets of a build."""
 
     sealing: Sealing
     stores: Mapping[str, Store | AnyPlatformStore]
@@ -159,7 +159,7 @@ class Plan:
 
 
 def read_of(secret: SecretShape, entry: DataEntry | DataFrom) -> Read:
-    """The read behind one reference."""
+    """Return the read for one reference."""
     ref = getattr(entry, "remote_ref", None) or getattr(entry, "extract")  # noqa: B009  # either one
     return Read(entry.store or secret.store or "", ref.key, ref.version)
 
@@ -182,7 +182,7 @@ def ungoverned(plan: Plan) -> Plan:
 
 
 def refuse_platforms(stores: Mapping[str, object]) -> None:
-    """Refuse stores that only a platform defines, where there is no policy.
+    """Without a policy, refuse stores that only a platform defines.
 
     Raises:
         SpecError: there is one.
@@ -202,10 +202,10 @@ def _platforms(place: str) -> SpecError:
 
 
 def make_plan(config: SealedSecretGenerator, *, namespace: str, overlay: Kustomization) -> Plan:
-    """What a generator will do.
+    """Return the plan of a generator.
 
     Args:
-        namespace: the namespace to seal for; empty when nobody names one.
+        namespace: the namespace to seal for; empty if unknown.
 
     Raises:
         SpecError, ErrorList: what can be known to fail before anything is read.
@@ -237,7 +237,7 @@ def make_plan(config: SealedSecretGenerator, *, namespace: str, overlay: Kustomi
 
 
 def plan_claims(config: SealedSecretTransformer, claims: Iterable[tuple[SecretClaim, str]]) -> Plan:
-    """What a transformer will do.
+    """Return the plan of a transformer.
 
     Args:
         claims: each claim, and its final namespace.
@@ -304,14 +304,14 @@ def _referenced(
 
 
 def _check_plaintext(secret: SecretShape) -> None:
-    """What stands in the configuration is sealed as it is: it must be no ciphertext."""
+    """Refuse ciphertext among the configuration's own values."""
     texts = {entry.secret_key: entry.value for entry in secret.data if entry.value is not None}
     for key, text in {**(secret.template.data if secret.template else {}), **texts}.items():
         ciphertext.refuse(text.encode("utf-8", "surrogatepass"), key=key)
 
 
 def _check_renames(target: SealTarget, overlay: Kustomization) -> None:
-    """A generator's names change after it has run."""
+    """Refuse a generator whose names kustomize changes after it has run."""
     renames = {"namePrefix": overlay.name_prefix, "nameSuffix": overlay.name_suffix}
     field = next((name for name, value in renames.items() if value), None)
     if field is not None and target.scope == "strict":
@@ -323,7 +323,7 @@ def _check_renames(target: SealTarget, overlay: Kustomization) -> None:
 
 
 def _check_claim(shape: SecretShape, sealing: Sealing, config: SealedSecretTransformer) -> None:
-    """The outermost configuration's scope is the most that a claim can have."""
+    """Refuse a claim with a wider scope than the configuration's, or with an undefined store."""
     if shape.scope is not None and SCOPES.index(shape.scope) > SCOPES.index(sealing.scope):
         raise SpecError(
             "scope",
@@ -341,7 +341,7 @@ def _check_claim(shape: SecretShape, sealing: Sealing, config: SealedSecretTrans
 
 
 def _own_metadata(claim: SecretClaim, shape: SecretShape) -> SecretShape:
-    """A claim's shape, with what kustomize has put on the claim's own metadata."""
+    """Return a claim's shape, with kustomize's changes to the claim's metadata."""
     own = claim.metadata
     labels = {**own.labels, **shape.metadata.labels}
     kept = {k: v for k, v in own.annotations.items() if not k.startswith(KUSTOMIZE_OWN)}
@@ -350,7 +350,7 @@ def _own_metadata(claim: SecretClaim, shape: SecretShape) -> SecretShape:
 
 
 def _templates(secret: SecretShape) -> dict[str, ValueTemplate]:
-    """The secret's templates, parsed, their variables known to exist where that can be known."""
+    """Parse the secret's templates, and check their variables as far as the keys are known."""
     templates: dict[str, ValueTemplate] = {}
     known = {entry.secret_key for entry in secret.data}
     for key, text in (secret.template.data if secret.template else {}).items():

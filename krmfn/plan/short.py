@@ -1,4 +1,4 @@
-"""The short form of a secret, `from` and `keys`, as the long one that it means. Pure.
+"""Convert the short form of a secret, `from` and `keys`, to the long one. Pure.
 
 Rules enforced here: from here on nothing tells the two apart but the place that an error names.
 """
@@ -35,10 +35,10 @@ def long_form(secret: Shape, stores: Collection[str], default_store: str | None)
 
 
 def written(secret: SecretShape, path: str) -> dict[str, str]:
-    """The field that each key of the short form stands in, for errors.
+    """Return the field of each key of the short form, for errors.
 
     Args:
-        path: the field that the secret stands in.
+        path: the field that contains the secret.
     """
     keys = secret.keys or ()
     if isinstance(keys, dict):
@@ -47,7 +47,7 @@ def written(secret: SecretShape, path: str) -> dict[str, str]:
 
 
 def advice(remedy: str) -> str:
-    """What to do, in the short form's words."""
+    """Return the remedy in the short form's words."""
     known = {"remoteRef.property": "the name in keys", "remoteRef.": "from."}
     for long, short in known.items():
         remedy = remedy.replace(long, short)
@@ -67,7 +67,7 @@ def _only(stores: Collection[str]) -> str:
 
 
 def _entries(secret: SecretShape) -> Iterator[DataEntry]:
-    """The entries of `data` that the short form means."""
+    """Yield the equivalent `data` entries."""
     at, keys = secret.from_, secret.keys
     if at is None or keys is None:
         return

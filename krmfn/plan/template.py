@@ -87,7 +87,7 @@ class ValueTemplate:
         self.parts: tuple[bytes | Node, ...] = tuple(_parse(text))
 
     def variables(self) -> set[str]:
-        """The names that the template needs."""
+        """The names of the variables that the template needs."""
         found: set[str] = set()
         stack: list[bytes | Node] = list(self.parts)
         while stack:
@@ -163,7 +163,7 @@ def _parse(text: str) -> list[bytes | Node]:
 
 
 class _Parser:
-    """Reads one action, from behind its ``{{``."""
+    """Parses one action, after its ``{{``."""
 
     def __init__(self, text: str, position: int) -> None:
         self.text = text
@@ -171,7 +171,7 @@ class _Parser:
         self.depth = 0
 
     def action(self) -> tuple[Node | None, int, bool]:
-        """The action's node (None for a comment), where it ends, and whether it trims after."""
+        """Return the action's node (None for a comment), its end, and whether it trims after."""
         if comment := _COMMENT.match(self.text, self.position):
             return None, comment.end(), comment.group(1) is not None
         node = self.pipeline()
@@ -245,7 +245,7 @@ class _Parser:
         return self.refuse("a .key, a string or a function is expected")
 
     def accept(self, kind: str, value: str | None = None) -> str | None:
-        """The next token, consumed, if it is of ``kind``."""
+        """Consume and return the next token if it is of ``kind``."""
         match = _TOKEN.match(self.text, self.position)
         if match is None or match.lastgroup != kind:
             return None

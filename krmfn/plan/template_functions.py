@@ -27,7 +27,7 @@ _WHITE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
 
 
 class FunctionError(Exception):
-    """A value that the function cannot take. Its text never holds the value."""
+    """A value that the function cannot use. The text never contains the value."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class TemplateFunction:
         return result
 
     def check(self, integers: Sequence[bool], operands: Sequence[Any]) -> str:
-        """What is wrong with the operands, or nothing."""
+        """Return the problem with the operands; empty if there is none."""
         kinds = self.kinds.rstrip("*")
         if self.kinds.endswith("*"):
             kinds += kinds[-1] * max(0, len(integers) - len(kinds))
@@ -110,7 +110,7 @@ def _quote(value: str) -> str:
 
 
 def _to_json(value: str) -> str:
-    """A JSON string as Go's ``json.Marshal`` writes it, safe inside HTML."""
+    """Return a JSON string like Go's ``json.Marshal``, safe inside HTML."""
     escaped = json.dumps(value, ensure_ascii=False)
     # json.dumps and json.Marshal differ in these; Go escapes DEL no more than Python does.
     for char in "<>&\u2028\u2029":

@@ -1,1 +1,1 @@
-"""What the platform allows: its file, its rules, and their use."""
+"""The platform's policy: its file, its rules, and their use."""

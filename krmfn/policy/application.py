@@ -1,4 +1,4 @@
-"""Who asks for a build, as Argo CD tells a plugin: project, source repository, destination.
+"""The requester of a build, from Argo CD: project, source repository, destination.
 
 Rules enforced here: nothing that a user of Argo CD may set is read, so no ``ARGOCD_ENV_*`` and no
 parameter; where Argo CD calls, or ``KRMFN_REQUIRE_POLICY`` says so, a policy is required.
@@ -19,7 +19,7 @@ _REFUSED = frozenset("%?#\\")
 
 @dataclass(frozen=True)
 class Application:
-    """The facts about one build that its repository cannot choose; empty what nobody tells.
+    """Facts about one build that its repository cannot choose; unknown ones are empty.
 
     Attributes:
         destination: the namespace that the application is deployed to.
@@ -31,7 +31,7 @@ class Application:
 
 
 def application_of(environ: Mapping[str, str]) -> Application:
-    """What the environment tells."""
+    """Return the application from the environment."""
     repository = environ.get("ARGOCD_APP_SOURCE_REPO_URL", "")
     return Application(
         project=environ.get("ARGOCD_APP_PROJECT_NAME", ""),
@@ -46,7 +46,7 @@ def policy_required(environ: Mapping[str, str]) -> bool:
 
 
 def _plain(address: str) -> bool:
-    """Whether an address is one that a pattern can speak of: it has one spelling."""
+    """Whether a pattern can match an address, because it has only one spelling."""
     segments = address.split("/")
     return (
         address.isprintable()

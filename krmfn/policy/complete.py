@@ -1,4 +1,4 @@
-"""A plan with what is the platform's put into it. Pure.
+"""Complete a plan with the platform's definitions. Pure.
 
 Rules enforced here: stores and derivation keys are the platform's, and a repository may name them or
 say what the platform says; a certificate is one that needs no server.
@@ -53,7 +53,7 @@ def governed(plan: Plan, spec: PlatformSpec) -> tuple[Plan, str]:
 def governed_stores(
     stores: Mapping[str, Store | AnyPlatformStore], spec: PlatformSpec
 ) -> dict[str, Store | AnyPlatformStore]:
-    """The platform's stores for those that a configuration names.
+    """Return the platform's stores for those that a configuration names.
 
     Raises:
         PolicyError: as `governed`.
@@ -64,7 +64,7 @@ def governed_stores(
 def _store(
     name: str, own: Store | AnyPlatformStore, spec: PlatformSpec
 ) -> Store | AnyPlatformStore:
-    """The platform's store of that name, if the repository's entry does not contradict it."""
+    """Return the platform's store of that name, unless the repository's entry contradicts it."""
     platforms = spec.stores.get(name)
     if platforms is None:
         raise PolicyError(
@@ -85,7 +85,7 @@ def _store(
 
 
 def _contradictions(own: Vault, platforms: Vault) -> Iterator[str]:
-    """The fields that a repository sets and may not, or sets otherwise than the platform."""
+    """Yield the fields that a repository may not set, or sets differently from the platform."""
     for name, info in type(own).model_fields.items():
         said, meant = getattr(own, name), getattr(platforms, name)
         if name not in own.model_fields_set or said is None:
@@ -97,7 +97,7 @@ def _contradictions(own: Vault, platforms: Vault) -> Iterator[str]:
 
 
 def _key(own: DerivationKey | None, spec: PlatformSpec) -> tuple[DefinedKey | None, str]:
-    """The platform's key that a configuration names or spells out, and its name."""
+    """Return the platform's key that a configuration names or defines, and its name."""
     if own is None:
         return None, ""
     if isinstance(own, PlatformKey):
@@ -125,7 +125,7 @@ def _key(own: DerivationKey | None, spec: PlatformSpec) -> tuple[DefinedKey | No
 
 
 def _certificate(plan: Plan, spec: PlatformSpec) -> object:
-    """The certificate to seal for, which may not need a server to be known."""
+    """Return the certificate to seal for; refuse one that only a server knows."""
     own = plan.sealing.certificate
     if isinstance(own, PlatformCertificate):
         if own.platform not in spec.recipients:

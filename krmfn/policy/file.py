@@ -1,4 +1,4 @@
-"""The platform's configuration file, and whether it can be trusted where a policy is required.
+"""Read the platform's configuration file, and check that it can be trusted if required.
 
 Rules enforced here: ``KRMFN_CONFIG`` is an absolute path. Where Argo CD calls, or
 ``KRMFN_REQUIRE_POLICY`` is set, it must be there, outside of the repository, and in a place that
@@ -32,7 +32,7 @@ VARIABLE = "KRMFN_CONFIG"
 
 @dataclass(frozen=True)
 class Platform:
-    """The policy of one build, who asks for it, and what it has used of its limits.
+    """The policy of one build, with its requester and its used limits.
 
     Attributes:
         address: of stores that name no server.
@@ -122,7 +122,7 @@ def read_platform(path: Path) -> PlatformConfig:
 
 
 def _check_place(path: Path, root: Path) -> None:
-    """Refuse a file that the build, or who wrote the repository, could have made."""
+    """Refuse a file that the build or the repository's author could have written."""
     try:
         resolved = path.resolve(strict=True)
     except (OSError, RuntimeError):
@@ -138,7 +138,7 @@ def _check_place(path: Path, root: Path) -> None:
 
 
 def _chain(path: Path) -> Iterator[Path]:
-    """A file, and the directories above it in which it could be replaced.
+    """Yield a file, and the directories above it in which it could be replaced.
 
     They end at a mount: what is mounted read-only cannot be moved away, nor can a mount point.
     """
@@ -150,7 +150,7 @@ def _chain(path: Path) -> Iterator[Path]:
 
 
 def _writable(path: Path) -> bool:
-    """Whether this process can write here, or make it so: root can everywhere but on read-only mounts."""
+    """Whether this process can write here or gain the right; root can, except on read-only mounts."""
     if os.access(path, os.W_OK):
         return True
     return path.stat().st_uid == os.geteuid() and not _read_only(path)

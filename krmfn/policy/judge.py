@@ -27,7 +27,7 @@ TOKEN_TYPES = frozenset({"kubernetes.io/service-account-token", "bootstrap.kuber
 
 @dataclass(frozen=True)
 class Ruling:
-    """What the policy says of one Secret and one of its reads.
+    """The policy's ruling on one Secret and one of its reads.
 
     Attributes:
         read: None for a Secret that reads nothing.
@@ -43,11 +43,11 @@ class Ruling:
 
     @property
     def allowed(self) -> bool:
-        """Whether it may be read and sealed."""
+        """Whether the read and the Secret are allowed."""
         return self.decision.allowed and not self.never
 
     def reason(self) -> str:
-        """Why it is denied, in a few words."""
+        """The reason for the denial, in a few words."""
         if self.never:
             return self.never
         if not self.decision.nearest:
@@ -56,7 +56,7 @@ class Ruling:
         return f"no rule allows it: {self.decision.nearest} comes nearest and fails in {failed}"
 
     def error(self) -> PolicyError:
-        """What to raise when it is denied."""
+        """Return the error for the denial."""
         return PolicyError(
             "policy-denied",
             self.reason(),
@@ -76,7 +76,7 @@ def verdicts(
     *,
     address: str = "",
 ) -> list[Ruling]:
-    """What the policy says of everything in a governed plan, in its order.
+    """Return the policy's rulings on a governed plan, in its order.
 
     Args:
         address: of a store of the platform's that names no server.
@@ -111,7 +111,7 @@ def allow(
     *,
     address: str = "",
 ) -> None:
-    """Let the plan pass, or say of everything in it that is denied why.
+    """Raise an error with the reason for everything in the plan that is denied.
 
     Args:
         address: as `verdicts` has it.

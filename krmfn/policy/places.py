@@ -1,4 +1,4 @@
-"""Where a path of a platform's store is, so that one place has one name. Pure.
+"""Resolve paths of a platform's stores, so that one place has one name. Pure.
 
 Rules enforced here: an address without a port has its scheme's, ``localhost`` is 127.0.0.1, case does
 not count in a host; a store without a server is at the environment's address; namespace, mount and
@@ -35,12 +35,12 @@ def place(vault: Vault, path: str, address: str) -> str:
 
 
 def key_places(spec: PlatformSpec, address: str) -> tuple[str, ...]:
-    """What no path may be or lead into: the platform's derivation keys, and engines that hold them."""
+    """Return the forbidden paths: the platform's derivation keys, and engines that contain them."""
     return tuple(_key_places(spec, address))
 
 
 def same_mounts(spec: PlatformSpec, address: str) -> str:
-    """Two stores of one mount with different ids, for an error; empty when there are none."""
+    """Return two stores of one mount with different ids, for an error; empty if there are none."""
     found: dict[str, tuple[str, str]] = {}
     for name, store in spec.stores.items():
         if isinstance(store, PlatformVaultStore):
@@ -64,7 +64,7 @@ def _key_places(spec: PlatformSpec, address: str) -> Iterator[str]:
 
 
 def _origin(address: str) -> str:
-    """Host and port; the address itself where it is none."""
+    """Return host and port; the text itself if it is not an address."""
     try:
         split = urlsplit(address.strip().lower())
         host, port = split.hostname or "", split.port or _PORTS.get(split.scheme, 0)

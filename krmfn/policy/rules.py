@@ -1,4 +1,4 @@
-"""Whether the platform's rules allow one thing to be read and sealed. Pure: facts in, a verdict out.
+"""Decide whether the platform's rules allow one read and seal. Pure: facts in, a decision out.
 
 Rules enforced here: what no rule allows is denied; one rule has to match in everything, and nothing
 is put together of two; an empty fact matches no pattern. A verdict speaks of the rules of the
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """One thing that a build wants: to seal one Secret, and for it to read one path.
+    """A build's request to seal one Secret and to read one path for it.
 
     Attributes:
         namespace: the final one; may be empty for cluster-wide.
@@ -51,7 +51,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Decision:
-    """What the rules say of a request.
+    """The rules' decision on a request.
 
     Attributes:
         rule: the one that allows it; empty when none does.
@@ -66,12 +66,12 @@ class Decision:
 
     @property
     def allowed(self) -> bool:
-        """Whether a rule allows it."""
+        """Whether a rule allows the request."""
         return self.rule != ""
 
 
 def decide(spec: PlatformSpec, request: Request) -> Decision:
-    """The first rule that allows the request, or the one that came nearest."""
+    """Return the first rule that allows the request, or the nearest one."""
     nearest = Decision()
     for rule in spec.rules:
         failed = failed_conditions(spec, rule, request)
@@ -83,7 +83,7 @@ def decide(spec: PlatformSpec, request: Request) -> Decision:
 
 
 def failed_conditions(spec: PlatformSpec, rule: Rule, request: Request) -> tuple[str, ...]:
-    """The conditions of a rule that the request does not meet; none when it is allowed."""
+    """Return the conditions of a rule that the request does not meet; none if it is allowed."""
     return tuple(name for name, holds in CONDITIONS.items() if not holds(spec, rule, request))
 
 

@@ -1,4 +1,4 @@
-"""What one build has used of the platform's limits. Pure."""
+"""Count one build's use of the platform's limits. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Usage:
-    """What one build has asked for so far, all of its configurations together.
+    """One build's requests so far, for all of its configurations together.
 
     Every method raises `PolicyError` ``policy-limit`` when that is too much.
     """
@@ -28,11 +28,11 @@ class Usage:
     certificates: set[str] = field(default_factory=set)
 
     def add_input(self, size: int) -> None:
-        """Bytes that a function was given, or that a build has copied."""
+        """Add bytes of a function's input, or of files that a build has copied."""
         _within("inputBytes", size, self.limits.input_bytes)
 
     def add_plan(self, plan: Plan, recipient: str) -> None:
-        """What will be read and sealed, before it is."""
+        """Add planned reads and targets."""
         self.secrets += len(plan.targets)
         for target in plan.targets:
             self.reads |= {(read.store, read.key, read.version) for read in target.reads()}
@@ -44,7 +44,7 @@ class Usage:
         _within("certificates", len(self.certificates), self.limits.certificates)
 
     def add_values(self, rendered: list[Rendered]) -> None:
-        """Values, and the keys that only a read could tell."""
+        """Add values, and the keys known only after a read."""
         for one in rendered:
             self.keys += max(0, len(one.items) - _told(one.target))
             self.value_bytes += sum(len(item.content.reveal()) for item in one.items.values())
@@ -53,7 +53,7 @@ class Usage:
 
 
 def _told(target: SealTarget) -> int:
-    """The keys that a configuration names."""
+    """Return the keys that a configuration names."""
     return len(target.secret.data) + len(target.templates)
 
 

@@ -1,1 +1,1 @@
-"""What the process does besides its work: signals, standard streams, the environment's errors."""
+"""Process concerns: signals, standard streams, the environment's errors."""

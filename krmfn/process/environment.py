@@ -1,4 +1,4 @@
-"""What an error of the environment means: memory, file descriptors, paths, a closed stream.
+"""Interpret errors of the environment: memory, file descriptors, paths, a closed stream.
 
 Rules enforced here: none of them is taken for a bug of krmfn's; a message quotes the path that the
 system names, and never what was read.
@@ -67,7 +67,7 @@ def _system(error: OSError) -> KrmfnError:
 
 
 def _path(name: object) -> str:
-    """The path of a system error; not where it is so long that it is a text."""
+    """Return the path of a system error, unless it is so long that it must be text."""
     if isinstance(name, bytes):
         name = os.fsdecode(name)
     if not isinstance(name, str) or not name:

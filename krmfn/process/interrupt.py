@@ -31,7 +31,7 @@ class Interrupted(BaseException):
 
 
 class _State:
-    """What has arrived, and whether it may interrupt. Touched by the main thread alone."""
+    """The received signal, and whether it may interrupt. Only the main thread uses it."""
 
     number: int | None = None
     held = 0
@@ -59,7 +59,7 @@ def check() -> None:
 
 @contextlib.contextmanager
 def held() -> Iterator[None]:
-    """Let no signal interrupt the block; one that arrives in it is raised behind it."""
+    """Delay signals during the block; a signal that arrives in it is raised after it."""
     _State.held += 1
     try:
         yield
@@ -70,7 +70,7 @@ def held() -> Iterator[None]:
 
 
 def finish() -> None:
-    """Everything is written: let the run go on to its end, which is near."""
+    """Ignore signals from now on, because everything is written and the run is about to end."""
     _State.finished = True
 
 

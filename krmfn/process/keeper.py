@@ -1,4 +1,4 @@
-"""A process that ends this one at a time, though this one's interpreter may never be free again.
+"""A child process that ends this one at the deadline, even if the interpreter is blocked.
 
 A regular expression or a parser holds the interpreter's lock while it runs, so that no thread and no
 signal handler of Python's can end it. A child can: it waits, and needs nothing of its parent's.
@@ -21,7 +21,7 @@ _HIGHEST = 1 << 16  # descriptors above it are nobody's
 
 
 class Keeper:
-    """The child. It ends when this process does, whatever ends that."""
+    """The child. It ends with this process, however this process ends."""
 
     def __init__(self, end: float, line: str) -> None:
         """Start it.
@@ -47,11 +47,11 @@ class Keeper:
             os.close(reader)
 
     def move(self, end: float, line: str) -> None:
-        """Change the time, and what people read then."""
+        """Change the deadline and its message."""
         os.write(self._writer, _TIME.pack(end) + line.encode())
 
     def stop(self) -> None:
-        """End it; a second time does nothing."""
+        """End the child; a second call does nothing."""
         if self._writer >= 0:
             os.close(self._writer)
             os.waitpid(self._child, 0)
@@ -59,7 +59,7 @@ class Keeper:
 
 
 def _keep(parent: int, reader: int, end: float, line: bytes) -> NoReturn:
-    """What the child does: signals are its parent's business, and so is every descriptor but two."""
+    """Run the child: it ignores signals and closes all descriptors except two."""
     try:
         os.dup2(reader, 0)
         os.closerange(3, _HIGHEST)

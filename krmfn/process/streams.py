@@ -1,6 +1,6 @@
-"""The three standard streams, whatever the caller has made of them.
+"""Prepare the three standard streams, even if the caller has closed them.
 
-Rules enforced here: no descriptor of krmfn's ever gets a standard stream's number; text that a stream
+Rules enforced here: no krmfn descriptor ever gets a standard stream's number; text that a stream
 cannot encode is escaped; messages that nobody can read any more end nothing.
 """
 
@@ -27,7 +27,7 @@ class _Lossy(io.FileIO):
     losing: type[OSError] = OSError
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Write, and lose what cannot be written."""
+        """Write, and drop data that cannot be written."""
         try:
             return super().write(data) or 0
         except self.losing:
@@ -39,7 +39,7 @@ class _Unread(_Lossy):
 
 
 def prepare() -> None:
-    """Open what the caller has closed, and let messages be lost where nobody reads them.
+    """Open closed streams, and ignore failures to write messages that nobody reads.
 
     Else the next file or socket gets such a number, and what is meant for people lands in it.
     Writing to a closed standard output has to fail, so it becomes one that nobody reads.

@@ -43,7 +43,7 @@ EPOCH = ("spec", "sealing", "epoch")
 
 @dataclass
 class Rotation:
-    """What is to be changed, collected overlay by overlay.
+    """The planned changes, collected overlay by overlay.
 
     Attributes:
         values: file to document and path to the new value.
@@ -60,7 +60,7 @@ class Rotation:
     def set(
         self, overlay: OverlayConfigs, config: Config, path: tuple[str | int, ...], value: str | int
     ) -> None:
-        """Have ``value`` stand at ``path`` of an object.
+        """Set ``path`` of an object to ``value``.
 
         Raises:
             SpecError: ``in-place``, a patch sets it too, or another overlay wants another value.
@@ -82,7 +82,7 @@ class Rotation:
         self.overlays[file] = overlay
 
     def result(self) -> dict[Path, tuple[str, bytes, bytes]]:
-        """Each file that changes: its name from the repository's root, what it held, what it will.
+        """Return each changed file: its name from the repository's root, its old and its new content.
 
         Raises:
             SpecError: ``in-place``, a value cannot be replaced in the text.
@@ -151,7 +151,7 @@ def epoch(rotation: Rotation, overlay: OverlayConfigs, to: str | None) -> None:
 
 @dataclass(frozen=True)
 class Pin:
-    """A version that a reference is pinned to.
+    """The pinned version of a reference.
 
     Attributes:
         holder: the object that defines the store.
@@ -198,7 +198,7 @@ def pins(overlay: OverlayConfigs) -> list[Pin]:
 def versions(
     rotation: Rotation, overlay: OverlayConfigs, wanted: Sequence[Pin], around: Surroundings
 ) -> None:
-    """Pin references to the newest version that each store has; a pin is never lowered.
+    """Pin references to the newest version in each store; never lower a pin.
 
     Args:
         around: with the repository's root, and an opener that shares stores; its base is not used.
@@ -225,7 +225,7 @@ def versions(
 
 
 def check_patches(overlay: OverlayConfigs, config: Config, path: Sequence[str | int]) -> None:
-    """Refuse to change what a patch sets.
+    """Refuse to change a value that a patch sets.
 
     Raises:
         SpecError: ``in-place``, with the patch's position.
@@ -242,7 +242,7 @@ def check_patches(overlay: OverlayConfigs, config: Config, path: Sequence[str | 
 
 
 def shown(changed: dict[Path, tuple[str, bytes, bytes]]) -> str:
-    """The changes as `git apply` and `patch -p1` take them, without what may be a value."""
+    """Return the changes as a diff for `git apply` and `patch -p1`, without possible secret values."""
     return "".join(
         unified(
             before.decode(errors="replace"),
@@ -281,7 +281,7 @@ def _pins(
     secret: dict[str, Any],
     holders: Sequence[Config],
 ) -> Iterator[Pin]:
-    """The pins of one secret."""
+    """Yield the pins of one secret."""
     for below, ref, named in _references(secret):
         version, key = ref.get("version"), ref.get("key")
         if not isinstance(version, int) or not isinstance(key, str):
@@ -300,7 +300,7 @@ def _pins(
 def _references(
     secret: dict[str, Any],
 ) -> Iterator[tuple[tuple[str | int, ...], dict[str, Any], object]]:
-    """The path of each reference of a secret, the reference, and the store that it names itself."""
+    """Yield the path of each reference of a secret, the reference, and its own store."""
     yield ("from",), mapping(secret.get("from")), None
     for name, reference in (("data", "remoteRef"), ("dataFrom", "extract")):
         for number, entry in enumerate(sequence(secret.get(name))):
@@ -309,7 +309,7 @@ def _references(
 
 
 def _default(holder: Config) -> str:
-    """The store of secrets that name none."""
+    """Return the store of secrets that name none."""
     stores = mapping(holder.get("spec", "stores"))
     only = next(iter(stores)) if len(stores) == 1 else ""
     return str(holder.get("spec", "defaultStore") or only)
@@ -320,7 +320,7 @@ def _store(config: Config, name: str) -> Any:
 
 
 def _stores(overlay: OverlayConfigs, pin: Pin, around: Surroundings) -> OpenedStores:
-    """The store that a pin's object defines."""
+    """Return the store that a pin's object defines."""
     holder = pin.holder
     found: Any = parse(holder.value, where=holder.where())
     inside = Surroundings(

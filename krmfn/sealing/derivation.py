@@ -35,7 +35,7 @@ class Derivation:
         self._known: dict[bytes, bytes] = {}
 
     def ask(self, digests: Iterable[bytes]) -> None:
-        """Have the answers for these, in one batch.
+        """Compute the answers for these digests in one batch.
 
         Raises:
             SealingError: the key is malformed, weak, or not the pinned one.
@@ -54,13 +54,13 @@ class Derivation:
             )
 
     def __call__(self, digest: bytes) -> bytes:
-        """F of one digest."""
+        """Return F of one digest."""
         self.ask([digest])
         return self._known[digest]
 
 
 def derivation(key: DefinedKey, stores: OpenedStores) -> Derivation:
-    """The derivation key, ready to be asked; nothing is read before that."""
+    """Return the derivation key; it is read on first use."""
     if isinstance(key, TransitKey):
         transit = key.transit
         return Derivation(

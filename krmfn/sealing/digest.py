@@ -4,7 +4,7 @@
     d_i    = HMAC-SHA-512(F_i, plaintext)
     digest = SHA-512(tlv(type, immutable, key 1, d_1, key 2, d_2, …)), in the order of the keys
 
-Keyed, since a plain hash of a weak value can be guessed by whoever reads the name. No certificate
+Keyed, because anyone who reads a name could test guesses against a plain hash. No certificate
 and no epoch are in it, so that sealing anew restarts nothing. The contract is docs/seal-v1.md.
 """
 
@@ -26,7 +26,7 @@ NAME, CHECKSUM = b"krmfn/name/v1", b"krmfn/checksum/v1"
 
 
 def inputs(purpose: bytes, rendered: Rendered) -> dict[str, bytes]:
-    """By data key, what the first step is asked about. 64 bytes each."""
+    """Return the input of the first step for each data key. 64 bytes each."""
     target = rendered.target
     return {
         key: hashlib.sha512(
@@ -44,7 +44,7 @@ def inputs(purpose: bytes, rendered: Rendered) -> dict[str, bytes]:
 
 
 def digest(purpose: bytes, rendered: Rendered, first_step: Callable[[bytes], bytes]) -> bytes:
-    """The digest of a Secret's content for one purpose. 64 bytes.
+    """Return the digest of a Secret's content for one purpose. 64 bytes.
 
     Args:
         first_step: F of one input.
@@ -62,7 +62,7 @@ def digest(purpose: bytes, rendered: Rendered, first_step: Callable[[bytes], byt
 
 
 def suffix(digest_: bytes) -> str:
-    """50 bits as ten characters that a name may have."""
+    """Return 50 bits of the digest as ten characters that a name may have."""
     return base64.b32encode(digest_[:10]).decode().lower()[:10]
 
 

@@ -1,4 +1,4 @@
-"""What a build would read and seal, and whether it could: without sealing, and without a value.
+"""Find what a build would read and seal, and whether it could, without sealing or values.
 
 Rules enforced here: the plan, the policy and the stores are those of a build. Nothing is sent before
 the policy has allowed all of a configuration. A value that was read to see that it is there goes no
@@ -43,8 +43,8 @@ class PlannedRead:
     Attributes:
         properties: what of it is used, as written; `EVERYTHING` for a whole secret.
         verdict: what the policy says; None without one.
-        problem: why it could not be read; None when it could, or nobody has looked.
-        checked: whether somebody has.
+        problem: why it could not be read; None if it could, or was not checked.
+        checked: whether it was checked.
     """
 
     read: Read
@@ -56,7 +56,7 @@ class PlannedRead:
 
 @dataclass(frozen=True)
 class Outlook:
-    """One SealedSecret to be.
+    """One planned SealedSecret.
 
     Attributes:
         keys: the data keys that are known before anything is read.
@@ -64,7 +64,7 @@ class Outlook:
         derivation_key: where it is, or what the platform calls it; empty for random sealing.
         references: what it reads.
         verdict: what the policy says of a secret that reads nothing; None otherwise.
-        problem: why it cannot be sealed for another reason; None when nobody knows of one.
+        problem: another reason why it cannot be sealed; None if none is known.
     """
 
     target: SealTarget
@@ -76,18 +76,18 @@ class Outlook:
     problem: KrmfnError | None = None
 
     def verdicts(self) -> list[Ruling]:
-        """All that the policy says of it."""
+        """The policy's rulings on this SealedSecret and each of its reads."""
         found = [self.verdict, *(reference.verdict for reference in self.references)]
         return [verdict for verdict in found if verdict is not None]
 
     def problems(self) -> list[KrmfnError]:
-        """All that is missing."""
+        """All missing values and other problems."""
         found = [self.problem, *(reference.problem for reference in self.references)]
         return [problem for problem in found if problem is not None]
 
 
 def look(plan: Plan, around: Surroundings, *, now: datetime, offline: bool) -> list[Outlook]:
-    """What a plan comes to, in its order.
+    """Return the outlook of a plan, in its order.
 
     Args:
         offline: ask no server, and need no credential.
@@ -164,7 +164,7 @@ def _key_text(plan: Plan, key_name: str) -> str:
 
 
 def _check_configuration(plan: Plan, around: Surroundings) -> None:
-    """Refuse what a build refuses of the configuration, before it asks anything.
+    """Refuse the configurations that a build refuses before its first request.
 
     Raises:
         KrmfnError, ErrorList: all of that.
@@ -195,7 +195,7 @@ def _check_configuration(plan: Plan, around: Surroundings) -> None:
 def _checked(
     outlooks: list[Outlook], plan: Plan, stores: OpenedStores, around: Surroundings
 ) -> list[Outlook]:
-    """The same, with what could not be read of it."""
+    """Return the outlook with its failed reads."""
     key_problem = _try(partial(_ask_key, plan, stores)) if plan.deterministic else None
     places = [(o, r) for o in outlooks for r in o.references]
     tasks = [partial(_try, partial(_look_up, outlook, r, stores)) for outlook, r in places]
@@ -221,14 +221,14 @@ def _try(task: Callable[[], object], **place: str) -> KrmfnError | None:
 
 
 def _ask_key(plan: Plan, stores: OpenedStores) -> None:
-    """See that the derivation key is there and can be one."""
+    """Check that the derivation key exists and is usable."""
     key = plan.derivation_key
     if key is not None:
         derivation(key, stores).ask(())
 
 
 def _look_up(outlook: Outlook, reference: PlannedRead, stores: OpenedStores) -> None:
-    """Read one secret, and see that what is used of it can be."""
+    """Read one secret, and check that its used properties are usable."""
     target, read = outlook.target, reference.read
     key = ""
     try:

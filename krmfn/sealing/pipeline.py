@@ -1,6 +1,6 @@
 """The whole program on one screen: config → plan → policy → resolve → render → seal → emit.
 
-Rules enforced here: whoever seals, by whatever route, passes the platform's policy first. Before it
+Rules enforced here: every route passes the platform's policy before it seals. Before it
 has passed, no store is opened and no credential is looked at.
 """
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sealer:
-    """What sealing depends on besides the items.
+    """The inputs of sealing besides the items.
 
     Attributes:
         derivation: F by digest; None when every target is random.
@@ -54,7 +54,7 @@ class Sealer:
 
 @dataclass(frozen=True)
 class _Run:
-    """A plan under way, with what the platform defines in it.
+    """A running plan, completed with the platform's definitions.
 
     Attributes:
         key_name: of the platform's derivation key; empty without one.
@@ -70,7 +70,7 @@ class _Run:
 
 @dataclass(frozen=True)
 class Sealed:
-    """A SealedSecret, with what others need to follow it.
+    """A SealedSecret, with the facts that references to it need.
 
     Attributes:
         base_name: its name before a hash of the content was added.
@@ -115,7 +115,7 @@ def generate(
 
 
 def permit(plan: Plan, around: Surroundings, *, now: datetime) -> None:
-    """Raise what the platform's policy says against a plan, if it says anything; nothing is sent.
+    """Raise the platform policy's denials of a plan, if any; nothing is sent.
 
     Raises:
         PolicyError, ErrorList: it does.
@@ -138,7 +138,7 @@ def permit(plan: Plan, around: Surroundings, *, now: datetime) -> None:
 
 
 def under(platform: Platform | None, plan: Plan) -> tuple[Plan, str]:
-    """The plan with what the platform defines, and the name of its derivation key there."""
+    """Return the plan with the platform's definitions, and the platform's name for its key."""
     if platform is None:
         return ungoverned(plan), ""
     from krmfn.policy.complete import governed
@@ -149,7 +149,7 @@ def under(platform: Platform | None, plan: Plan) -> tuple[Plan, str]:
 def stores_under_policy(
     stores: Mapping[str, Store | AnyPlatformStore], around: Surroundings
 ) -> dict[str, Store | AnyPlatformStore]:
-    """What stores are in full, for who opens them without a plan.
+    """Return complete stores, for callers that open them without a plan.
 
     Raises:
         PolicyError: the platform's policy does not have one, or defines it otherwise.
@@ -176,7 +176,7 @@ def _pass(platform: Platform | None, plan: Plan, key_name: str, recipient: str) 
 
 
 def values(plan: Plan, around: Surroundings, *, now: datetime) -> list[Rendered]:
-    """What a build would seal, in the plan's order, by the same reads; nothing is sealed.
+    """Return the values that a build would seal, in the plan's order; nothing is sealed.
 
     Returns:
         Plaintext among the rest. A hash of the content is not part of the names.
@@ -202,7 +202,7 @@ def _begin(plan: Plan, around: Surroundings, now: datetime) -> _Run:
 
 
 def _read(run: _Run, entropy: Callable[[int], bytes]) -> tuple[list[Rendered], Sealer]:
-    """Everything that asks a store: the items of each target, and what they are sealed with."""
+    """Read the items of each target, and the key and certificates that seal them."""
     plan, stores, deadline = run.plan, run.stores, run.around.deadline
     certificate = load_certificate(plan.sealing.certificate, stores, run.around, run.now)
     _pass(run.platform, plan, run.key_name, certificate.fingerprint)
@@ -228,7 +228,7 @@ def _read(run: _Run, entropy: Callable[[int], bytes]) -> tuple[list[Rendered], S
 def _digested(
     rendered: list[Rendered], prf: Derivation
 ) -> tuple[list[Rendered], dict[tuple[str, str], str]]:
-    """The targets under their final names, and the checksums of those that want one."""
+    """Return the targets under their final names, and the requested checksums."""
     wanted = [
         (purpose, one)
         for one in rendered
@@ -273,7 +273,7 @@ def _render_all(
 
 
 def context_of(target: SealTarget, key: str, source: bytes, sealer: Sealer) -> ItemContext:
-    """The whole context of one item."""
+    """Return the complete context of one item."""
     return ItemContext(
         spki_sha256=sealer.certificate.spki_sha256,
         scope=target.scope,
@@ -291,7 +291,7 @@ def _digests(
     sealer: Sealer,
     sources: Callable[[SealTarget], dict[str, bytes]],
 ) -> list[bytes]:
-    """What the derivation will be asked about."""
+    """Return the digests for the derivation."""
     return [
         context_of(target, key, source, sealer).digest()
         for target in targets
@@ -301,7 +301,7 @@ def _digests(
 
 
 def seal(rendered: Rendered, sealer: Sealer) -> Object:
-    """One SealedSecret. The only place that takes plaintext to ciphertext."""
+    """Return one SealedSecret. Only this function turns plaintext into ciphertext."""
     target, certificate = rendered.target, sealer.certificate
     label = target.label.encode()
     items: dict[str, bytes] = {}

@@ -1,4 +1,4 @@
-"""One property of a secret that configures the sealing: a key or a certificate."""
+"""Read one property of a secret that configures the sealing: a key or a certificate."""
 
 from __future__ import annotations
 

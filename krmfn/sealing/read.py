@@ -1,4 +1,4 @@
-"""The one stage that reads: everything a plan needs from stores, each thing once.
+"""The only stage that reads: everything that a plan needs from stores, once.
 
 Rules enforced here: one read for each (store, path, version); at most 16 at a time; everything
 inside one deadline, after which nothing is waited for; the derivation key's own path never becomes
@@ -32,7 +32,7 @@ KEY_FIELD = "spec.sealing.derivationKey"
 def refuse_key(
     prf: Derivation, secrets: Mapping[Read, dict[str, Json]], locations: Mapping[Read, Location]
 ) -> None:
-    """Refuse values that are the derivation key, by whatever spelling they were reached.
+    """Refuse values that are the derivation key, under any spelling of its path.
 
     `locate` compares paths; another id, namespace or mount can lead to the same place, and a
     transit key may be exportable. A value is the key if it derives what the key derives.
@@ -73,7 +73,7 @@ def _strings(value: Json) -> Iterator[str]:
 def locate(
     plan: Plan, stores: OpenedStores, recipient: str, deadline: Deadline
 ) -> dict[Read, Location]:
-    """Where everything that the plan reads is, in canonical form.
+    """Return the canonical locations of everything that the plan reads.
 
     Args:
         recipient: the certificate's fingerprint, which a store may insist on.
@@ -118,7 +118,7 @@ def locate(
 
 
 def first_uses(plan: Plan) -> dict[Read, tuple[str, str]]:
-    """Every read of a plan, with the first secret and key that need it."""
+    """Return every read of a plan, with the first secret and key that need it."""
     uses: dict[Read, tuple[str, str]] = {}
     for target in plan.targets:
         for read, key in target.reads().items():

@@ -57,7 +57,7 @@ def load_certificate(
 
 
 def _recipient(spec: PlatformCertificate | Recipient) -> tuple[str, bytes]:
-    """What to call a recipient of the platform's, and its certificates whose keys are pinned.
+    """Return the name of a platform's recipient, and its certificates with pinned keys.
 
     Raises:
         SpecError: its file cannot be read.

@@ -1,4 +1,4 @@
-"""From values that were read to the items of each Secret, and to what each item comes from. Pure."""
+"""Turn the values into the items of each Secret, each with its source. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SealItem:
 
 @dataclass(frozen=True)
 class Rendered:
-    """A target with its items, in key order, and what to warn about."""
+    """A target with its items, in key order, and its warnings."""
 
     target: SealTarget
     items: dict[str, SealItem]
@@ -44,7 +44,7 @@ def render(
     secrets: Mapping[Read, dict[str, Json]],
     locations: Mapping[Read, Location],
 ) -> Rendered:
-    """The items of one Secret.
+    """Return the items of one Secret.
 
     Args:
         secrets: what each read gave; holds plaintext.
@@ -91,7 +91,7 @@ def render(
 
 
 def known_sources(target: SealTarget, locations: Mapping[Read, Location]) -> dict[str, bytes]:
-    """The source of every item as far as it can be told before a value is read.
+    """Return the source of every item that is known before a value is read.
 
     Returns:
         Data key to source; nothing when the keys themselves depend on what is read.
@@ -118,7 +118,7 @@ def _extract(
     secrets: Mapping[Read, dict[str, Json]],
     locations: Mapping[Read, Location],
 ) -> dict[str, SealItem]:
-    """Every field of one secret as an item."""
+    """Return every field of one secret as an item."""
     entry = target.secret.data_from[number]
     read = read_of(target.secret, entry)
     fields = pick(secrets[read], components(entry.extract.property))
@@ -145,7 +145,7 @@ def _content(value: Json, ref: RemoteRef | ExtractRef, *, as_json: bool = False)
 
 
 def _source(location: Location, ref: RemoteRef | ExtractRef, *field_: str) -> bytes:
-    """The source of one value; decoding it is a transform."""
+    """Return the source of one value; decoding is a transform."""
     source = remote_source(location.source, (*components(ref.property), *field_))
     if ref.decoding_strategy == "None":
         return source
@@ -179,7 +179,7 @@ def _check(target: SealTarget, items: Mapping[str, SealItem]) -> None:
 
 
 def _doubts(target: SealTarget, values: Mapping[str, SealItem]) -> list[Warned]:
-    """What is seldom meant in a value, also in one that only a template sees."""
+    """Warnings about values: one trailing newline, or a NUL byte."""
     warnings = []
     for key, item in sorted(values.items()):
         value = item.content.reveal()

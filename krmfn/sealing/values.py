@@ -1,4 +1,4 @@
-"""From a secret as it was read to the bytes of one value. Pure.
+"""Turn a secret's content into the bytes of one value. Pure.
 
 Rules enforced here: a string is its UTF-8, a number its text as received, ``true`` and ``false``
 themselves; null is an error; an object or a list only with ``as: json``, then compact, sorted and
@@ -77,7 +77,7 @@ def pick(secret: dict[str, Json], path: tuple[str, ...]) -> Json:
 
 
 def _dotted_field(current: Json, path: tuple[str, ...], depth: int) -> str:
-    """The remedy where components are meant that are one field with dots in its name."""
+    """Return the remedy for components that are probably one field with dots in its name."""
     for end in range(len(path), depth + 1, -1):
         name = ".".join(path[depth:end])
         if isinstance(current, dict) and name in current:
@@ -115,7 +115,7 @@ def to_bytes(value: Json, *, as_json: bool = False) -> bytes:
 
 
 def canonical_json(value: Json) -> str:
-    """Compact, keys sorted, nothing escaped that need not be, numbers as received."""
+    """Return compact JSON: sorted keys, minimal escapes, numbers as received."""
     if isinstance(value, dict):
         fields = (f"{_json_string(k)}:{canonical_json(value[k])}" for k in sorted(value))
         return "{" + ",".join(fields) + "}"
@@ -127,7 +127,7 @@ def canonical_json(value: Json) -> str:
 
 
 def decode(value: bytes, strategy: str) -> bytes:
-    """The value, decoded as ``decodingStrategy`` says, and as Go does.
+    """Return the value decoded by ``decodingStrategy``, like Go.
 
     Raises:
         SealingError: it is not.
@@ -142,7 +142,7 @@ def decode(value: bytes, strategy: str) -> bytes:
 
 
 def inexact_number(value: Json) -> bool:
-    """Whether a number is too large to be sure that no server on the way has rounded it."""
+    """Whether a number is so large that a server may have rounded it."""
     if not isinstance(value, Number):
         return False
     return value.lstrip("-").isdecimal() and (len(value) > 20 or abs(int(value)) > EXACT_INTEGER)  # noqa: PLR2004

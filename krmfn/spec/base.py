@@ -59,7 +59,7 @@ def either(text: str, **tags: type) -> Discriminator:
 
     Args:
         text: what is allowed, for the error.
-        tags: each tag, without its brackets, and the type that stands for it.
+        tags: each tag, without its brackets, and its type.
     """
 
     def discriminate(value: Any) -> str | None:

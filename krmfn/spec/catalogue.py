@@ -49,25 +49,25 @@ Form: TypeAlias = Literal[
 
 
 class Condition(Model):
-    """All of what is given has to hold."""
+    """A conjunction: every field that is set must hold."""
 
     is_: Annotated[dict[Path, object], Field(alias="is")] = {}
     """Path to the value, or the list of values, one of which must be found there."""
     has: Paths = ()
-    """Something that is not empty stands at each of these."""
+    """Each of these paths has a value that is not empty."""
     lacks: Paths = ()
-    """Nothing stands at any of these, or something empty."""
+    """None of these paths has a value that is not empty."""
     same: Paths = ()
-    """One text stands at all of these."""
+    """All of these paths have the same text."""
     since: Versions = ()
     """The operator's version is one of these or newer, each counting for its own minor release and
     the newest for all that follow."""
     before: Versions = ()
     """The operator's version is older."""
     any: Annotated[tuple[Condition, ...], AS_LIST] = ()
-    """One of these holds."""
+    """At least one of these conditions holds."""
     none: Annotated[tuple[Condition, ...], AS_LIST] = ()
-    """None of these holds."""
+    """None of these conditions holds."""
 
 
 class Consumer(Model):
@@ -79,7 +79,7 @@ class Consumer(Model):
     """Prefixes for each path of `at`."""
     at: Annotated[tuple[Path, ...], Field(strict=False, min_length=1)]
     form: Form
-    """How to read what stands there (docs/catalogue.md)."""
+    """How to read the value (docs/catalogue.md)."""
     name: Path | None = None
     key_at: Paths = ()
     key_default: Text | None = None
@@ -89,7 +89,7 @@ class Consumer(Model):
     keys: Texts = ()
     """Keys that the consumer reads, all of them."""
     any_of: Annotated[tuple[Texts, ...], AS_LIST] = ()
-    """Or those of one of these lists."""
+    """Alternatively the keys of one of these lists."""
     types: Texts = ()
     """The types that the Secret may have."""
     types_level: Level = "error"
@@ -132,7 +132,7 @@ class Keys(Model):
 
 
 class Producer(Model):
-    """Objects whose operator makes Secrets."""
+    """Objects whose operator creates Secrets."""
 
     from_: Annotated[tuple[Kind, ...], Field(strict=False, alias="from")] = ()
     each: Path | None = None
@@ -151,15 +151,15 @@ class Producer(Model):
     """It may have any key."""
     when: Condition | None = None
     unless: Paths = ()
-    """Not when something stands at one of these."""
+    """The entry does not apply if one of these paths has a value."""
     certain: bool = True
     """False: whether it is made depends on the operator's own settings."""
     guess: bool = False
-    """The object may make a Secret of this name: it counts only where nothing else makes it."""
+    """The object may create a Secret of this name. It counts only if nothing else creates it."""
     existing: Literal["ignore", "adopt", "conflict", "overwrite", "input", "merge"] | None = None
-    """What the operator does with a Secret of that name that it did not make."""
+    """The operator's behaviour with an existing Secret of that name from elsewhere."""
     policy: Literal["refuse", "input", "merge"] = "refuse"
-    """Whether somebody else may make the Secret."""
+    """Whether another object may create the Secret."""
     shared: bool = False
     """Several objects of the kind may name one Secret."""
     waived: Condition | None = None
@@ -185,7 +185,7 @@ class Finder(Model):
 
 
 class Reserved(Model):
-    """Names that are somebody's in every namespace; `*` and `?` as in a shell."""
+    """Names that are reserved in every namespace; `*` and `?` as in a shell."""
 
     pattern: Text
     by: Text
@@ -221,7 +221,7 @@ class CatalogueSpec(Model):
 
 
 class SecretCatalogue(Model):
-    """Which fields refer to Secrets, and which objects make them."""
+    """Which fields refer to Secrets, and which objects create Secrets."""
 
     api_version: Literal["krmfn.dev/v1alpha1"]
     kind: Literal["SecretCatalogue"]

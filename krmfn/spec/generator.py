@@ -27,7 +27,7 @@ Mode: TypeAlias = Literal["deterministic", "random"]
 
 
 class FileCertificate(Model):
-    """A PEM file; of a bundle the newest valid certificate is taken."""
+    """A PEM file; the newest valid certificate of a bundle is used."""
 
     file: Text
 
@@ -39,7 +39,7 @@ class PemCertificate(Model):
 
 
 class UrlCertificate(Model):
-    """An https address, with the pin that makes it safe to ask."""
+    """An https address, with the pin that makes a request to it safe."""
 
     url: Text
     sha256: Sha256
@@ -109,7 +109,7 @@ DerivationKey: TypeAlias = Annotated[
 
 
 class Sealing(Model):
-    """For whom and how to seal."""
+    """The recipient and the method of sealing."""
 
     certificate: Certificate
     scope: Scope = "strict"
@@ -127,7 +127,7 @@ class DataEntry(Model):
     value: str | None = None
     """A literal that is no secret."""
     store: StoreName | None = None
-    """The store to read from, where it is not the secret's."""
+    """The store to read from, if it is not the secret's."""
 
     @model_validator(mode="after")
     def _one_source(self) -> DataEntry:
@@ -181,7 +181,7 @@ Keys: TypeAlias = Annotated[
 
 
 class SecretShape(Model):
-    """One Secret but its name: where its values come from, and how it is sealed."""
+    """One Secret without its name: the sources of its values, and its sealing."""
 
     from_: Annotated[From | None, Field(alias="from")] = None
     """The secret that `keys` are read from: its path, or `{key, version, decodingStrategy}`."""
@@ -196,7 +196,7 @@ class SecretShape(Model):
     data: Annotated[tuple[DataEntry, ...], AS_LIST] = ()
     data_from: Annotated[tuple[DataFrom, ...], AS_LIST] = ()
     metadata: ItemMetadata = ItemMetadata.model_construct(labels={}, annotations={})
-    """Of the SealedSecret; the Secret's own stands in `template`."""
+    """Of the SealedSecret; `template` has the Secret's own."""
     template: Template | None = None
     allow_empty: bool = False
     name_suffix_hash: bool = False
@@ -231,7 +231,7 @@ class SecretSpec(SecretShape):
 
 
 class GeneratorSpec(Model):
-    """What the generator makes."""
+    """The secrets of the generator, and their sealing."""
 
     sealing: Sealing
     stores: dict[StoreName, Store] = {}

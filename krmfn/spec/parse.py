@@ -1,4 +1,4 @@
-"""From a document to a model, or to every mistake in it with its place.
+"""Parse a document into a model, or report every mistake with its position.
 
 A mistake reads ``SealedSecretGenerator/logto: spec.secrets[2].data[0].remoteRef.key: required``.
 pydantic's own text is never used: it can quote the input.
@@ -132,7 +132,7 @@ def check(
 
 
 def name_of(value: Any) -> str:
-    """``Kind/name`` of an object, as far as it has them."""
+    """Return ``Kind/name`` of an object, as far as it has them."""
     return title_of(value)
 
 
@@ -142,7 +142,7 @@ def _path(loc: Sequence[str | int]) -> list[str | int]:
 
 
 def _explain(model: type[Model], kind: str, text: str, loc: Sequence[str | int]) -> tuple[str, str]:
-    """Our message and remedy for one of pydantic's error types."""
+    """Return krmfn's message and remedy for a pydantic error type."""
     if kind in ("krmfn.one_of", "krmfn.rule"):
         return text, ""
     if kind == "missing":
@@ -167,14 +167,14 @@ def _explain(model: type[Model], kind: str, text: str, loc: Sequence[str | int])
 
 
 def _near(word: str, known: Iterable[str]) -> list[str]:
-    """The known word that was probably meant, or none."""
+    """Return the known word that was probably meant, or none."""
     import difflib  # lazy: 4 ms, for mistakes only
 
     return difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
 
 
 def _fields(model: type[Model], loc: Sequence[str | int]) -> list[str]:
-    """The wire names of the fields that the object at ``loc`` may have."""
+    """Return the wire names of the fields that the object at ``loc`` may have."""
     current: Any = model
     for step in loc:
         current = _step(current, step)
@@ -186,7 +186,7 @@ def _fields(model: type[Model], loc: Sequence[str | int]) -> list[str]:
 
 
 def _step(annotation: Any, step: str | int) -> Any:
-    """The annotation one step further down."""
+    """Return the annotation one step further down."""
     if isinstance(step, str) and step.startswith("<"):
         return _tagged(annotation, step)
     for model in _models(annotation):
@@ -209,7 +209,7 @@ def _plain(annotation: Any) -> Any:
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
-    """The models that an annotation allows: itself, or those of its union."""
+    """Return the models that an annotation allows: itself, or those of its union."""
     plain = _plain(annotation)
     if isinstance(plain, type) and issubclass(plain, BaseModel):
         return [plain]
@@ -221,7 +221,7 @@ def _is_container(annotation: Any) -> bool:
 
 
 def _tagged(annotation: Any, tag: str) -> Any:
-    """The member of a union that carries ``tag``."""
+    """Return the member of a union with ``tag``."""
     for member in get_args(_plain(annotation)):
         if any(isinstance(m, Tag) and m.tag == tag for m in getattr(member, "__metadata__", ())):
             return member

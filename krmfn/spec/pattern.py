@@ -12,7 +12,7 @@ REST = "**"
 
 
 def problem(pattern: str) -> str:
-    """What is wrong with a pattern; empty when nothing is."""
+    """Return the problem with a pattern; empty if there is none."""
     segments = pattern.split("/")
     if not pattern or not pattern.isprintable():
         return "is empty or holds characters that do not print"
@@ -22,7 +22,7 @@ def problem(pattern: str) -> str:
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether the text is one of those that the pattern stands for."""
+    """Whether ``text`` matches ``pattern``."""
     if not text:
         return False
     wanted, found = pattern.split("/"), text.split("/")
@@ -35,7 +35,7 @@ def matches(pattern: str, text: str) -> bool:
 
 
 def matches_any(patterns: tuple[str, ...], text: str) -> bool:
-    """Whether one of the patterns stands for the text."""
+    """Whether the text matches one of the patterns."""
     return any(matches(pattern, text) for pattern in patterns)
 
 

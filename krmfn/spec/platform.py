@@ -90,7 +90,7 @@ AnyPlatformStore: TypeAlias = Annotated[
 
 
 class FileRecipient(Model):
-    """Certificates in a file; of those that are pinned the newest valid one is taken."""
+    """A PEM file; the newest valid certificate with a pinned key is used."""
 
     file: AbsolutePath
     sha256: Pins
@@ -112,7 +112,7 @@ Recipient: TypeAlias = Annotated[
 
 
 class Limits(Model):
-    """What one build may ask for."""
+    """Limits of one build."""
 
     seconds: Count | None = None
     """At most this long, whatever `KRMFN_DEADLINE` says."""
@@ -137,7 +137,7 @@ class RuleRead(Model):
 
 
 class Rule(Model):
-    """Allows what matches all of it. Lists are alternatives; an empty one allows nothing."""
+    """Allows a request that matches every field. Lists are alternatives; an empty one allows nothing."""
 
     name: StoreName
     projects: SomePatterns
@@ -195,7 +195,7 @@ class PlatformSpec(Model):
 
 
 class PlatformConfig(Model):
-    """The platform's policy. Whatever no single rule allows is denied."""
+    """The platform's policy. It denies everything that no single rule allows."""
 
     api_version: Literal["krmfn.dev/v1alpha1"]
     kind: Literal["PlatformConfig"]

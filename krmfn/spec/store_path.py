@@ -1,4 +1,4 @@
-"""The one form of a path inside a store: what policy, source and request all look at.
+"""The canonical form of a path inside a store, used by policy, source and request.
 
 Rules enforced here: segments joined by single slashes, none of them empty, ``.`` or ``..``, no
 slash at either end; no percent sign, question mark, hash, backslash or control character; nothing
@@ -17,7 +17,7 @@ _CATEGORIES = {"Cc": "a control character", "Cs": "a lone surrogate"}
 
 
 def canonical_path(text: str, *, key: str) -> str:
-    """``text`` itself, if it is the canonical path that it must be.
+    """Return ``text`` if it is a canonical path; refuse any other text.
 
     Args:
         text: the path as written, such as ``logto/production/backup``.
@@ -37,7 +37,7 @@ def canonical_path(text: str, *, key: str) -> str:
 
 
 def _problem(text: str) -> str:
-    """What is wrong with ``text``; empty when nothing is."""
+    """Return the problem with ``text``; empty if there is none."""
     for character in text:
         if character in _REFUSED:
             return f"contains {character}"

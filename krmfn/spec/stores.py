@@ -44,7 +44,7 @@ class AppRole(Model):
     secret_ref: Credential | None = None
     """The SecretID. Left out: the role wants none (`bind_secret_id=false`)."""
     wrapped: bool = False
-    """`secretRef` holds a wrapping token, which is unwrapped once: it serves one run."""
+    """`secretRef` contains a wrapping token, which is unwrapped once and works for one run."""
 
     @model_validator(mode="after")
     def _one_role(self) -> AppRole:
@@ -100,7 +100,7 @@ class CertLogin(Model):
 
 
 class TokenAuth(Model):
-    """A token that somebody else obtained; it is used and not revoked."""
+    """A token from elsewhere; it is used and not revoked."""
 
     token_ref: Credential
     wrapped: bool = False
@@ -184,7 +184,7 @@ class Vault(Model):
     path: Text
     """The mount of the KV engine."""
     version: Literal["v1", "v2"] | None = None
-    """Only for a mount that may not be asked."""
+    """Only for a mount whose type the token may not request."""
     namespace: Text | None = None
     """The namespace that `path` begins in. Left out: `VAULT_NAMESPACE` or `BAO_NAMESPACE`."""
     id: StoreId | None = None
@@ -199,7 +199,7 @@ class Vault(Model):
     auth: Auth | None = None
     """Left out: the token in `VAULT_TOKEN` or `BAO_TOKEN`."""
     auth_namespace: Text | None = None
-    """The namespace to log in to, where it is not the one to read from."""
+    """The namespace for the login, if it differs from the one for reads."""
 
     @model_validator(mode="after")
     def _one_ca(self) -> Vault:

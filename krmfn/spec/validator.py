@@ -27,7 +27,7 @@ LocalCertificate: TypeAlias = Annotated[
 
 
 class Assumption(Model):
-    """A Secret that is made outside of the build: by hand, by Terraform, by a replicator."""
+    """A Secret that is created outside the build: by hand, by Terraform, by a replicator."""
 
     secret: SecretName
     namespace: Namespace | None = None
@@ -36,14 +36,14 @@ class Assumption(Model):
     """Left out: any."""
     type: Text | None = None
     because: Text
-    """Why, for who reads the change."""
+    """The reason, for reviewers of the change."""
 
 
 class ValidatorSpec(Model):
-    """What is checked beyond what is always wrong."""
+    """The optional checks of a build."""
 
     certificate: LocalCertificate | None = None
-    """Every SealedSecret of krmfn's has to be sealed for this one. A validator reads no store."""
+    """Every krmfn SealedSecret must be sealed for this one. A validator reads no store."""
     plain_secrets: Literal["error", "warn", "allow"] = "error"
     """Secrets with data in the stream: whatever is built is read by whoever reads the output."""
     audit: Literal["error", "warn", "off"] = "warn"
@@ -59,7 +59,7 @@ class ValidatorSpec(Model):
 
 
 class SealedSecretValidator(Model):
-    """Fails the build when a SealedSecret is not sealed for what it finally is."""
+    """Fails the build if a SealedSecret is not sealed for its final name and namespace."""
 
     api_version: Literal["krmfn.dev/v1alpha1"]
     kind: Literal["SealedSecretValidator"]

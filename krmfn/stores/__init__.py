@@ -1,4 +1,4 @@
-"""Kinds of stores by name. The table holds strings: a store is imported when it is used."""
+"""Kinds of stores by name. The table has strings, so a store is imported only when used."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROVIDERS = {
 
 
 def check_store(name: str, spec: Model, around: Surroundings) -> None:
-    """Refuse what `open_store` and the store would refuse of the configuration alone.
+    """Refuse configurations that `open_store` or the store would refuse without a request.
 
     No server is asked, and no credential is needed.
 
@@ -31,7 +31,7 @@ def check_store(name: str, spec: Model, around: Surroundings) -> None:
 
 
 def open_store(name: str, spec: Model, around: Surroundings) -> Store:
-    """The store that ``spec`` (``{vault: …}``, ``{age: …}``) describes.
+    """Return the store that ``spec`` (``{vault: …}``, ``{age: …}``) describes.
 
     Nothing is sent before it is asked for something.
 
@@ -45,7 +45,7 @@ def open_store(name: str, spec: Model, around: Surroundings) -> Store:
 
 
 def _class(name: str, spec: Model) -> tuple[str, Any]:
-    """The field of ``spec`` that says what kind of store it is, and the class of that kind."""
+    """Return the field of ``spec`` that names the kind of store, and its class."""
     kind = next(iter(type(spec).model_fields))
     module, class_name, extra = PROVIDERS[kind]
     try:

@@ -1,4 +1,4 @@
-"""A connection to one server, and the address that it is at.
+"""A connection to one server, and its address.
 
 Rules enforced here: an address is scheme, host and port and nothing more; plain http is for
 loopback; TLS checks the server's name; the read timeout is for all of an answer.
@@ -49,7 +49,7 @@ class Origin:
 
 
 def parse_origin(address: str, *, name: str) -> Origin:
-    """The origin of an address such as ``https://vault.example:8200``.
+    """Parse the origin of an address such as ``https://vault.example:8200``.
 
     Args:
         name: the field or variable that holds it, for errors.
@@ -68,7 +68,7 @@ def parse_origin(address: str, *, name: str) -> Origin:
 
 
 def origin_of(address: str) -> Origin | None:
-    """The origin that ``address`` is and nothing more; None when it is none."""
+    """Return ``address`` as an origin; None if it is not exactly an origin."""
     found = _ADDRESS.fullmatch(address)
     if found is None:
         return None
@@ -85,7 +85,7 @@ def origin_of(address: str) -> Origin | None:
 
 
 class _WholeAnswer(io.RawIOBase):
-    """What a socket reads, with the read timeout for all of an answer and not for each piece."""
+    """Socket reader whose timeout covers the whole answer, not each part."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
         self._raw = raw
@@ -136,7 +136,7 @@ class Connection(http.client.HTTPConnection):
             self.sock = self._context.wrap_socket(self.sock, server_hostname=self._server_name)
 
     def is_stale(self) -> bool:
-        """Whether the server has closed it, or said something that nobody asked for."""
+        """Whether the server has closed the connection, or sent unexpected data."""
         poll = select.poll()
         poll.register(self.sock, select.POLLIN)
         return bool(poll.poll(0))

@@ -1,4 +1,4 @@
-"""Credentials, which a configuration names and never holds."""
+"""Credentials, which a configuration names and never contains."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_CREDENTIAL = 1024 * 1024
 def read_credential(
     ref: EnvCredential | FileCredential, around: Surroundings, *, what: str
 ) -> Plaintext:
-    """The credential that ``ref`` names, without white space around it.
+    """Read the credential that ``ref`` names, and strip white space.
 
     Args:
         what: the field's name, for errors.

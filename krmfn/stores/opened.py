@@ -24,7 +24,7 @@ class OpenedStores:
         self._lock = threading.Lock()
 
     def get(self, name: str) -> Store:
-        """The store of that name."""
+        """Return the store of that name."""
         with self._lock:
             if name not in self._open:
                 opener = self._around.opener or open_store
@@ -41,6 +41,6 @@ class OpenedStores:
         return self._specs[name]
 
     def close(self) -> None:
-        """Close what was opened; never raises."""
+        """Close all opened stores; never raises."""
         for store in self._open.values():
             store.close()

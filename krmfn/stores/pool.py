@@ -41,13 +41,13 @@ class StorePool:
         return sum(store.reads for store in self._open.values())
 
     def close(self) -> None:
-        """Close what was opened; never raises."""
+        """Close all opened stores; never raises."""
         for store in self._open.values():
             store.really_close()
 
 
 class _Shared(Store):
-    """A store that is read once for each location and version, whoever asks. Holds plaintext."""
+    """A store that reads each location and version once for all callers. Holds plaintext."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -87,8 +87,8 @@ class _Shared(Store):
         return self._store.health()
 
     def close(self) -> None:
-        """Nothing: others may still read."""
+        """Do nothing, because other builds may still read."""
 
     def really_close(self) -> None:
-        """What the pool does in the end."""
+        """Close the wrapped store; only the pool calls this."""
         self._store.close()

@@ -1,4 +1,4 @@
-"""The port that every store implements.
+"""The interface that every store implements.
 
 Rules enforced here: a store lets only `KrmfnError` out, never a foreign exception; what it returns
 is the secret as received, with numbers as text; it says for each key the one canonical source that
@@ -53,7 +53,7 @@ class Location:
 
 @dataclass
 class Surroundings:
-    """What a store may use of the world: the environment, the paths, the clock, a place to warn.
+    """A store's surroundings: environment, paths, clock and warnings.
 
     Attributes:
         base: the directory that relative paths are relative to.
@@ -87,7 +87,7 @@ class Store(ABC):
 
     @classmethod
     def check(cls, name: str, spec: Any, around: Surroundings) -> None:
-        """Refuse what the store would refuse of the configuration alone: see `check_store`.
+        """Refuse configurations that the store would refuse without a request: see `check_store`.
 
         Args:
             name: the store's, for errors.
@@ -103,7 +103,7 @@ class Store(ABC):
         """The secret's fields. ``version`` None is the newest."""
 
     def newest(self, location: Location) -> int:
-        """The newest version of a secret that can be read, without its values where that goes."""
+        """Return the newest readable version of a secret, without its values if possible."""
         from krmfn.errors import ProviderError
 
         raise ProviderError(
@@ -118,7 +118,7 @@ class Store(ABC):
         location: Location,  # noqa: ARG002  # for those who can
         fields: Mapping[str, Plaintext],  # noqa: ARG002
     ) -> None:
-        """Write a new secret; never in place of another one."""
+        """Write a new secret; never overwrite one."""
         from krmfn.errors import SpecError
 
         raise SpecError("spec", "this kind of store is not written to")
@@ -130,7 +130,7 @@ class Store(ABC):
         version: int,  # noqa: ARG002
         inputs: Sequence[bytes],  # noqa: ARG002
     ) -> list[bytes]:
-        """HMAC-SHA-512 of each input under a key that stays in the store (transit).
+        """Return HMAC-SHA-512 of each input under a key that stays in the store (transit).
 
         Returns:
             64 bytes for each input, in order.
@@ -140,15 +140,15 @@ class Store(ABC):
         raise SpecError("spec", "this kind of store has no transit engine")
 
     def bind(self, namespace: str, recipient: str) -> None:
-        """Refuse use for a namespace (empty: cluster-wide) or certificate that is not allowed.
+        """Refuse a namespace (empty: cluster-wide) or certificate that is not allowed.
 
         Args:
             recipient: SHA-256 of the certificate's public key, hex.
         """
 
     def health(self) -> Health | None:
-        """What a doctor may ask of the server behind it; None when there is none."""
+        """Return the health requests of the store's server; None if there is no server."""
         return None
 
     def close(self) -> None:
-        """Give back what was taken: revoke a token that this run made. Never raises."""
+        """Release the store: revoke a token that this run created. Never raises."""

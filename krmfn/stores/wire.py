@@ -1,4 +1,4 @@
-"""The transport of every store that is a server: one policy for all requests.
+"""The transport of every store with a server: one policy for all requests.
 
 Rules enforced here: one origin and no other, no redirect, no proxy; TLS is always checked, and plain
 http is for loopback; every wait ends with the run's deadline; 412, 429, 5xx and broken connections
@@ -43,7 +43,7 @@ TOO_MANY = 429
 
 @dataclass(frozen=True, repr=False)
 class Reply:
-    """An answer: its status, its headers by any spelling, and its content, which may be plaintext."""
+    """An answer: status, headers (case-insensitive), and content, which may be plaintext."""
 
     status: int
     headers: http.client.HTTPMessage
@@ -52,7 +52,7 @@ class Reply:
 
 @dataclass(frozen=True, repr=False)
 class _Call:
-    """What is sent. It may hold a credential."""
+    """A request. It may contain a credential."""
 
     method: str
     target: str
@@ -62,7 +62,7 @@ class _Call:
 
 @dataclass(frozen=True)
 class Advice:
-    """What remedies name, since each kind of server is set up in its own place.
+    """Terms for remedies, because each kind of server has its own settings.
 
     Attributes:
         address: what holds the address: ``VAULT_ADDR``.
@@ -123,7 +123,7 @@ class Wire:
         limit: int | None = None,
         look: Callable[[Reply], None] | None = None,
     ) -> Reply:
-        """Send one request, again as the rules say, and return the answer.
+        """Send one request, with retries by the rules, and return the answer.
 
         Args:
             target: path and query, percent-encoded.
@@ -164,13 +164,13 @@ class Wire:
             left, pause = left - 1, min(2 * pause, LONGEST_PAUSE)
 
     def close(self) -> None:
-        """Close what is open; a later request opens anew."""
+        """Close all connections; a later request opens a new one."""
         _close(self._idle)
 
     # --- one try
 
     def _exchange(self, call: _Call, seconds: float, limit: int) -> Reply:
-        """One try: the answer, and its content up to one byte over the limit."""
+        """Try once: return the answer, with its content up to one byte over the limit."""
         end = time.monotonic() + seconds
         if not self._free.acquire(timeout=seconds):
             raise TimeoutError
@@ -194,7 +194,7 @@ class Wire:
             self._free.release()
 
     def _connection(self, seconds: float) -> Connection:
-        """A connection that was kept, or a new one."""
+        """Return a kept connection, or a new one."""
         while self._idle:
             try:
                 connection = self._idle.pop()
@@ -261,7 +261,7 @@ class Wire:
         return ProviderError("unavailable", message, source=self._source, remedy=remedy)
 
     def _failing(self, reply: Reply, look: Callable[[Reply], None] | None) -> ProviderError:
-        """What to raise if this answer is the last."""
+        """Return the error to raise if this answer is the last."""
         if look is not None:
             look(reply)
         if reply.status == TOO_MANY:
@@ -316,7 +316,7 @@ class Wire:
         )
 
     def _redirect(self, reply: Reply) -> ProviderError:
-        """A redirect is refused; the message names the other server if there is one."""
+        """Return the error for a redirect; it names the other server if there is one."""
         location = reply.headers.get("Location", "")
         place = re.match(r"(https?://[^/?#@\s]+)", location, re.ASCII | re.IGNORECASE)
         there = origin_of(place[1]) if place else None
@@ -335,7 +335,7 @@ def _close(connections: list[Connection]) -> None:
 
 
 def retry_after(text: str) -> float | None:
-    """The seconds that a ``Retry-After`` header asks for; None when it is no time."""
+    """Return the seconds in a ``Retry-After`` header; None if it is not a time."""
     text = text.strip()
     if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII):
         return float(text)
@@ -357,7 +357,7 @@ EXPIRED, NOT_YET, OTHER_HOST, OTHER_ADDRESS = 10, 9, 62, 64
 def tls_failure(
     error: ssl.SSLError, origin: Origin, name: str, advice: Advice, source: str
 ) -> ProviderError:
-    """The error for a TLS connection that did not come about, by its cause."""
+    """Return the error for a failed TLS connection, by its cause."""
     code = getattr(error, "verify_code", 0)
     reason = error.reason or ""
     if code in (EXPIRED, NOT_YET):

@@ -1,4 +1,4 @@
-"""The age store: an encrypted YAML file in the repository, for those who have no vault.
+"""The age store: an encrypted YAML file in the repository, without a server.
 
     storeId: 3f9c…                        # random: names the store in the derivation, never shown
     boundTo: {namespaces: […], recipients: […]}         # what it may be used for; absent: anything
@@ -103,7 +103,7 @@ class AgeBackend(Store):
         return dict(secret)
 
     def bind(self, namespace: str, recipient: str) -> None:
-        """Refuse what the document's `boundTo` does not name; cluster-wide is no namespace."""
+        """Refuse targets outside the document's `boundTo`; cluster-wide is not a namespace."""
         bound = self._open().frame.bound_to
         remedy = "use a store of its own: krmfn age init"
         if bound.namespaces is not None and namespace not in bound.namespaces:
@@ -145,7 +145,7 @@ def _content(name: str, spec: Age, around: Surroundings) -> bytes:
 
 
 def open_file(content: bytes, identities: Sequence[Identity], *, name: str) -> AgeFile:
-    """The store that an encrypted file holds.
+    """Decrypt a file and return its store.
 
     Args:
         name: what to call the file in errors.
@@ -202,7 +202,7 @@ def render_file(file: AgeFile) -> bytes:
 
 
 def read_identities(text: Plaintext) -> list[Identity]:
-    """The identities of a text: ``AGE-SECRET-KEY-1…`` lines, or one OpenSSH private key.
+    """Parse identities: ``AGE-SECRET-KEY-1…`` lines, or one OpenSSH private key.
 
     Raises:
         ProviderError: ``age-identity``, it is neither, or the key has a passphrase.
@@ -244,7 +244,7 @@ def parse_recipient(text: str) -> Recipient:
 
 
 def _decrypt(content: bytes, identities: Sequence[Identity], name: str) -> bytes:
-    """The plaintext of armour, after a look at what it is."""
+    """Check and decrypt armoured text."""
     lines = content.strip().splitlines()
     header = b""
     if len(lines) > 1 and (lines[0], lines[-1]) == (_BEGIN, _END):
@@ -275,7 +275,7 @@ def _decrypt(content: bytes, identities: Sequence[Identity], name: str) -> bytes
 
 
 def _frame(value: dict[str, Any], name: str) -> AgeDocument:
-    """All but the secrets. An unknown field is not named: it may be a value in a wrong place."""
+    """Parse all but the secrets. Errors never name an unknown field: it may be a misplaced value."""
     try:
         return check(AgeDocument, value, name="")
     except Failure as error:
@@ -295,7 +295,7 @@ def _no_store(name: str, problem: str, place: str = "") -> ProviderError:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Strings in quotes, so that each reads back as the string it was; all else as it stood."""
+    """Quotes strings, so that each reads back as a string; other values are unchanged."""
 
     # Nothing plain is given a tag by PyYAML's own idea of what it means, which is YAML 1.1's.
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  # declared so by PyYAML

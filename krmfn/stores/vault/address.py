@@ -22,9 +22,9 @@ ADDRESSES = ("VAULT_ADDR", "BAO_ADDR")
 
 
 def choose_origin(spec: Vault, around: Surroundings, name: str) -> Origin:
-    """Where the store is: ``VAULT_ADDR`` or ``BAO_ADDR``, and `server` if it is the same.
+    """Return the store's origin: ``VAULT_ADDR`` or ``BAO_ADDR``, which `server` must equal.
 
-    Whoever may change a configuration must not be able to have a credential sent elsewhere, so an
+    An author of a configuration must not be able to send a credential elsewhere, so an
     address in it can only confirm what the environment says. The platform's own names address and
     credential together; without ``auth`` it is the environment's token, and bound like any other.
 
@@ -59,7 +59,7 @@ def choose_origin(spec: Vault, around: Surroundings, name: str) -> Origin:
 
 
 def variable(names: Sequence[str], around: Surroundings, source: str) -> str:
-    """The value of one of two variables with one meaning.
+    """Return the value of two environment variables with the same meaning.
 
     Raises:
         SpecError: both are set and differ.

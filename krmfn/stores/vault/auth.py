@@ -39,7 +39,7 @@ TOKEN_VARIABLES = ("VAULT_TOKEN", "BAO_TOKEN")
 
 @dataclass(frozen=True)
 class Login:
-    """What a run has to show to the vault.
+    """A run's token for the vault.
 
     Attributes:
         token: None where a proxy adds it.
@@ -53,7 +53,7 @@ class Login:
 
 
 def ambient_token(around: Surroundings, source: str) -> Plaintext:
-    """The token in ``VAULT_TOKEN`` or ``BAO_TOKEN``; never a file that nobody named.
+    """Return the token in ``VAULT_TOKEN`` or ``BAO_TOKEN``; never read an unnamed file.
 
     Raises:
         ProviderError: neither is set, or both differ.
@@ -73,7 +73,7 @@ def ambient_token(around: Surroundings, source: str) -> Plaintext:
 def log_in(
     auth: Auth | None, api: Api, around: Surroundings, *, source: str, namespace: str
 ) -> Login:
-    """A token as the configuration says.
+    """Log in as configured, and return the token.
 
     Args:
         namespace: to log in to.
@@ -110,7 +110,7 @@ def log_in(
 
 
 def _unwrapped(token: Plaintext, api: Api, source: str, namespace: str) -> Answer:
-    """What is inside a wrapping token, which is used up by asking.
+    """Unwrap a wrapping token, which consumes it.
 
     Raises:
         ProviderError: ``login-failed``, nothing is.
@@ -135,7 +135,7 @@ def _unwrapped(token: Plaintext, api: Api, source: str, namespace: str) -> Answe
 
 
 def _usable(token: Plaintext, source: str) -> Plaintext:
-    """The token itself, if a header can hold it: another would be quoted by the HTTP library."""
+    """Return the token; refuse characters that a header cannot carry, as HTTP errors quote them."""
     if not all(0x21 <= byte <= 0x7E for byte in token.reveal()):  # noqa: PLR2004  # visible ASCII
         raise ProviderError(
             "credential-missing",
@@ -236,7 +236,7 @@ def _secret_id(wrapped: str, api: Api, source: str, namespace: str) -> str:
 
 
 def _client(api: Api, source: str, namespace: str) -> Any:
-    """An hvac client whose every request goes over our wire."""
+    """Return an hvac client that sends every request over krmfn's wire."""
     try:
         import hvac.adapters  # lazy: 86 ms
     except ModuleNotFoundError as error:
@@ -253,7 +253,7 @@ def _client(api: Api, source: str, namespace: str) -> Any:
         def request(
             self, method: str, url: str, headers: Any = None, **options: Any
         ) -> dict[str, Any]:
-            """Send what hvac has made; ignore its transport options."""
+            """Send hvac's request; ignore its transport options."""
             del headers
             answer = api.request(
                 method.upper(),

@@ -1,4 +1,4 @@
-"""What `krmfn doctor` asks a vault beyond values: its state, its clock, the token and its rights.
+"""`krmfn doctor`'s requests to a vault: state, clock, token and permissions.
 
 Rules enforced here: nothing is written and no value is read; the state is asked without a credential;
 of the token its remaining time is kept and nothing else.
@@ -29,7 +29,7 @@ STATE = "sys/health?" + "&".join(
 
 @dataclass(frozen=True)
 class State:
-    """What a server says of itself to anybody.
+    """A server's public state.
 
     Attributes:
         clock: its time, UTC; None when it does not say.
@@ -42,7 +42,7 @@ class State:
 
 
 class Health:
-    """The questions to one store's server.
+    """Requests to one store's server.
 
     Args:
         session: the store's own, with its credential.
@@ -76,7 +76,7 @@ class Health:
         return State(body.get("initialized") is True, body.get("sealed") is True, version, clock)
 
     def seconds_left(self) -> int | None:
-        """How long the token lives on; 0 for ever, None when the vault does not say.
+        """Return the token's remaining seconds; 0 without expiry, None if the vault does not say.
 
         Raises:
             ProviderError: no credential, or the vault refuses it.
@@ -89,7 +89,7 @@ class Health:
     def capabilities(
         self, paths: Sequence[str], namespace: str | None = None
     ) -> dict[str, frozenset[str]] | None:
-        """What the token may do at each path; None when it may not ask.
+        """Return the token's capabilities on each path; None if it may not ask.
 
         Args:
             paths: as policies have them, in one namespace.
@@ -105,9 +105,9 @@ class Health:
         return {p: frozenset(v) for p in paths if isinstance(v := found.get(p), list)}
 
     def may_revoke(self) -> bool | None:
-        """Whether the token of a login may be revoked in the end; None when nobody can tell.
+        """Whether the token of a login can revoke itself; None if unknown.
 
-        A token that somebody else made is not revoked.
+        A token from elsewhere is not revoked.
         """
         if not self._session.revokes():
             return None
@@ -118,5 +118,5 @@ class Health:
 
 
 def _whole(value: Any) -> int | None:
-    """A number of the wire, which is text."""
+    """Parse a number from an answer, where numbers are text."""
     return int(value) if isinstance(value, str) and value.isdecimal() else None

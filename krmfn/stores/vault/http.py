@@ -32,7 +32,7 @@ ADVICE = Advice(
 
 @dataclass(frozen=True, repr=False)
 class Answer:
-    """Status and JSON body of an answer; numbers in it are text. It may hold plaintext."""
+    """Status and JSON body of an answer, with numbers as text. It may contain plaintext."""
 
     status: int
     body: dict[str, Any]
@@ -43,13 +43,13 @@ class Answer:
         return found if isinstance(found, dict) else {}
 
     def errors(self) -> str:
-        """All that the field ``errors`` says, in lower case: to recognise causes, never to quote."""
+        """The field ``errors`` in lower case: to recognise causes, never to quote."""
         found = self.body.get("errors")
         texts = [e for e in found if isinstance(e, str)] if isinstance(found, list) else []
         return "\n\n".join(texts).lower()
 
     def is_policy_denial(self) -> bool:
-        """Whether a 403 is of a policy: of a token that is no good the servers say it otherwise.
+        """Whether a 403 comes from a policy: servers answer differently for an invalid token.
 
         A policy's is ``1 error occurred: * permission denied`` with line breaks, or that of a
         preflight check for a mount; an unknown token's is ``permission denied`` alone, or has
@@ -83,7 +83,7 @@ class Api:
         once: float | None = None,
         tries: int | None = None,
     ) -> Answer:
-        """One request, tried again as the wire's rules say.
+        """Send one request, with retries by the wire's rules.
 
         Args:
             path: below ``/v1/``, already percent-encoded.
@@ -163,7 +163,7 @@ class Api:
 
 
 def sealed(source: str) -> ProviderError:
-    """What to raise for a vault that cannot answer anything."""
+    """Return the error for a sealed or uninitialised vault."""
     return ProviderError(
         "vault-sealed", "the vault is sealed or not initialised", source=source, remedy="unseal it"
     )

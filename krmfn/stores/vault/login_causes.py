@@ -1,4 +1,4 @@
-"""Why a vault refuses a login, recognised by what it says and told in our words. Pure."""
+"""Recognise why a vault refuses a login, from its message. Pure."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ _CAUSES: tuple[tuple[tuple[str, ...], str, str], ...] = (
 
 
 def login_refused(answer: Answer, source: str, namespace: str) -> ProviderError:
-    """The error for a login that was not answered with a token.
+    """Return the error for a login without a token in the answer.
 
     Args:
         namespace: that was logged in to.

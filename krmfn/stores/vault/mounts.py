@@ -1,4 +1,4 @@
-"""Which KV mount a store's path means, in which namespace: the mount itself is asked.
+"""Find the KV mount and the namespace of a store's path, by asking the vault.
 
 Rules enforced here: nothing is read of a mount that is not KV, since reading another engine can
 create credentials; a namespace written into the path and one beside it give the same source; a mount
@@ -44,7 +44,7 @@ class Mount:
 
 
 def canonical_mount(spec: Vault, name: str) -> str:
-    """The path that the configuration names.
+    """Return the canonical path that the configuration names.
 
     Raises:
         SpecError: ``path``, it is not canonical.
@@ -53,7 +53,7 @@ def canonical_mount(spec: Vault, name: str) -> str:
 
 
 class Mounts:
-    """The mount of one store; asked once, and a refusal is remembered.
+    """The mount of one store; requested once, and a refusal is cached.
 
     Args:
         namespace: the store's, where the path begins.
@@ -72,7 +72,7 @@ class Mounts:
         self._mounted: Mount | KrmfnError | None = None
 
     def mount(self) -> Mount:
-        """The mount that the store reads from.
+        """Return the mount from which the store reads.
 
         Raises:
             KrmfnError: there is none, or it is not KV.
@@ -129,7 +129,7 @@ class Mounts:
         return Mount(namespace, where, version, f"{rest}/" if rest else "")
 
     def _unknown(self, path: str) -> ProviderError:
-        """The error for a path that no mount is known for."""
+        """Return the error for a path without a known mount."""
         source = f"{self._name}:{path}"
         if rest := repeated_namespace(path, self._namespace):
             return ProviderError(
@@ -149,7 +149,7 @@ class Mounts:
         )
 
     def _told(self, path: str, version: int) -> Mount:
-        """A mount that may not be asked, as the configuration tells it."""
+        """Return the mount from the configuration, if the token may not ask."""
         if path.split("/", maxsplit=1)[0] in NEVER_KV:
             raise ProviderError(
                 "mount-not-kv",
@@ -168,7 +168,7 @@ class Mounts:
             )
 
     def _split_namespace(self, path: str, found: dict[str, Any]) -> tuple[str, str]:
-        """A namespace written into the path, told from a mount with slashes by asking there."""
+        """Distinguish a namespace in the path from a mount with slashes, by asking the vault."""
         segments = path.split("/")
         for count in range(len(segments) - 1, 0, -1):
             inner = "/".join(segments[:count])
@@ -180,7 +180,7 @@ class Mounts:
         return self._namespace, path
 
     def _ask(self, path: str, namespace: str, *, guess: bool = False) -> dict[str, Any] | None:
-        """What the vault says of the mount at ``path``; None when it does not.
+        """Return the vault's description of the mount at ``path``; None if it gives none.
 
         Args:
             guess: there may be no such namespace.
@@ -208,7 +208,7 @@ class Mounts:
 
 
 def repeated_namespace(path: str, namespace: str) -> str:
-    """What is left of a path that begins with the namespace, or its end; empty when none does."""
+    """Return a path without a repeated namespace, or its end, in front; empty if there is none."""
     segments = namespace.split("/") if namespace else []
     for start in range(len(segments)):
         repeated = "/".join(segments[start:]) + "/"

@@ -1,4 +1,4 @@
-"""The requests of one login: its token, what is asked again because of it, and its end.
+"""The requests of one login: its token, retries right after it, and its revocation.
 
 Rules enforced here: one login for a run, and a login that failed is not tried again; a node of a
 cluster may not know a new token yet, so what is refused shortly after the login is asked again; what
@@ -29,7 +29,7 @@ REVOKE_SECONDS = 2.0
 
 
 class Session:
-    """A token and the requests that bring it. Nothing is sent before it is asked for something.
+    """A token and its requests. Nothing is sent before the first request.
 
     Args:
         source: the store's name, for errors.
@@ -57,7 +57,7 @@ class Session:
         *,
         optional: bool = False,
     ) -> Answer:
-        """One request with the token; a refusal (403) is final.
+        """Send one request with the token; a refusal (403) is final.
 
         Args:
             optional: the caller can go on without an answer, so a policy's denial is taken at its
@@ -75,7 +75,7 @@ class Session:
         return answer
 
     def close(self) -> None:
-        """Revoke the token if this run made it, even past the deadline; never raises."""
+        """Revoke the token if this run created it, even past the deadline; never raises."""
         login, self._login = self._login, None
         if login is None or isinstance(login, KrmfnError) or not login.revoke:
             return
@@ -109,7 +109,7 @@ class Session:
     # --- one request
 
     def _token(self) -> Plaintext | None:
-        """The token of the one login; a login that failed is not tried again."""
+        """Return the token of the only login; a failed login is not retried."""
         with self._lock:
             if self._login is None:
                 try:
@@ -143,7 +143,7 @@ class Session:
     def _patiently(
         self, method: str, path: str, namespace: str, body: Any, *, optional: bool
     ) -> Answer:
-        """A request that is repeated while the token is so new that a node may not know it."""
+        """Send a request, and repeat it while the token is so new that a node may not know it."""
         while True:
             answer = self._once(method, path, namespace, body)
             final = answer.status != DENIED or (optional and answer.is_policy_denial())
@@ -159,7 +159,7 @@ class Session:
         return time.monotonic() - login.made < FRESH_SECONDS
 
     def _knows_token(self) -> bool:
-        """Whether the vault says that it knows the token; False when the token may not ask that.
+        """Whether the vault knows the token; False if the token may not ask.
 
         Raises:
             ProviderError: ``login-failed``, it does not.
@@ -171,7 +171,7 @@ class Session:
         return answer.status == OK
 
     def unknown_token(self) -> ProviderError:
-        """What to raise for a token that the vault does not know."""
+        """Return the error for a token that the vault does not know."""
         where = f" in namespace {self._namespace}" if self._namespace else ""
         if self._worked:
             return ProviderError(

@@ -37,7 +37,7 @@ OK, NO_CONTENT, BAD_REQUEST, DENIED, NOT_FOUND = 200, 204, 400, 403, 404
 
 
 class VaultBackend(Store):
-    """The store that ``{vault: …}`` describes. Nothing is sent before it is asked for something."""
+    """The store for ``{vault: …}``. Nothing is sent before the first request."""
 
     def __init__(self, name: str, spec: Vault, around: Surroundings) -> None:
         self._name = name
@@ -65,7 +65,7 @@ class VaultBackend(Store):
 
     @classmethod
     def check(cls, name: str, spec: Vault, around: Surroundings) -> None:
-        """Look at address, names and CA; the environment's address only if it is set."""
+        """Check address, names and CA; the environment's address only if it is set."""
         if variable(ADDRESSES, around, name):
             _check_none(spec, choose_origin(spec, around, name), name)
         elif spec.server is not None:
@@ -74,7 +74,7 @@ class VaultBackend(Store):
         repository_ca(spec, around, name)
 
     def locate(self, key: str) -> Location:
-        """Where ``key`` is. The mount is asked once, unless the configuration says its version."""
+        """Return the location of ``key``. Ask the mount once, unless the configuration has its version."""
         path = canonical_path(key, key="remoteRef.key")
         mount = self._mounts.mount()
         path = mount.prefix + path
@@ -87,7 +87,7 @@ class VaultBackend(Store):
         )
 
     def read(self, location: Location, version: int | None) -> dict[str, Json]:
-        """The secret's fields; ``version`` is one of KV 2's."""
+        """Return the secret's fields; ``version`` is a KV 2 version."""
         namespace = location.source[2]
         if location.kv_version == 1:
             if version is not None:
@@ -110,7 +110,7 @@ class VaultBackend(Store):
         return fields
 
     def newest(self, location: Location) -> int:
-        """As the secret's metadata says; who may not read that gets it with the secret itself."""
+        """Read the secret's metadata; without permission, read the secret itself."""
         if location.kv_version == 1:
             raise versions.no_versions(location.text)
         path = f"{quoted(location.mount)}/metadata/{quoted(location.path)}"
@@ -140,7 +140,7 @@ class VaultBackend(Store):
         write.create(send, lambda: self.read(location, None), location, fields)
 
     def hmac(self, mount: str, key: str, version: int, inputs: Sequence[bytes]) -> list[bytes]:
-        """HMAC-SHA-512 under a transit key, which has to be of type ``hmac``."""
+        """Return HMAC-SHA-512 under a transit key, which must have the type ``hmac``."""
         mount = canonical_path(mount, key="transit.mount")
         key = canonical_path(key, key="transit.key")
         source = f"{self._name}:{mount}/{key}"
@@ -169,7 +169,7 @@ class VaultBackend(Store):
         return health.Health(self._api, self._session, *places, self._name)
 
     def close(self) -> None:
-        """Revoke the token if this run made it, even past the deadline; never raises."""
+        """Revoke the token if this run created it, even past the deadline; never raises."""
         self._session.close()
         self._api.close()
 
@@ -186,14 +186,14 @@ class VaultBackend(Store):
     def _refused(
         self, answer: Answer, location: Location, path: str, capability: str
     ) -> ProviderError:
-        """What to raise for an answer about a secret that is neither a value nor a missing one."""
+        """Return the error for an answer about a secret that is neither a value nor a missing one."""
         error = _refused(answer, location.text, path, capability)
         if hint := self._hint(location):
             error.remedy = f"{hint}; else {error.remedy}" if error.remedy else hint
         return error
 
     def _hint(self, location: Location) -> str:
-        """What is often wrong with a key or a path that leads nowhere; empty when nothing is."""
+        """Return a hint about a common mistake in a key or path; empty if there is none."""
         for start in (f"{location.mount}/data/", f"{location.mount}/", "data/"):
             if location.path.startswith(start):
                 return f"leave {start} out of key: the store's path says it already"
@@ -202,7 +202,7 @@ class VaultBackend(Store):
         return ""
 
     def _missing(self, answer: Answer, location: Location, version: int | None) -> ProviderError:
-        """Which of the four ways of not being there it is."""
+        """Return the error for a missing secret, by its four causes."""
         metadata = answer.data().get("metadata")
         if isinstance(metadata, dict):
             return versions.gone(metadata, source=location.text)
@@ -224,7 +224,7 @@ class VaultBackend(Store):
         )
 
     def _refuse_lease(self, answer: Answer, location: Location, fields: Sequence[str]) -> None:
-        """Refuse what expires, and give it back at once."""
+        """Revoke the lease of a leased answer, then raise ``leased``."""
         held = [answer.body.get(field) for field in (*fields, "wrap_info")]
         if not any(value not in (None, "", "0") for value in held):
             return
@@ -239,7 +239,7 @@ class VaultBackend(Store):
         )
 
     def _revoke_lease(self, lease: str, location: Location) -> None:
-        """Give a lease back; if that fails, a warning says so."""
+        """Revoke a lease; warn if that fails."""
         try:
             body = {"lease_id": lease}
             given = self._send("PUT", "sys/leases/revoke", location.source[2], body)
@@ -261,7 +261,7 @@ class VaultBackend(Store):
 
 
 def _names(spec: Vault, around: Surroundings, name: str) -> tuple[str, str]:
-    """The namespace to read from and the one to log in to.
+    """Return the namespace for reads and the one for the login.
 
     Raises:
         SpecError: one of them, the mount or the auth mount is not canonical.
@@ -288,7 +288,7 @@ def _check_none(spec: Vault, origin: Origin, name: str) -> None:
 
 
 def _refused(answer: Answer, source: str, path: str, capability: str) -> ProviderError:
-    """What to raise for an answer that is neither a value nor a missing one."""
+    """Return the error for an answer that is neither a value nor a missing one."""
     if answer.status == DENIED:
         return ProviderError(
             "permission-denied",
@@ -302,6 +302,6 @@ def _refused(answer: Answer, source: str, path: str, capability: str) -> Provide
 
 
 def _namespace(text: str, *, key: str) -> str:
-    """A namespace's one form; the root is empty, however it is written."""
+    """Return a namespace's canonical form; the root is always empty."""
     stripped = text.strip("/")
     return "" if stripped in ("", "root") else canonical_path(stripped, key=key)

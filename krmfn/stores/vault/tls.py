@@ -32,7 +32,7 @@ NO = frozenset({"", "0", "f", "false"})
 
 @dataclass(frozen=True)
 class _Ambient:
-    """What the environment says of TLS; empty where it says nothing."""
+    """The environment's TLS settings; empty if unset."""
 
     ca_bytes: str = ""
     ca_file: str = ""
@@ -76,7 +76,7 @@ def _ambient(around: Surroundings, name: str, origin: Origin) -> _Ambient:
 
 
 def refuse_skipping(around: Surroundings, name: str) -> None:
-    """Refuse an environment that asks not to check the server's certificate.
+    """Refuse an environment that disables the check of the server's certificate.
 
     Raises:
         ProviderError: ``tls``, it does.
@@ -95,7 +95,7 @@ def refuse_skipping(around: Surroundings, name: str) -> None:
 def tls_of(
     spec: Vault, around: Surroundings, name: str, origin: Origin
 ) -> tuple[ssl.SSLContext | None, str]:
-    """The TLS settings that configuration and environment ask for, None for plain http.
+    """Return the TLS settings from configuration and environment; None for plain http.
 
     Returns:
         them, and the name that the server's certificate has to be for; empty: the host's.
@@ -133,7 +133,7 @@ def tls_of(
 
 
 def repository_ca(spec: Vault, around: Surroundings, name: str) -> bytes | None:
-    """The CA that a store's configuration holds or names in the repository, as PEM, or None.
+    """Return the CA in a store's configuration or in the repository, as PEM, or None.
 
     An absolute file is the machine's, as a credential is.
 

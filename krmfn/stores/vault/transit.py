@@ -23,7 +23,7 @@ KEY_TYPE = "hmac"
 
 
 def check_key(found: dict[str, Any], *, source: str) -> None:
-    """Refuse a key that is not of type ``hmac``: it would be used for something else too.
+    """Refuse a key that is not of type ``hmac``, because it has other uses.
 
     Args:
         found: the data of ``transit/keys/<key>``.
@@ -63,7 +63,7 @@ def hmac(
 
 
 def unusable(version: int, *, source: str) -> ProviderError:
-    """What to raise when the engine refuses the request as such."""
+    """Return the error for a request that the engine refuses as invalid."""
     return _error(
         "the transit engine refuses the key or its version",
         source,

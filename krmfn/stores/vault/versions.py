@@ -1,4 +1,4 @@
-"""What KV version 2 says of a secret's versions."""
+"""Interpret KV version 2's metadata of a secret's versions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from krmfn.warned import Warned
 
 
 def no_versions(source: str) -> ProviderError:
-    """What to raise for a version of KV 1's."""
+    """Return the error for a version in a KV 1 mount."""
     return ProviderError(
         "version-unsupported",
         "KV version 1 keeps no versions",
@@ -20,7 +20,7 @@ def no_versions(source: str) -> ProviderError:
 
 
 def gone(metadata: dict[str, Any], *, source: str) -> ProviderError:
-    """What to raise for a version that the metadata beside the missing value tells of."""
+    """Return the error for a version whose metadata says that its value is gone."""
     number = f"version {metadata.get('version')}"
     if metadata.get("destroyed") is True:
         return ProviderError(
@@ -48,7 +48,7 @@ def unreadable(source: str, path: str) -> Warned:
 
 
 def newest(data: dict[str, Any], *, source: str) -> int:
-    """The newest version that is neither deleted nor destroyed.
+    """Return the newest version that is neither deleted nor destroyed.
 
     Args:
         data: the answer of the metadata endpoint, which holds no value; or the metadata beside a
@@ -75,7 +75,7 @@ def newest(data: dict[str, Any], *, source: str) -> int:
 
 
 def _gone(version: dict[str, Any]) -> bool:
-    """Whether it was destroyed or deleted; one that is to be deleted later says so beforehand."""
+    """Whether a version is destroyed or deleted; a future deletion time does not count yet."""
     now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
     deleted = str(version.get("deletion_time") or "")[: len(now)]
     return bool(version.get("destroyed")) or "" < deleted <= now

@@ -48,5 +48,5 @@ def occupied(
     message: str = "something else is stored there, and is not replaced",
     remedy: str = "remove it, or choose another --path-template",
 ) -> ProviderError:
-    """What to raise for a place that is not free."""
+    """Return the error for a path that is not free."""
     return ProviderError("occupied", message, source=location.text, remedy=remedy)
