@@ -82,15 +82,21 @@ def _remove(folder: Path) -> None:
 def _delete(folder: Path) -> None:
     """Delete as much of a folder as possible; never raises.
 
-    `shutil.rmtree` takes two descriptors for each level, and there may be no more than one.
+    `shutil.rmtree` takes two descriptors for each level, where there may be no more than one;
+    Python 3.11's, and its `os.walk`, also recurse.
     """
-    for place, directories, files in os.walk(folder, topdown=False):
-        for name in (*files, *directories):
-            path = Path(place, name)
-            with contextlib.suppress(OSError):
-                path.unlink() if path.is_symlink() or name in files else path.rmdir()
-    with contextlib.suppress(OSError):
-        folder.rmdir()
+    folders = [folder]
+    for place in folders:  # which grows meanwhile
+        with contextlib.suppress(OSError), os.scandir(place) as found:
+            for entry in list(found):
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(Path(entry.path))
+                else:
+                    with contextlib.suppress(OSError):
+                        os.unlink(entry.path)  # noqa: PTH108  # the entry has it as a string
+    for place in reversed(folders):
+        with contextlib.suppress(OSError):
+            place.rmdir()
 
 
 def _remove_dead(parent: Path) -> None:

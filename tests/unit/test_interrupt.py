@@ -107,6 +107,17 @@ def test_whoever_leaves_at_once_leaves_no_folder(tmp_path: Path) -> None:
         assert leftovers(tmp_path) == []
 
 
+def test_a_deep_folder_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deeper than functions may call each other."""
+    with private_folder(tmp_path) as folder:
+        monkeypatch.chdir(folder)
+        for _ in range(1500):
+            Path("a").mkdir()
+            os.chdir("a")
+        os.chdir(tmp_path)
+    assert leftovers(tmp_path) == []
+
+
 def _makes_its_own(_stack: ExitStack, parent: Path) -> None:
     with private_folder(parent):
         assert len(leftovers(parent)) == 2
