@@ -94,7 +94,9 @@ def _sealed(config_file: Path, options: argparse.Namespace, around: Surroundings
         if finding.id == "plain-secret":
             finding.remedy = "claim it, or say --plain-secrets warn or allow where it is no secret"
     raise_all(verdict.findings)
-    spec = ValidatorSpec(audit=options.audit, silence=config.spec.silence)
+    # Claims alone are a part of a build: what uses them is not here to be seen.
+    part = () if any(map(may_refer, made)) else ("unused-secret",)
+    spec = ValidatorSpec(audit=options.audit, silence=(*config.spec.silence, *part))
     enforce(made, spec, around.warn, base=around.base, root=around.root)
     for warning in verdict.warnings:
         if not is_silenced(warning, spec.silence):
