@@ -24,9 +24,9 @@ RUN python3 -m pip --python /opt/build/bin/python wheel --quiet --no-deps --no-b
     python3 -m pip --python /opt/krmfn/bin/python install --quiet --no-compile --no-deps --no-index /wheel/*.whl
 # A function runs as another user, often on a read-only root, and could not write these: without them
 # a start takes twice as long. Unchecked, because no source here ever changes.
-# Half of the image would be the Kubernetes client's typed calls, and its second, asynchronous copy:
-# `krmfn cert` sends its two requests without them.
-RUN cd /opt/krmfn/lib/python3*/site-packages/kubernetes && rm -rf aio client/api && \
+# Half of the image would be the Kubernetes client's typed calls, and its second, asynchronous copy with
+# the library that it alone uses: `krmfn cert` sends its two requests without them.
+RUN cd /opt/krmfn/lib/python3*/site-packages && rm -rf kubernetes/aio aiohttp kubernetes/client/api && \
     /opt/krmfn/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/krmfn/lib
 
 FROM ${BASE_IMAGE} AS function
