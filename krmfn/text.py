@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 
 def counted(count: int, noun: str) -> str:
     """``1 file``, ``2 files``."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def natural(text: str) -> list[tuple[int, str]]:
+    """Return a sort key that orders ``db2`` before ``db10``: digits by value, else by character."""
+    parts = re.split(r"([0-9]{1,18})", text)
+    return [(int(part) if i % 2 else 0, part) for i, part in enumerate(parts)]
 
 
 def printable(text: str, keep: str = "") -> str:

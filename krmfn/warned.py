@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from krmfn.errors import CATALOGUE
-from krmfn.text import printable
+from krmfn.text import natural, printable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -90,14 +90,16 @@ def is_silenced(one: Warned, silenced: Collection[str]) -> bool:
 def lines(
     warnings: Iterable[Warned], *, everything: bool = False, hint: str = "-v shows each"
 ) -> list[str]:
-    """Return the lines to print, in the order of their kinds' first warnings.
+    """Return the lines to print, in the order of their ids and subjects.
+
+    Stores are read side by side, so the order in which warnings arise tells nothing.
 
     Args:
         everything: one line for each, however many there are of a kind.
         hint: how to see each warning.
     """
     kinds: dict[str, list[Warned]] = {}
-    for one in warnings:
+    for one in sorted(warnings, key=lambda one: (one.id, natural(one.subject), one.text)):
         kinds.setdefault(one.id, []).append(one)
     if everything:
         return [one.line() for found in kinds.values() for one in found]

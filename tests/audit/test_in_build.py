@@ -30,7 +30,8 @@ def kubectl(overlay: Path, environ: dict[str, str]) -> Done:
 
 
 def told(output: str) -> set[str]:
-    """What is said, without where a configuration stands."""
+    """What is said, without where a configuration stands and how to see each warning."""
+    output = output.replace("; krmfn audit -v and krmfn build -v show each", "; -v shows each")
     lines = [line.strip().removeprefix("error: ") for line in output.splitlines()]
     found = [
         re.sub(r"^\[(error|warning)\] (\S+: SealedSecretValidator/\w+: )?", "", line)
