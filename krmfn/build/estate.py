@@ -15,10 +15,12 @@ from krmfn.documents import strict
 from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import SpecError
 from krmfn.files.read import exists, read_repository_file
-from krmfn.names import CLAIM, GENERATOR, TRANSFORMER, VALIDATOR
+from krmfn.names import API_VERSION, CLAIM, GENERATOR, TRANSFORMER, VALIDATOR
 from krmfn.objects.kinds import each
 from krmfn.objects.sealed_secret import KIND
 from krmfn.plan.estate import FILE, PLACEHOLDER, Scene, choose, settled
+from krmfn.policy.file import platform_of
+from krmfn.policy.offer import offered
 from krmfn.spec.parse import parse
 from krmfn.spec.repository import RepositoryConfig
 
@@ -51,9 +53,11 @@ def settle(
     Raises:
         SpecError, ErrorList: the file is wrong or elsewhere, or no environment is meant for sure.
     """
-    found = _file(around)
-    if found is None or mapping(value).get("kind") not in (GENERATOR, TRANSFORMER, VALIDATOR):
+    found, platform = _file(around), platform_of(around)
+    kind = mapping(value).get("kind")
+    if kind not in (GENERATOR, TRANSFORMER, VALIDATOR) or (found is None and platform is None):
         return value
+    found = found or {"apiVersion": API_VERSION, "kind": "RepositoryConfig", "spec": {}}
     config: Any = parse(found, where=FILE, kinds={"RepositoryConfig": RepositoryConfig})
     raw = mapping(found["spec"])
     spec = mapping(value.get("spec"))
@@ -77,7 +81,35 @@ def settle(
         _moved({k: v for k, v in layer.items() if k not in _ABOUT}, prefix)
         for layer in (*layers, raw)
     ]
-    return settled(value, own, chosen.name if chosen else "")
+    if platform is not None and kind != VALIDATOR and (kind == GENERATOR or claims):
+        missing = _missing(value, own, claims)
+        own.append(offered(platform.spec, platform.application, scene.namespaces, missing))
+    name = chosen.name if chosen else ""
+    return settled(value, own, name, governed=platform is not None)
+
+
+def _missing(
+    value: dict[str, Any], layers: list[dict[str, Any]], claims: list[dict[str, Any]]
+) -> list[str]:
+    """What is needed and nobody names, of what a rule of the platform's may say."""
+    spec = mapping(value.get("spec"))
+    sealing = mapping(spec.get("sealing"))
+    secrets = [mapping(one.get("spec")) for one in claims]
+    secrets += [mapping(one) for one in sequence(spec.get("secrets"))]
+    mode = next((one["mode"] for one in (sealing, *layers) if "mode" in one), "deterministic")
+    needed = {
+        "certificate": True,
+        "derivationKey": any(one.get("mode", mode) != "random" for one in secrets),
+        "stores": any(_reads(one) for one in secrets),
+    }
+    said = {*sealing, *(name for layer in layers for name, one in layer.items() if one)}
+    said |= {"stores"} if spec.get("stores") else set()
+    return [name for name, wanted in needed.items() if wanted and name not in said]
+
+
+def _reads(secret: dict[str, Any]) -> bool:
+    entries = [mapping(one) for one in sequence(secret.get("data"))]
+    return "from" in secret or "dataFrom" in secret or any("remoteRef" in one for one in entries)
 
 
 def _file(around: Surroundings) -> dict[str, Any] | None:

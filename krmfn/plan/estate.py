@@ -97,7 +97,11 @@ def _words(scene: Scene) -> str:
 
 
 def settled(
-    value: dict[str, Any], layers: Collection[dict[str, Any]], environment: str
+    value: dict[str, Any],
+    layers: Collection[dict[str, Any]],
+    environment: str,
+    *,
+    governed: bool = False,
 ) -> dict[str, Any]:
     """A configuration with everything that it leaves out and somebody else says.
 
@@ -105,6 +109,7 @@ def settled(
         value: the configuration.
         layers: what is said elsewhere, the first winning over the next.
         environment: its name; may be empty.
+        governed: whether derivation keys are the platform's to name.
     """
     spec = dict(mapping(value.get("spec")))
     if value.get("kind") == VALIDATOR:
@@ -120,7 +125,7 @@ def settled(
         if "defaultStore" in layer:
             spec.setdefault("defaultStore", layer["defaultStore"])
     default = spec.get("defaultStore") or (next(iter(stores)) if len(stores) == 1 else None)
-    if default and sealing and sealing.get("mode") != "random":
+    if default and not governed and sealing and sealing.get("mode") != "random":
         sealing.setdefault("derivationKey", _default_key(default, environment))
     key = sealing.get("derivationKey")
     if isinstance(key, dict) and isinstance(key.get("key"), str):
