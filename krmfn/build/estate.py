@@ -20,9 +20,7 @@ from krmfn.objects.kinds import each
 from krmfn.objects.sealed_secret import KIND
 from krmfn.plan.estate import FILE, PLACEHOLDER, Scene, choose, settled
 from krmfn.policy.file import platform_of
-from krmfn.policy.offer import offered
 from krmfn.spec.parse import parse
-from krmfn.spec.repository import RepositoryConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,10 +55,15 @@ def settle(
     kind = mapping(value).get("kind")
     if kind not in (GENERATOR, TRANSFORMER, VALIDATOR) or (found is None and platform is None):
         return value
+    spec = mapping(value.get("spec"))
+    parts = (value.get("spec"), spec.get("sealing"), spec.get("stores"))
+    if not all(isinstance(part, dict | None) for part in parts):
+        return value  # the parser says what is wrong
+    from krmfn.spec.repository import RepositoryConfig  # lazy: most repositories have none
+
     found = found or {"apiVersion": API_VERSION, "kind": "RepositoryConfig", "spec": {}}
     config: Any = parse(found, where=FILE, kinds={"RepositoryConfig": RepositoryConfig})
     raw = mapping(found["spec"])
-    spec = mapping(value.get("spec"))
     claims = [one for item in items for one in _claims(item, value)]
     directory = around.base.resolve().relative_to(around.root).as_posix() if in_overlay else None
     spaces = {_namespace(one) or overlay.namespace for one in claims}
@@ -82,6 +85,8 @@ def settle(
         for layer in (*layers, raw)
     ]
     if platform is not None and kind != VALIDATOR and (kind == GENERATOR or claims):
+        from krmfn.policy.offer import offered  # lazy: for those whom a policy governs
+
         missing = _missing(value, own, claims)
         own.append(offered(platform.spec, platform.application, scene.namespaces, missing))
     name = chosen.name if chosen else ""

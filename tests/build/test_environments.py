@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
+from tests.support import repository as repo
 from tests.support.command import krmfn
-from tests.support.function import DERIVATION_KEY, Project
+from tests.support.function import DERIVATION_KEY, KEYS, Project, opened, resource_list
+from tests.support.platform import SPEC, write_platform
 
 if TYPE_CHECKING:
-    import subprocess
+    from tests.support.openbao import OpenBao
 
 KUBECTL = Path(sys.executable).parent / "kubectl"
 VERSION = "krmfn.dev/v1alpha1"
@@ -103,6 +107,15 @@ def test_no_environment(project: Project) -> None:
     assert build(root / "overlays/other", project, KRMFN_ENVIRONMENT="production").returncode == 0
 
 
+@pytest.mark.parametrize("said", ["x", {"sealing": "x"}, {"stores": []}])
+def test_mistakes_stay_mistakes(said: Any, project: Project) -> None:
+    """What is completed is parsed as strictly as what is not."""
+    put(project.directory / ".krmfn.yaml", "RepositoryConfig", ESTATE)
+    done = build(overlay(project.directory, "production", SHORT, said), project)
+    assert done.returncode == 2
+    assert "must be an object" in done.stderr
+
+
 def test_elsewhere(project: Project) -> None:
     """A file below the root is an error that names both places."""
     root = project.directory
@@ -125,3 +138,76 @@ def test_seal_without_a_config(project: Project) -> None:
     named = krmfn("seal", claim, "--environment", "production", cwd=root, **project.environ)
     assert named.returncode == 0, named.stderr
     assert named.stdout != done.stdout
+
+
+def test_the_function(project: Project) -> None:
+    """Called by kustomize, as in `krmfn build`."""
+    place = overlay(project.directory, "production", SHORT, {})
+    put(project.directory / ".krmfn.yaml", "RepositoryConfig", ESTATE)
+    config = json.loads((place / "krmfn.yaml").read_text())
+    claim = json.loads((place / "claim.yaml").read_text())
+    claim["metadata"]["namespace"] = "shop"
+    done = subprocess.run(
+        [sys.executable, "-m", "krmfn"],
+        input=resource_list(config, [claim]),
+        capture_output=True,
+        check=False,
+        cwd=place,
+        env=project.environment(),
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    items = yaml.safe_load(done.stdout)["items"]
+    (sealed,) = (one for one in items if one["kind"] == "SealedSecret")
+    assert opened(sealed, "shop/shop-db") == {"user": b"app"}
+
+
+def test_a_plan_has_the_finished_path(project: Project) -> None:
+    """Whoever looks sees what a build reads."""
+    place = overlay(project.directory, "production", SHORT, {})
+    put(project.directory / ".krmfn.yaml", "RepositoryConfig", ESTATE)
+    done = krmfn(
+        "plan", place, "--json", cwd=project.directory, **project.environ,
+        KRMFN_KUSTOMIZE=str(KUBECTL),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "shop/production/db" in done.stdout
+    assert "krmfn/derivation/production" in done.stdout
+    assert "{environment}" not in done.stdout
+
+
+def test_a_validator_has_the_environments_certificate(project: Project) -> None:
+    """What is sealed for another one fails."""
+    root = project.directory
+    (root / "other.pem").write_bytes((KEYS / "previous.crt").read_bytes())
+    said = {**SAID, "environment": "production"}
+    place = overlay(root, "production", LONG, said)
+    put(root / ".krmfn.yaml", "RepositoryConfig", ESTATE)
+    assert build(place, project).returncode == 0
+    wrong = json.loads(json.dumps(ESTATE).replace("c.pem", "other.pem"))
+    put(root / ".krmfn.yaml", "RepositoryConfig", wrong)
+    done = build(place, project)
+    assert done.returncode == 1
+    assert "certificate-differs" in done.stderr
+
+
+@pytest.mark.parametrize("second", [False, True])
+def test_under_a_policy(second: bool, project: Project, openbao: OpenBao, tmp_path: Path) -> None:
+    """The one rule that matches says what nobody names; where it says several, all are listed."""
+    repo.seed(openbao)
+    rule = {"namespaces": ["shop"], "recipients": ["production", "b"] if second else ["production"]}
+    recipients = dict.fromkeys(("production", "b"), SPEC["recipients"]["production"])
+    environ = write_platform(tmp_path / "p/platform.yaml", rule=rule, recipients=recipients)
+    environ |= {"ARGOCD_APP_NAMESPACE": "shop", **openbao.environ}
+    claim = {"from": "build/{environment}", "keys": ["password"]}
+    place = overlay(project.directory, "production", claim, {})
+    put(project.directory / ".krmfn.yaml", "RepositoryConfig", {
+        "environments": [{"name": "db", "paths": ["overlays/production"]}]
+    })  # fmt: skip
+    done = build(place, project, **environ)
+    if second:
+        assert done.returncode == 6
+        assert "expected one of b, production" in done.stderr
+    else:
+        assert done.returncode == 0, done.stderr
+        assert "sealed-for: shop/shop-db" in done.stdout
