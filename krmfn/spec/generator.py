@@ -239,7 +239,7 @@ class GeneratorSpec(Model):
     default_store: StoreName | None = None
     """The store of secrets that name none. Left out: the only one."""
     environment: Namespace | None = None
-    """The environment of `.krmfn.yaml`. Left out: the one whose conditions hold."""
+    """The environment of `.krmfn.yaml`. Default: the one whose conditions hold."""
     name_references: bool = True
     """`false`: no name companions, for many secrets whose names do not change: kustomize needs time
     by the square of the number of items."""

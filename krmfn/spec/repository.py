@@ -23,29 +23,29 @@ Patterns: TypeAlias = Annotated[tuple[Pattern, ...], Field(strict=False, min_len
 
 
 class Shared(Model):
-    """What overlays share: for whom and how to seal, and the stores."""
+    """Settings of all overlays: recipient, sealing and stores."""
 
     certificate: Certificate | None = None
     derivation_key: DerivationKey | None = None
-    """Left out: `{store: <the default store>, key: krmfn/derivation/{environment}, property: key}`."""
+    """Default: `{store: <the default store>, key: krmfn/derivation/{environment}, property: key}`."""
     scope: Scope | None = None
     mode: Mode | None = None
     epoch: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
     stores: dict[StoreName, Store] = {}
     default_store: StoreName | None = None
-    """The store of claims that name none. Left out: the only one."""
+    """The store of claims without `store`. Default: the only store."""
 
 
 class Environment(Shared):
-    """One environment: where it is, and what it says otherwise than all."""
+    """One environment: its overlays, and its settings, which override those of all environments."""
 
     name: Namespace
-    """Takes the place of `{environment}` in paths."""
+    """Replaces `{environment}` in paths."""
     paths: Patterns | None = None
-    """Directories, from the repository's root, with everything below; `*` stands for any characters
-    of one segment."""
+    """Directories of overlays, relative to the repository's root, with everything below them. `*`
+    matches any characters within one segment."""
     namespaces: Patterns | None = None
-    """Namespaces of the claims."""
+    """Namespaces of the claims. `*` matches any characters."""
 
     @model_validator(mode="after")
     def _found(self) -> Environment:
@@ -55,19 +55,19 @@ class Environment(Shared):
 
 
 class RepositorySpec(Shared):
-    """Defaults for all environments, and the environments."""
+    """Settings for all environments, and the environments."""
 
     environments: Annotated[tuple[Environment, ...], AS_LIST] = ()
 
     @model_validator(mode="after")
     def _distinct(self) -> RepositorySpec:
         if twice := repeated([one.name for one in self.environments]):
-            raise spec_error(f"the environment {', '.join(twice)} stands twice")
+            raise spec_error(f"the environment {', '.join(twice)} is listed twice")
         return self
 
 
 class RepositoryConfig(Model):
-    """Settings that all overlays of a repository share: `.krmfn.yaml` at its root."""
+    """Settings of all overlays of a repository: `.krmfn.yaml` at its root."""
 
     api_version: Literal["krmfn.dev/v1alpha1"]
     kind: Literal["RepositoryConfig"]

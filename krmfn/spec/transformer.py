@@ -34,7 +34,7 @@ class TransformerSpec(Model):
     default_store: StoreName | None = None
     """The store of claims that name none. Left out: the only one."""
     environment: Namespace | None = None
-    """The environment of `.krmfn.yaml`. Left out: the one whose conditions hold."""
+    """The environment of `.krmfn.yaml`. Default: the one whose conditions hold."""
     name_references: bool = True
     """`false`: no name companions, for many claims whose names do not change: kustomize needs time
     by the square of the number of items."""
