@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from krmfn.audit.enforce import enforce
+from krmfn.build.estate import settle
 from krmfn.build.followed import followed
 from krmfn.build.namespace import choose_namespace
 from krmfn.build.transform import transform
@@ -78,7 +79,7 @@ def answer(call: Call, overlay: Kustomization, around: Surroundings, seal: Seal 
     Raises:
         Failure: any; nothing is to be printed then.
     """
-    config = parse(call.config)
+    config = parse(settle(call.config, call.items, overlay, around))
     if isinstance(config, SealedSecretGenerator):
         made = _generate(planned(config, call, overlay, around), around, seal)
         return Answer(stream.write(made))

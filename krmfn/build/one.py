@@ -20,6 +20,7 @@ from krmfn.build import answer, finished
 from krmfn.build.bind import Binding
 from krmfn.build.channel import Server
 from krmfn.build.copy import Limits, copy
+from krmfn.build.estate import settle
 from krmfn.build.followed import went_elsewhere
 from krmfn.build.rehearse import suffix_of
 from krmfn.build.sandbox import Sandbox
@@ -120,12 +121,13 @@ class _Pass:
         output = _served(self.sandbox, self.copied.place, self.flags, calls.answer)
         return Run(output, calls.made)
 
-    @property
-    def validators(self) -> Iterator[SealedSecretValidator]:
-        """Yield the validators of the outermost kustomization."""
+    def validators(self, items: Sequence[Item]) -> Iterator[SealedSecretValidator]:
+        """Yield the validators of the outermost kustomization, which check the finished stream."""
+        inside = replace(self.around, base=self.directory)
+        overlay = read_overlay(inside.base, inside.root)
         for config in self.copied.configs.values():
             if config.directory == self.directory and config.list == "validators":
-                found = parse(config.value)
+                found = parse(settle(config.value, items, overlay, inside))
                 if isinstance(found, SealedSecretValidator):
                     yield found
 
@@ -190,7 +192,7 @@ def look_at(directory: Path, command: tuple[str, ...], around: Surroundings) -> 
                     output = output.replace(f"-{suffix}", "")
         names = names_in(whole.copied.tree, whole.directory)
         refers = configured_fields(whole.copied.tree)
-        return Look(output, tuple(whole.validators), names, refers, _plans(run), run)
+        return Look(output, tuple(whole.validators(run.items)), names, refers, _plans(run), run)
 
 
 def values_of(look: Look) -> list[Rendered]:
@@ -293,7 +295,7 @@ def _check(whole: _Pass, run: Run, *, claims_only: bool) -> None:
     if alone:
         names = names_in(whole.copied.tree, whole.directory)
         raise_all(list(went_elsewhere(items, alone, names.base)))
-    validators = [] if claims_only else list(whole.validators)
+    validators = [] if claims_only else list(whole.validators(items))
     inside = replace(around, base=whole.directory)
     overlay = read_overlay(inside.base, inside.root) if validators else Kustomization()
     refers = configured_fields(whole.copied.tree) if validators else ()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from krmfn.audit.name_references import configured_fields
 from krmfn.build import answer
 from krmfn.build.answer import Answer, Call
+from krmfn.build.estate import settle
 from krmfn.build.followed import followed
 from krmfn.build.rehearse import rehearse
 from krmfn.build.transform import claims_of
@@ -125,7 +126,7 @@ class Calls:
 
     def _answer(self, called: Called, overlay: Kustomization) -> Answer:
         call = Call(called.config.value, called.items)
-        config = parse(call.config)
+        config = parse(settle(call.config, call.items, overlay, called.around))
         if isinstance(config, SealedSecretValidator):
             self._check(config, called, overlay)
             return Answer("")
@@ -192,7 +193,7 @@ def move(config: Config) -> str:
 
 def claims_only(call: Call, overlay: Kustomization, around: Surroundings) -> str:
     """Return the output of a generator or transformer without sealing: claims and companions."""
-    config = parse(call.config)
+    config = parse(settle(call.config, call.items, overlay, around))
     if isinstance(config, SealedSecretGenerator):
         plan = answer.planned(config, call, overlay, around)
         claims = [
