@@ -30,6 +30,7 @@ from krmfn.spec.model import to_camel
 from krmfn.spec.parse import KINDS, parse
 from krmfn.spec.platform import PlatformConfig
 from krmfn.spec.published import published
+from krmfn.spec.repository import RepositoryConfig
 
 if TYPE_CHECKING:
     import argparse
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 # Kinds in a kustomization, in files beside it, and the platform's.
 ALL_KINDS: dict[str, type[Model]] = {
     **KINDS,
+    "RepositoryConfig": RepositoryConfig,
     "SecretCatalogue": SecretCatalogue,
     PLATFORM: PlatformConfig,
 }

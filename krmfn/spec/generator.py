@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 from krmfn.spec.base import (
     AS_LIST,
     Metadata,
+    Namespace,
     SecretKey,
     SecretName,
     Sha256,
@@ -234,6 +235,8 @@ class GeneratorSpec(Model):
     stores: dict[StoreName, Store] = {}
     default_store: StoreName | None = None
     """The store of secrets that name none. Left out: the only one."""
+    environment: Namespace | None = None
+    """The environment of `.krmfn.yaml`. Default: the one whose conditions hold."""
     name_references: bool = True
     """`false`: no name companions, for many secrets whose names do not change: kustomize needs time
     by the square of the number of items."""
