@@ -29,6 +29,7 @@ from krmfn.names import API_VERSION, PLATFORM
 from krmfn.spec.catalogue import SecretCatalogue
 from krmfn.spec.parse import KINDS, parse
 from krmfn.spec.platform import PlatformConfig
+from krmfn.spec.repository import RepositoryConfig
 
 if TYPE_CHECKING:
     import argparse
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 # Kinds in a kustomization, in files beside it, and the platform's.
 ALL_KINDS: dict[str, type[Model]] = {
     **KINDS,
+    "RepositoryConfig": RepositoryConfig,
     "SecretCatalogue": SecretCatalogue,
     PLATFORM: PlatformConfig,
 }

@@ -5,7 +5,8 @@ Rules enforced here:
   at. A string of another field is never asked of the file system.
 - Nothing outside the repository is followed, by path or by link; nothing is fetched.
 - A function is krmfn's or one of kustomize's builtins.
-- Files are counted once for krmfn's memory, and as often as kustomize reads them. No step recurses, however deep bases are nested.
+- Files are counted once for krmfn's memory, and as often as kustomize reads them. No step recurses,
+  however deep bases are nested.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from krmfn.spec.base import (
     AS_LIST,
     Metadata,
     Model,
+    Namespace,
     SecretKey,
     SecretName,
     Sha256,
@@ -237,6 +238,8 @@ class GeneratorSpec(Model):
     stores: dict[StoreName, Store] = {}
     default_store: StoreName | None = None
     """The store of secrets that name none. Left out: the only one."""
+    environment: Namespace | None = None
+    """The environment of `.krmfn.yaml`. Default: the one whose conditions hold."""
     name_references: bool = True
     """`false`: no name companions, for many secrets whose names do not change: kustomize needs time
     by the square of the number of items."""

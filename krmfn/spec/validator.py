@@ -44,6 +44,8 @@ class ValidatorSpec(Model):
 
     certificate: LocalCertificate | None = None
     """Every krmfn SealedSecret must be sealed for this one. A validator reads no store."""
+    environment: Namespace | None = None
+    """The environment of `.krmfn.yaml`. Default: the one whose conditions hold."""
     plain_secrets: Literal["error", "warn", "allow"] = "error"
     """Secrets with data in the stream: whatever is built is read by whoever reads the output."""
     audit: Literal["error", "warn", "off"] = "warn"
@@ -66,6 +68,7 @@ class SealedSecretValidator(Model):
     metadata: Metadata
     spec: ValidatorSpec = ValidatorSpec.model_construct(
         certificate=None,
+        environment=None,
         plain_secrets="error",
         audit="warn",
         assume=(),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 import os
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
