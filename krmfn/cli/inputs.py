@@ -14,7 +14,7 @@ from krmfn.errors import SpecError
 from krmfn.files.read import find_root, read_file, read_standard_input
 from krmfn.kustomize.kustomization import kustomization_in
 from krmfn.objects import stream
-from krmfn.spec.base import Model
+from krmfn.spec.model import Model
 from krmfn.spec.parse import parse
 from krmfn.spec.validator import SealedSecretValidator
 

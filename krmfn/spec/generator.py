@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import Field, StringConstraints, Tag, model_validator
-
 from krmfn.spec.base import (
     AS_LIST,
     Metadata,
-    Model,
     Namespace,
     SecretKey,
     SecretName,
@@ -18,9 +15,9 @@ from krmfn.spec.base import (
     Text,
     either,
     one_of,
-    spec_error,
 )
-from krmfn.spec.silence import Silence  # noqa: TC001  # pydantic resolves it
+from krmfn.spec.model import Field, Model, StringConstraints, Tag, model_validator, spec_error
+from krmfn.spec.silence import Silence  # noqa: TC001  # a declaration names it
 from krmfn.spec.stores import ExtractRef, FromRef, RemoteRef, Store, StoreName, StoreProperty
 
 Scope: TypeAlias = Literal["strict", "namespace-wide", "cluster-wide"]

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
-
-from krmfn.spec.base import AS_LIST, Metadata, Model, Namespace, spec_error
+from krmfn.spec.base import AS_LIST, Metadata, Namespace
 from krmfn.spec.generator import Certificate, DerivationKey, Mode, Scope, repeated
+from krmfn.spec.model import (
+    AfterValidator,
+    Field,
+    Model,
+    StringConstraints,
+    model_validator,
+    spec_error,
+)
 from krmfn.spec.pattern import REST, problem
-from krmfn.spec.stores import Store, StoreName  # noqa: TC001  # pydantic resolves them
+from krmfn.spec.stores import Store, StoreName  # noqa: TC001  # a declaration names them
 
 
 def _pattern(text: str) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import model_validator
-
-from krmfn.spec.base import Metadata, Model, Namespace, spec_error  # pydantic resolves them
+from krmfn.spec.base import Metadata, Namespace  # noqa: TC001  # a declaration names them
 from krmfn.spec.generator import Sealing, SecretShape, stores_of_sealing
-from krmfn.spec.silence import Silence  # noqa: TC001  # pydantic resolves it
-from krmfn.spec.stores import Store, StoreName  # noqa: TC001  # pydantic resolves them
+from krmfn.spec.model import Model, model_validator, spec_error
+from krmfn.spec.silence import Silence  # noqa: TC001  # a declaration names it
+from krmfn.spec.stores import Store, StoreName  # noqa: TC001  # a declaration names them
 
 
 class SecretClaim(Model):

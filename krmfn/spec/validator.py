@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Tag
-
 from krmfn.spec.base import (
     AS_LIST,
     Metadata,
-    Model,
     Namespace,
     SecretKey,
     SecretName,
     Text,
     one_of,
 )
-from krmfn.spec.catalogue import Version  # noqa: TC001  # pydantic resolves it
+from krmfn.spec.catalogue import Version  # noqa: TC001  # a declaration names it
 from krmfn.spec.generator import FileCertificate, PemCertificate
-from krmfn.spec.silence import Silence  # noqa: TC001  # pydantic resolves it
+from krmfn.spec.model import Model, Tag
+from krmfn.spec.silence import Silence  # noqa: TC001  # a declaration names it
 
 LocalCertificate: TypeAlias = Annotated[
     Annotated[FileCertificate, Tag("<file>")] | Annotated[PemCertificate, Tag("<pem>")],
