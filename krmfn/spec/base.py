@@ -7,6 +7,7 @@ in External Secrets; `one_of` turns that into a discriminated union.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints
@@ -89,6 +90,11 @@ def one_of(*keys: str) -> Discriminator:
         custom_error_type="krmfn.one_of",
         custom_error_message=f"one of {', '.join(keys)}: required",
     )
+
+
+def repeated(words: list[str]) -> list[str]:
+    """Those that occur more than once, in order."""
+    return sorted(word for word, count in Counter(words).items() if count > 1)
 
 
 # On a tuple's annotation: a YAML list may fill it, while its items stay strict.

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, Tag, model_validator
 
-from krmfn.spec.base import AS_LIST, Metadata, Model, Sha256, Text, one_of, spec_error
-from krmfn.spec.generator import DefinedKey, Mode, Scope, TransitKey, repeated
+from krmfn.spec.base import AS_LIST, Metadata, Model, Sha256, Text, one_of, repeated, spec_error
 from krmfn.spec.pattern import problem
+from krmfn.spec.sealing import DefinedKey, Mode, Scope, TransitKey
 from krmfn.spec.stores import Credential, EnvCredential, FileCredential, StoreName, Vault
 
 if TYPE_CHECKING:

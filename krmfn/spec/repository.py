@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from krmfn.spec.base import AS_LIST, Metadata, Model, Namespace, spec_error
-from krmfn.spec.generator import Certificate, DerivationKey, Mode, Scope, repeated
+from krmfn.spec.base import AS_LIST, Metadata, Model, Namespace, repeated, spec_error
 from krmfn.spec.pattern import REST, problem
+from krmfn.spec.sealing import (  # noqa: TC001  # pydantic resolves them
+    Certificate,
+    DerivationKey,
+    Epoch,
+    Mode,
+    Scope,
+)
 from krmfn.spec.stores import Store, StoreName  # noqa: TC001  # pydantic resolves them
 
 
@@ -30,7 +36,7 @@ class Shared(Model):
     """Default: `{store: <the default store>, key: krmfn/derivation/{environment}, property: key}`."""
     scope: Scope | None = None
     mode: Mode | None = None
-    epoch: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
+    epoch: Epoch | None = None
     stores: dict[StoreName, Store] = {}
     default_store: StoreName | None = None
     """The store of claims without `store`. Default: the only store."""
@@ -60,10 +66,18 @@ class RepositorySpec(Shared):
     environments: Annotated[tuple[Environment, ...], AS_LIST] = ()
 
     @model_validator(mode="after")
-    def _distinct(self) -> RepositorySpec:
+    def _distinct(self) -> Self:
         if twice := repeated([one.name for one in self.environments]):
             raise spec_error(f"the environment {', '.join(twice)} is listed twice")
         return self
+
+
+# For `model_construct`, which sets no default.
+SHARED_DEFAULTS: dict[str, Any] = {
+    **dict.fromkeys(("certificate", "derivation_key", "scope", "mode", "epoch", "default_store")),
+    "stores": {},
+    "environments": (),
+}
 
 
 class RepositoryConfig(Model):
