@@ -7,7 +7,7 @@ directory. Who seals is handed in, so that a build can rehearse without reading 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -32,6 +32,7 @@ from krmfn.stores.store import Surroundings
 from krmfn.warned import is_silenced
 
 if TYPE_CHECKING:
+    from krmfn.audit.name_references import FieldSpec
     from krmfn.errors import Failure
     from krmfn.kustomize.kustomization import Kustomization
     from krmfn.objects.stream import Item
@@ -175,18 +176,20 @@ def check(
     *,
     sealed: bool = True,
     in_build: bool = True,
+    refers: Iterable[FieldSpec] = (),
 ) -> None:
     """Hold a stream against a validator.
 
     Args:
         sealed: whether claims have been sealed by now, for real.
         in_build: kustomize has yet to rename references.
+        refers: fields that refer to Secrets according to the build's ``configurations:``.
 
     Raises:
         Failure: what the validator finds.
     """
     overlay.check_list(VALIDATOR, config.metadata.name, "validators")
-    hold(items, config.spec, around, sealed=sealed, in_build=in_build)
+    hold(items, config.spec, around, sealed=sealed, in_build=in_build, refers=refers)
 
 
 def hold(
@@ -196,6 +199,7 @@ def hold(
     *,
     sealed: bool = True,
     in_build: bool = True,
+    refers: Iterable[FieldSpec] = (),
 ) -> None:
     """Check a stream against a specification, as `check`.
 
@@ -217,7 +221,15 @@ def hold(
         if not is_silenced(warning, spec.silence):
             around.warn(warning)
     if sealed:
-        enforce(items, spec, around.warn, base=around.base, root=around.root, in_build=in_build)
+        enforce(
+            items,
+            spec,
+            around.warn,
+            base=around.base,
+            root=around.root,
+            in_build=in_build,
+            refers=refers,
+        )
 
 
 def place(name: str, overlay: Kustomization) -> str:

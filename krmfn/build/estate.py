@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from krmfn.kustomize.kustomization import Kustomization
     from krmfn.objects.stream import Item
-    from krmfn.spec.base import Model
+    from krmfn.spec.model import Model
     from krmfn.stores.store import Surroundings
 
 VARIABLE = "KRMFN_ENVIRONMENT"

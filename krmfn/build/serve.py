@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from krmfn.audit.name_references import configured_fields
 from krmfn.build import answer
 from krmfn.build.answer import Answer, Call
 from krmfn.build.estate import completed
@@ -126,10 +127,8 @@ class Calls:
     def _answer(self, called: Called, overlay: Kustomization) -> Answer:
         call = Call(called.config.value, called.items, implied=called.config.implied)
         config = completed(call.config, call.items, overlay, called.around)
-        if isinstance(config, SealedSecretValidator) and self._mode != "real":
-            # Drop its warnings here: they are given for the finished stream.
-            aside = replace(called.around, warnings=[])
-            answer.check(config, call.items, overlay, aside, sealed=False)
+        if isinstance(config, SealedSecretValidator):
+            self._check(config, called, overlay)
             return Answer("")
         if self._mode == "claims-only":
             return Answer(claims_only(call, overlay, called.around))
@@ -148,6 +147,14 @@ class Calls:
         outermost = called.config.directory == self._copied.directories[self._copied.place]
         holds = self._mode == "real" and not outermost
         return answer.answer(call, overlay, called.around, seal, holds=holds)
+
+    def _check(self, config: SealedSecretValidator, called: Called, overlay: Kustomization) -> None:
+        """Hold the stream against a validator, without the warnings that the finished stream gives."""
+        real = self._mode == "real"
+        outermost = called.config.directory == self._copied.directories[self._copied.place]
+        around = called.around if real and not outermost else replace(called.around, warnings=[])
+        refers = configured_fields(self._copied.tree)
+        answer.check(config, called.items, overlay, around, sealed=real, refers=refers)
 
     def _check_references(self, text: str) -> None:
         """Refuse references that kustomize would move to another Secret, in a transformer's stream.

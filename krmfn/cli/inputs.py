@@ -14,7 +14,7 @@ from krmfn.errors import SpecError
 from krmfn.files.read import find_root, read_file, read_standard_input
 from krmfn.kustomize.kustomization import kustomization_in
 from krmfn.objects import stream
-from krmfn.spec.base import Model
+from krmfn.spec.model import Model
 from krmfn.spec.parse import parse
 from krmfn.spec.validator import SealedSecretValidator
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
 
+    from krmfn.audit.name_references import FieldSpec
     from krmfn.cli.frame import Run
     from krmfn.objects.stream import Item
     from krmfn.spec.validator import ValidatorSpec
@@ -77,6 +78,7 @@ class StreamSource:
     Attributes:
         file: what to call it in SARIF.
         lines: whether positions in the stream are positions in that file.
+        refers: fields that refer to Secrets according to the build's ``configurations:``.
     """
 
     items: Sequence[Item]
@@ -85,6 +87,7 @@ class StreamSource:
     root: Path
     file: str
     lines: bool
+    refers: tuple[FieldSpec, ...] = ()
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
@@ -130,9 +133,8 @@ def read_source(options: argparse.Namespace, run: Run) -> StreamSource:
     items = stream.stream(seen.output, str(kustomization))
     inside = path.resolve()
     file = (inside / kustomization.name).relative_to(root).as_posix()
-    return StreamSource(
-        items, [*(v.spec for v in seen.validators), *specs], inside, root, file, lines=False
-    )
+    specs = [*(v.spec for v in seen.validators), *specs]
+    return StreamSource(items, specs, inside, root, file, lines=False, refers=seen.refers)
 
 
 def _stream(

@@ -17,7 +17,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic.alias_generators import to_camel
 from pydantic.json_schema import GenerateJsonSchema
 
 from krmfn import spec
@@ -27,15 +26,17 @@ from krmfn.errors import Failure, SpecError, raise_all
 from krmfn.files.read import read_file
 from krmfn.names import API_VERSION, PLATFORM
 from krmfn.spec.catalogue import SecretCatalogue
+from krmfn.spec.model import to_camel
 from krmfn.spec.parse import KINDS, parse
 from krmfn.spec.platform import PlatformConfig
+from krmfn.spec.published import published
 from krmfn.spec.repository import RepositoryConfig
 
 if TYPE_CHECKING:
     import argparse
 
     from krmfn.errors import KrmfnError
-    from krmfn.spec.base import Model
+    from krmfn.spec.model import Model
 
 # Kinds in a kustomization, in files beside it, and the platform's.
 ALL_KINDS: dict[str, type[Model]] = {
@@ -72,7 +73,7 @@ def schema_text(kind: str) -> str:
 
 def schema_of(kind: str) -> dict[str, Any]:
     """The JSON Schema of a kind, draft 2020-12."""
-    schema = ALL_KINDS[kind].model_json_schema(by_alias=True, schema_generator=_Untitled)
+    schema = published(ALL_KINDS[kind]).model_json_schema(by_alias=True, schema_generator=_Untitled)
     _describe(kind, schema)
     for name, definition in schema.get("$defs", {}).items():
         _describe(name, definition)
@@ -83,11 +84,17 @@ def schema_of(kind: str) -> dict[str, Any]:
     }
 
 
+# Fields that a complete model requires, and that `.krmfn.yaml` may set.
+_INHERITED = {"Sealing": "certificate", "GeneratorSpec": "sealing"}
+
+
 def _describe(name: str, definition: dict[str, Any]) -> None:
     """Use the docstrings below the fields of one model as their descriptions.
 
     pydantic can, at the price of reading the sources again at every start: 16 ms of each build.
     """
+    if name in _INHERITED:
+        definition["required"] = [r for r in definition["required"] if r != _INHERITED[name]]
     for field, text in _docstrings().get(name, {}).items():
         for alias in (to_camel(field), field.rstrip("_")):
             if alias in definition.get("properties", {}):
@@ -96,18 +103,25 @@ def _describe(name: str, definition: dict[str, Any]) -> None:
 
 @cache
 def _docstrings() -> dict[str, dict[str, str]]:
-    """Return the docstring below each field, by class and field, in all of `krmfn.spec`."""
+    """Return the docstring below each field by class and field, inherited ones as well."""
     found: dict[str, dict[str, str]] = {}
+    bases: dict[str, list[str]] = {}
+
+    def whole(name: str) -> dict[str, str]:
+        above = (whole(base) for base in bases.get(name, ()))
+        return {k: v for texts in (*above, found.get(name, {})) for k, v in texts.items()}
+
     for file in sorted(Path(spec.__file__).parent.glob("*.py")):
         for node in ast.parse(file.read_text()).body:
             if isinstance(node, ast.ClassDef):
                 texts = found.setdefault(node.name, {})
+                bases[node.name] = [ast.unparse(base) for base in node.bases]
                 for one, after in pairwise(node.body):
                     if isinstance(one, ast.AnnAssign) and isinstance(after, ast.Expr):
                         texts[ast.unparse(one.target)] = inspect.cleandoc(
                             ast.literal_eval(after.value)
                         )
-    return found
+    return {name: whole(name) for name in found}
 
 
 class _Untitled(GenerateJsonSchema):

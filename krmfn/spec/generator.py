@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import Field, Tag, model_validator
-
 from krmfn.spec.base import (
     AS_LIST,
     Metadata,
-    Model,
     Namespace,
     SecretKey,
     SecretName,
     Text,
     either,
     repeated,
-    spec_error,
 )
+from krmfn.spec.model import Field, Model, Tag, model_validator, spec_error
 from krmfn.spec.repository import RepositorySpec
-from krmfn.spec.sealing import Mode, Scope, Sealing, inherited, stores_of_sealing
-from krmfn.spec.silence import Silence  # noqa: TC001  # pydantic resolves it
+from krmfn.spec.sealing import Mode, Scope, Sealing, stores_of_sealing
+from krmfn.spec.silence import Silence  # noqa: TC001  # a declaration names it
 from krmfn.spec.stores import ExtractRef, FromRef, RemoteRef, StoreName
 
 
@@ -135,8 +132,6 @@ class GeneratorSpec(RepositorySpec):
 
     Every field of the `spec` of `.krmfn.yaml` may also be here, for a container, which cannot read it.
     """
-
-    model_config = inherited("sealing")
 
     sealing: Sealing
     """Overrides `.krmfn.yaml`. Required without that file."""

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, Field, model_validator
-
-from krmfn.spec.base import AS_LIST, Metadata, Model, Namespace, repeated, spec_error
+from krmfn.spec.base import AS_LIST, Metadata, Namespace, repeated
+from krmfn.spec.model import AfterValidator, Field, Model, model_validator, spec_error
 from krmfn.spec.pattern import REST, problem
-from krmfn.spec.sealing import (  # noqa: TC001  # pydantic resolves them
+from krmfn.spec.sealing import (  # noqa: TC001  # a declaration names them
     Certificate,
     DerivationKey,
     Epoch,
     Mode,
     Scope,
 )
-from krmfn.spec.stores import Store, StoreName  # noqa: TC001  # pydantic resolves them
+from krmfn.spec.stores import Store, StoreName  # noqa: TC001  # a declaration names them
 
 
 def _pattern(text: str) -> str:
@@ -70,14 +69,6 @@ class RepositorySpec(Shared):
         if twice := repeated([one.name for one in self.environments]):
             raise spec_error(f"the environment {', '.join(twice)} is listed twice")
         return self
-
-
-# For `model_construct`, which sets no default.
-SHARED_DEFAULTS: dict[str, Any] = {
-    **dict.fromkeys(("certificate", "derivation_key", "scope", "mode", "epoch", "default_store")),
-    "stores": {},
-    "environments": (),
-}
 
 
 class RepositoryConfig(Model):

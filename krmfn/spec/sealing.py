@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import ConfigDict, Field, StringConstraints, Tag
-
-from krmfn.spec.base import Model, Sha256, Text, one_of
+from krmfn.spec.base import Sha256, Text, one_of
+from krmfn.spec.model import Field, Model, StringConstraints, Tag
 from krmfn.spec.stores import StoreName, StoreProperty
 
 Scope: TypeAlias = Literal["strict", "namespace-wide", "cluster-wide"]
@@ -98,23 +97,8 @@ DerivationKey: TypeAlias = Annotated[
 Epoch: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 
 
-def inherited(*names: str) -> ConfigDict:
-    """Let a JSON Schema allow that `.krmfn.yaml` sets fields that a complete model requires.
-
-    Args:
-        names: of the fields.
-    """
-
-    def allow(schema: dict[str, Any]) -> None:
-        schema["required"] = [one for one in schema.get("required", []) if one not in names]
-
-    return ConfigDict(json_schema_extra=allow)
-
-
 class Sealing(Model):
     """The recipient and the method of sealing."""
-
-    model_config = inherited("certificate")
 
     certificate: Certificate
     scope: Scope = "strict"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
-
-from krmfn.spec.base import Metadata, Model, Namespace, spec_error  # pydantic resolves them
-from krmfn.spec.generator import SecretShape  # noqa: TC001  # pydantic resolves it
-from krmfn.spec.repository import SHARED_DEFAULTS, RepositorySpec
+from krmfn.spec.base import Metadata, Namespace  # noqa: TC001  # a declaration names them
+from krmfn.spec.generator import SecretShape  # noqa: TC001  # a declaration names it
+from krmfn.spec.model import Field, Model, model_validator, spec_error
+from krmfn.spec.repository import RepositorySpec
 from krmfn.spec.sealing import Sealing, stores_of_sealing
-from krmfn.spec.silence import Silence  # noqa: TC001  # pydantic resolves it
-from krmfn.spec.validator import Checks  # noqa: TC001  # pydantic resolves it
+from krmfn.spec.silence import Silence  # noqa: TC001  # a declaration names it
+from krmfn.spec.validator import Checks  # noqa: TC001  # a declaration names it
 
 
 class SecretClaim(Model):
@@ -55,20 +54,10 @@ class TransformerSpec(RepositorySpec):
         return self
 
 
-DEFAULTS = TransformerSpec.model_construct(
-    sealing=None,
-    environment=None,
-    name_references=True,
-    validate_=None,
-    silence=(),
-    **SHARED_DEFAULTS,
-)
-
-
 class SealedSecretTransformer(Model):
     """Replaces every claim by a SealedSecret for its final namespace and name."""
 
     api_version: Literal["krmfn.dev/v1alpha1"]
     kind: Literal["SealedSecretTransformer"]
     metadata: Metadata
-    spec: TransformerSpec = DEFAULTS
+    spec: TransformerSpec = TransformerSpec.model_construct()

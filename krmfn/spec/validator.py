@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Tag
-
 from krmfn.spec.base import (
     AS_LIST,
     Metadata,
-    Model,
     Namespace,
     SecretKey,
     SecretName,
     Text,
     one_of,
 )
-from krmfn.spec.catalogue import Version  # noqa: TC001  # pydantic resolves it
-from krmfn.spec.repository import SHARED_DEFAULTS, RepositorySpec
+from krmfn.spec.catalogue import Version  # noqa: TC001  # a declaration names it
+from krmfn.spec.model import Model, Tag
+from krmfn.spec.repository import RepositorySpec
 from krmfn.spec.sealing import FileCertificate, PemCertificate
-from krmfn.spec.silence import Silence  # noqa: TC001  # pydantic resolves it
+from krmfn.spec.silence import Silence  # noqa: TC001  # a declaration names it
 
 LocalCertificate: TypeAlias = Annotated[
     Annotated[FileCertificate, Tag("<file>")] | Annotated[PemCertificate, Tag("<pem>")],
@@ -73,16 +71,7 @@ class SealedSecretValidator(Model):
     api_version: Literal["krmfn.dev/v1alpha1"]
     kind: Literal["SealedSecretValidator"]
     metadata: Metadata
-    spec: ValidatorSpec = ValidatorSpec.model_construct(
-        environment=None,
-        plain_secrets="error",
-        audit="warn",
-        assume=(),
-        catalogue=(),
-        silence=(),
-        cnpg_version=None,
-        **SHARED_DEFAULTS,
-    )
+    spec: ValidatorSpec = ValidatorSpec.model_construct()
 
 
 def as_validator(metadata: Metadata, checks: Checks) -> SealedSecretValidator:
@@ -91,5 +80,5 @@ def as_validator(metadata: Metadata, checks: Checks) -> SealedSecretValidator:
         api_version="krmfn.dev/v1alpha1",
         kind="SealedSecretValidator",
         metadata=metadata,
-        spec=ValidatorSpec.model_construct(environment=None, **SHARED_DEFAULTS, **dict(checks)),
+        spec=ValidatorSpec.model_construct(**vars(checks)),
     )
