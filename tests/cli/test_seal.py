@@ -99,12 +99,12 @@ def test_an_empty_stream_is_an_error(config: Path, tmp_path: Path, stream: str) 
     assert "there is no resource in the input" in done.stderr
 
 
-@pytest.mark.parametrize("document", ["- kind: Secret\n", "Error: no such chart\n", '"text"\n'])
+@pytest.mark.parametrize("document", ["- kind: Secret\n", "no such chart\n", '"text"\n'])
 def test_a_document_that_is_no_object(config: Path, tmp_path: Path, document: str) -> None:
     """Nothing tells what is in it, and nobody could apply it."""
     done = seal(tmp_path, f"{AWKWARD}---\n{document}", "--config", config)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("[error] krmfn seal: -:11: a document of the stream is no object")
+    assert done.stderr.startswith("[error] krmfn seal: -:12: a document of the stream is no object")
 
 
 def test_what_is_printed_is_validated(config: Path, tmp_path: Path) -> None:
