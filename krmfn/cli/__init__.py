@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from krmfn import __version__
 from krmfn.cli.console import say
 from krmfn.errors import Failure
+from krmfn.names import ENVIRONMENT
 from krmfn.process import streams
 from krmfn.text import printable
 
@@ -42,6 +43,7 @@ environment:
   KRMFN_CONFIG              the platform's policy, a PlatformConfig
   KRMFN_DEADLINE            seconds that a build may take, default 45
   KRMFN_ROOT                the repository's root, where it is not the nearest .git
+  KRMFN_ENVIRONMENT         the environment of .krmfn.yaml, where paths and namespaces do not decide
 
 `krmfn help COMMAND` shows each command's options and examples.
 """
@@ -53,34 +55,57 @@ class Command:
 
     Attributes:
         data: standard output is for a program, and a part of it is a failure.
+        builds: it builds overlays or seals, for an environment of `.krmfn.yaml`.
     """
 
     module: str
     summary: str
     data: bool = False
+    builds: bool = False
 
 
 COMMANDS = {
-    "init": Command("krmfn.cli.init", "look at a repository, and propose what krmfn needs in it"),
-    "build": Command(
-        "krmfn.cli.build", "build overlays, run nothing of theirs, seal the claims", data=True
+    "init": Command(
+        "krmfn.cli.init", "look at a repository, and propose what krmfn needs in it", builds=True
     ),
-    "seal": Command("krmfn.cli.seal", "seal the claims of a finished stream", data=True),
-    "diff": Command("krmfn.cli.diff", "say what SealedSecrets differ between two places"),
-    "drift": Command("krmfn.cli.drift", "say whether the vault still holds what was deployed"),
+    "build": Command(
+        "krmfn.cli.build",
+        "build overlays, run nothing of theirs, seal the claims",
+        data=True,
+        builds=True,
+    ),
+    "seal": Command(
+        "krmfn.cli.seal", "seal the claims of a finished stream", data=True, builds=True
+    ),
+    "diff": Command(
+        "krmfn.cli.diff", "say what SealedSecrets differ between two places", builds=True
+    ),
+    "drift": Command(
+        "krmfn.cli.drift", "say whether the vault still holds what was deployed", builds=True
+    ),
     "rotate": Command(
         "krmfn.cli.rotate", "another certificate, epoch or newer versions, as a diff"
     ),
     "plan": Command(
-        "krmfn.cli.plan", "show what a build would read and seal, and the policy's word"
+        "krmfn.cli.plan",
+        "show what a build would read and seal, and the policy's word",
+        builds=True,
     ),
     "unseal": Command(
         "krmfn.cli.unseal", "open SealedSecrets with the controller's private key", data=True
     ),
-    "audit": Command("krmfn.cli.audit", "prove that every Secret a build refers to will exist"),
-    "graph": Command("krmfn.cli.graph", "show who makes and who uses each Secret of a build"),
-    "matrix": Command("krmfn.cli.matrix", "which environment has which Secret, and by whom"),
-    "doctor": Command("krmfn.cli.doctor", "look for what explains a failure, and what mends it"),
+    "audit": Command(
+        "krmfn.cli.audit", "prove that every Secret a build refers to will exist", builds=True
+    ),
+    "graph": Command(
+        "krmfn.cli.graph", "show who makes and who uses each Secret of a build", builds=True
+    ),
+    "matrix": Command(
+        "krmfn.cli.matrix", "which environment has which Secret, and by whom", builds=True
+    ),
+    "doctor": Command(
+        "krmfn.cli.doctor", "look for what explains a failure, and what mends it", builds=True
+    ),
     "explain": Command("krmfn.cli.explain", "explain an error, a finding or a warning by its id"),
     "cert": Command(
         "krmfn.cli.cert", "fetch the controller's certificate, or check one", data=True
@@ -159,7 +184,18 @@ def add_arguments(parser: argparse.ArgumentParser, module: ModuleType) -> None:
         action="store_true",
         help="print a line for each warning, and what only informs",
     )
+    if any(one.builds for one in COMMANDS.values() if one.module == module.__name__):
+        add_environment(parser)
     module.register(parser)
+
+
+def add_environment(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names the environment of `.krmfn.yaml`."""
+    parser.add_argument(
+        "--environment",
+        metavar="NAME",
+        help="environment of .krmfn.yaml; default: KRMFN_ENVIRONMENT, or the one that matches",
+    )
 
 
 def _run(name: str, module: ModuleType, arguments: list[str], start: float) -> int:
@@ -172,6 +208,8 @@ def _run(name: str, module: ModuleType, arguments: list[str], start: float) -> i
     add_arguments(parser, module)
     options = parser.parse_args(arguments)
     options.start = start
+    if getattr(options, "environment", None):
+        os.environ[ENVIRONMENT] = options.environment
     if not COMMANDS[name].data:
         streams.report()
     try:

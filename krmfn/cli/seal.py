@@ -12,13 +12,12 @@ failed half-way nothing but an empty stream can be told apart.
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from krmfn.audit.enforce import enforce
 from krmfn.build.answer import seal
-from krmfn.build.estate import VARIABLE, settle
+from krmfn.build.estate import settle
 from krmfn.build.restart import may_refer, pod_specs_of, references
 from krmfn.build.transform import transform
 from krmfn.build.validate import validate
@@ -56,10 +55,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config",
         metavar="FILE",
-        help="a SealedSecretTransformer: how to seal; left out, .krmfn.yaml says it",
-    )
-    parser.add_argument(
-        "--environment", metavar="NAME", help="of .krmfn.yaml; default: by the claims' namespaces"
+        help="a SealedSecretTransformer; default: .krmfn.yaml at the repository's root",
     )
     parser.add_argument(
         "--plain-secrets",
@@ -80,11 +76,7 @@ def run(options: argparse.Namespace) -> int:
     config_file = Path(options.config) if options.config else None
     base = config_file.resolve().parent if config_file else Path.cwd()
     with command(options, "seal") as run, run.at(base, find_root(base, os.environ)) as around:
-        if options.environment:
-            environ = {**around.environ, VARIABLE: options.environment}
-            give(_sealed(config_file, options, replace(around, environ=environ)))
-        else:
-            give(_sealed(config_file, options, around))
+        give(_sealed(config_file, options, around))
     return 0
 
 
