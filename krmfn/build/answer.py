@@ -21,14 +21,13 @@ from krmfn.errors import SpecError, raise_all
 from krmfn.objects import stream
 from krmfn.objects.sealed_secret import claim_companion, name_companion, skip_marker
 from krmfn.plan.make import Plan, make_plan
+from krmfn.sealing.job import Job
 from krmfn.sealing.pipeline import Sealed, generate
 from krmfn.sealing.recipient import load_certificate
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import parse
 from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
 from krmfn.spec.validator import SealedSecretValidator
-from krmfn.stores.opened import OpenedStores
-from krmfn.stores.store import Surroundings
 from krmfn.warned import is_silenced
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
 GENERATOR, VALIDATOR = "SealedSecretGenerator", "SealedSecretValidator"
 # Makes the SealedSecrets of a plan, in its order.
-Seal: TypeAlias = Callable[[Plan, Surroundings], list[Sealed]]
+Seal: TypeAlias = Callable[[Plan, Job], list[Sealed]]
 
 
 @dataclass(frozen=True)
@@ -66,12 +65,12 @@ class Answer:
     digests: tuple[str, ...] = ()
 
 
-def seal(plan: Plan, around: Surroundings) -> list[Sealed]:
+def seal(plan: Plan, job: Job) -> list[Sealed]:
     """Seal a plan for good."""
-    return generate(plan, around, now=datetime.now(UTC), entropy=os.urandom)
+    return generate(plan, job, now=datetime.now(UTC), entropy=os.urandom)
 
 
-def answer(call: Call, overlay: Kustomization, around: Surroundings, seal: Seal = seal) -> Answer:
+def answer(call: Call, overlay: Kustomization, job: Job, seal: Seal = seal) -> Answer:
     """Return the output and warnings of one call.
 
     Raises:
@@ -79,10 +78,10 @@ def answer(call: Call, overlay: Kustomization, around: Surroundings, seal: Seal 
     """
     config = parse(call.config)
     if isinstance(config, SealedSecretGenerator):
-        made = _generate(planned(config, call, overlay, around), around, seal)
+        made = _generate(planned(config, call, overlay, job), job, seal)
         return Answer(stream.write(made))
     if isinstance(config, SealedSecretTransformer):
-        return _transform(config, call, overlay, around, seal)
+        return _transform(config, call, overlay, job, seal)
     if isinstance(config, SecretClaim):
         raise SpecError(
             "wrong-list",
@@ -91,14 +90,12 @@ def answer(call: Call, overlay: Kustomization, around: Surroundings, seal: Seal 
             remedy="list it under resources:, and a SealedSecretTransformer under transformers:",
         )
     if isinstance(config, SealedSecretValidator):
-        check(config, call.items, overlay, around)
+        check(config, call.items, overlay, job)
     # A validator prints nothing: kustomize takes an echo for a change.
     return Answer("")
 
 
-def planned(
-    config: SealedSecretGenerator, call: Call, overlay: Kustomization, around: Surroundings
-) -> Plan:
+def planned(config: SealedSecretGenerator, call: Call, overlay: Kustomization, job: Job) -> Plan:
     """Return the plan of a generator."""
     overlay.check_list(config.kind, config.metadata.name, "generators")
     if any(item.header().get("kind") != config.kind for item in call.items):
@@ -109,16 +106,16 @@ def planned(
             remedy="move the entry to generators:",
         )
     namespace, note = choose_namespace(
-        explicit=config.metadata.namespace, overlay=overlay, environ=around.environ
+        explicit=config.metadata.namespace, overlay=overlay, environ=job.access.environ
     )
     if note:
-        around.warn(note)
+        job.access.warnings.add(note)
     return make_plan(config, namespace=namespace, overlay=overlay)
 
 
-def _generate(plan: Plan, around: Surroundings, seal: Seal) -> list[dict[str, Any]]:
+def _generate(plan: Plan, job: Job, seal: Seal) -> list[dict[str, Any]]:
     """Return SealedSecrets, their name companions unless disabled, and the skip marker."""
-    sealed = seal(plan, around)
+    sealed = seal(plan, job)
     objects = [one.object for one in sealed]
     beside = [
         name_companion(one.object)
@@ -134,12 +131,12 @@ def _transform(
     config: SealedSecretTransformer,
     call: Call,
     overlay: Kustomization,
-    around: Surroundings,
+    job: Job,
     seal: Seal,
 ) -> Answer:
     """Return every item unchanged to the byte, except that SealedSecrets replace claims."""
     overlay.check_list(config.kind, config.metadata.name, "transformers")
-    done = transform(call.items, config, overlay, around, seal)
+    done = transform(call.items, config, overlay, job, seal)
     made = [*done.sealed, *done.companions, skip_marker()]
     if call.indent is None:
         text = stream.rewrite_stream(done.kept, made)
@@ -152,7 +149,7 @@ def check(
     config: SealedSecretValidator,
     items: tuple[Item, ...],
     overlay: Kustomization,
-    around: Surroundings,
+    job: Job,
     *,
     sealed: bool = True,
     in_build: bool = True,
@@ -169,8 +166,8 @@ def check(
     overlay.check_list(VALIDATOR, config.metadata.name, "validators")
     spec, certificate = config.spec, None
     if spec.certificate is not None and sealed:
-        stores = OpenedStores({}, around)
-        certificate = load_certificate(spec.certificate, stores, around, datetime.now(UTC))
+        with job.stores({}) as stores:
+            certificate = load_certificate(spec.certificate, stores, datetime.now(UTC))
     verdict = validate(
         items,
         fingerprint=certificate.fingerprint if certificate else None,
@@ -180,12 +177,13 @@ def check(
     raise_all([f for f in verdict.findings if sealed or f.id != "claim-left"])
     for warning in verdict.warnings:
         if not is_silenced(warning, spec.silence):
-            around.warn(warning)
+            job.access.warnings.add(warning)
     if sealed:
-        enforce(items, spec, around.warn, base=around.base, root=around.root, in_build=in_build)
+        access = job.access
+        enforce(items, spec, access.warnings.add, place=access.place, in_build=in_build)
 
 
-def place(name: str, overlay: Kustomization) -> str:
+def where_of(name: str, overlay: Kustomization) -> str:
     """Return ``file: Kind/name`` if the kustomization names the file, else ``Kind/name``."""
     file = overlay.file_of(*name.partition("/")[::2])
     return f"{file}: {name}" if file else name

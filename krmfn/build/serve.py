@@ -7,7 +7,7 @@ lists it, mapped back from the copy to the repository; what it does is what the 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from krmfn.objects.sealed_secret import Object
     from krmfn.objects.stream import Item
     from krmfn.plan.make import Plan
+    from krmfn.sealing.job import Job
     from krmfn.sealing.pipeline import Sealed
-    from krmfn.stores.store import Surroundings
 
 Mode: TypeAlias = Literal["real", "rehearsal", "look", "claims-only"]
 # Stands for a namespace that is not known yet.
@@ -56,14 +56,14 @@ class Called:
 
     Attributes:
         plan: what was sealed; None when nothing was.
-        around: what its configuration may use.
+        job: what its configuration may use.
         made: the SealedSecrets of the plan, in its order.
         digests: as `Answer` has them.
     """
 
     config: Config
     items: tuple[Item, ...]
-    around: Surroundings
+    job: Job
     plan: Plan | None = None
     made: list[Sealed] = field(default_factory=list)
     digests: tuple[str, ...] = ()
@@ -76,11 +76,9 @@ class Calls:
         made: those that were made, in their order.
     """
 
-    def __init__(
-        self, copied: Copy, around: Surroundings, mode: Mode, binding: Binding | None = None
-    ) -> None:
+    def __init__(self, copied: Copy, job: Job, mode: Mode, binding: Binding | None = None) -> None:
         self._copied = copied
-        self._around = around
+        self._job = job
         self._mode = mode
         self._binding = binding
         self.made: list[Called] = []
@@ -102,16 +100,16 @@ class Calls:
             raise SpecError("kustomize", "kustomize calls krmfn with what no kustomization lists")
         kind = config.value.get("kind")
         given = () if kind == answer.GENERATOR else stream.stream(items, "the build")
-        around = replace(self._around, base=config.directory)
-        called = Called(config, given, around)
+        job = self._job.at(config.directory)
+        called = Called(config, given, job)
         number = len(self.made)
         if self._binding:
             self._binding.call(number, called)
         self.made.append(called)
         where = name_of(config.value)
         try:
-            overlay = read_overlay(around.base, around.root)
-            where = answer.place(where, overlay)
+            overlay = read_overlay(job.access.place)
+            where = answer.where_of(where, overlay)
             found = self._answer(called, overlay)
         except Failure as failure:
             raise answer.placed(self._advised(failure, config), where) from None
@@ -127,23 +125,22 @@ class Calls:
         config = parse(call.config)
         if isinstance(config, SealedSecretValidator) and self._mode != "real":
             # Drop its warnings here: they are given for the finished stream.
-            aside = replace(called.around, warnings=[])
-            answer.check(config, call.items, overlay, aside, sealed=False)
+            answer.check(config, call.items, overlay, called.job.aside(), sealed=False)
             return Answer("")
         if self._mode == "claims-only":
-            return Answer(claims_only(call, overlay, called.around))
+            return Answer(claims_only(call, overlay, called.job))
 
-        def seal(plan: Plan, around: Surroundings) -> list[Sealed]:
+        def seal(plan: Plan, job: Job) -> list[Sealed]:
             called.plan = plan
             if self._mode == "real":
                 if self._binding:
                     self._binding.plan(len(self.made) - 1, plan)
-                called.made = answer.seal(plan, around)
+                called.made = answer.seal(plan, job)
             else:
-                called.made = rehearse(plan, around, strict=self._mode == "rehearsal")
+                called.made = rehearse(plan, job, strict=self._mode == "rehearsal")
             return called.made
 
-        return answer.answer(call, overlay, called.around, seal)
+        return answer.answer(call, overlay, called.job, seal)
 
     def _check_references(self, text: str) -> None:
         """Refuse references that kustomize would move to another Secret, in a transformer's stream.
@@ -183,11 +180,11 @@ def move(config: Config) -> str:
     return f"move {config.where} to transformers: of the outermost kustomization"
 
 
-def claims_only(call: Call, overlay: Kustomization, around: Surroundings) -> str:
+def claims_only(call: Call, overlay: Kustomization, job: Job) -> str:
     """Return the output of a generator or transformer without sealing: claims and companions."""
     config = parse(call.config)
     if isinstance(config, SealedSecretGenerator):
-        plan = answer.planned(config, call, overlay, around)
+        plan = answer.planned(config, call, overlay, job)
         claims = [
             _claim(target.namespace, target.scope, target.mode, raw)
             for target, raw in zip(plan.targets, call.config["spec"]["secrets"], strict=True)
@@ -195,10 +192,10 @@ def claims_only(call: Call, overlay: Kustomization, around: Surroundings) -> str
         companions = [_companion(mapping(claim["metadata"])) for claim in claims]
         return stream.write([*claims, *companions, skip_marker()])
     if not isinstance(config, SealedSecretTransformer):
-        return answer.answer(call, overlay, around).text
+        return answer.answer(call, overlay, job).text
     overlay.check_list(config.kind, config.metadata.name, "transformers")
     kept = [i for i in call.items if (i.api_version, i.kind) != (API_VERSION, config.kind)]
-    _, claims_ = claims_of(call.items, config, overlay, around)
+    _, claims_ = claims_of(call.items, config, overlay, job)
     if claims_:
         plan_claims(config, [(claim, namespace or _LATER) for claim, namespace in claims_])
     companions = [
