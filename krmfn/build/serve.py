@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from krmfn.audit.name_references import configured_fields
 from krmfn.build import answer
 from krmfn.build.answer import Answer, Call
+from krmfn.build.estate import settle
 from krmfn.build.followed import followed
 from krmfn.build.rehearse import rehearse
 from krmfn.build.transform import claims_of
@@ -122,10 +124,9 @@ class Calls:
 
     def _answer(self, called: Called, overlay: Kustomization) -> Answer:
         call = Call(called.config.value, called.items)
-        config = parse(call.config)
-        if isinstance(config, SealedSecretValidator) and self._mode != "real":
-            # Drop its warnings here: they are given for the finished stream.
-            answer.check(config, call.items, overlay, called.job.aside(), sealed=False)
+        config = parse(settle(call.config, call.items, overlay, called.job))
+        if isinstance(config, SealedSecretValidator):
+            self._check(config, called, overlay)
             return Answer("")
         if self._mode == "claims-only":
             return Answer(claims_only(call, overlay, called.job))
@@ -141,6 +142,14 @@ class Calls:
             return called.made
 
         return answer.answer(call, overlay, called.job, seal)
+
+    def _check(self, config: SealedSecretValidator, called: Called, overlay: Kustomization) -> None:
+        """Hold the stream against a validator, without the warnings that the finished stream gives."""
+        real = self._mode == "real"
+        outermost = called.config.directory == self._copied.directories[self._copied.place]
+        job = called.job if real and not outermost else called.job.aside()
+        refers = configured_fields(self._copied.tree)
+        answer.check(config, called.items, overlay, job, sealed=real, refers=refers)
 
     def _check_references(self, text: str) -> None:
         """Refuse references that kustomize would move to another Secret, in a transformer's stream.
@@ -182,7 +191,7 @@ def move(config: Config) -> str:
 
 def claims_only(call: Call, overlay: Kustomization, job: Job) -> str:
     """Return the output of a generator or transformer without sealing: claims and companions."""
-    config = parse(call.config)
+    config = parse(settle(call.config, call.items, overlay, job))
     if isinstance(config, SealedSecretGenerator):
         plan = answer.planned(config, call, overlay, job)
         claims = [

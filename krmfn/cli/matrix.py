@@ -143,7 +143,7 @@ def _directories(names: list[str]) -> dict[Path, str]:
 def _column(seen: Look, name: str, place: Place) -> Column:
     items = stream.stream(seen.output, "the build")
     specs = [validator.spec for validator in seen.validators]
-    audit = audit_stream(items, specs, place=place)
+    audit = audit_stream(items, specs, place=place, refers=seen.refers)
     directory = place.base.relative_to(place.root).as_posix()
     return Column(name, directory, audit, seen.names.base)
 

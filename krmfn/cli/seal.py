@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from krmfn.audit.enforce import enforce
 from krmfn.build.answer import seal
+from krmfn.build.estate import VARIABLE, settle
 from krmfn.build.restart import may_refer, pod_specs_of, references
 from krmfn.build.transform import transform
 from krmfn.build.validate import validate
@@ -26,10 +27,13 @@ from krmfn.cli.inputs import read_config, read_input
 from krmfn.errors import SpecError, raise_all
 from krmfn.files.read import find_root
 from krmfn.kustomize.kustomization import Kustomization
+from krmfn.names import API_VERSION, TRANSFORMER
 from krmfn.objects import stream
 from krmfn.objects.kinds import each, place_of
 from krmfn.objects.makers import standing
 from krmfn.objects.sealed_secret import IDENTITY
+from krmfn.plan.estate import FILE
+from krmfn.spec.parse import parse
 from krmfn.spec.transformer import SealedSecretTransformer
 from krmfn.spec.validator import ValidatorSpec
 from krmfn.warned import is_silenced
@@ -47,7 +51,12 @@ def register(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("file", nargs="?", default="-", help="resources; - is standard input")
     parser.add_argument(
-        "--config", required=True, metavar="FILE", help="a SealedSecretTransformer: how to seal"
+        "--config",
+        metavar="FILE",
+        help="a SealedSecretTransformer: how to seal; left out, .krmfn.yaml says it",
+    )
+    parser.add_argument(
+        "--environment", metavar="NAME", help="of .krmfn.yaml; default: by the claims' namespaces"
     )
     parser.add_argument(
         "--plain-secrets",
@@ -65,16 +74,57 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Seal and check everything, then print; nothing is printed when anything fails."""
-    config_file = Path(options.config)
-    base = config_file.resolve().parent
-    with command(options, "seal") as run, run.job(base, find_root(base, os.environ)) as job:
+    config_file = Path(options.config) if options.config else None
+    base = config_file.resolve().parent if config_file else Path.cwd()
+    named = {VARIABLE: options.environment} if options.environment else {}
+    environ = {**os.environ, **named}
+    with (
+        command(options, "seal") as run,
+        run.job(base, find_root(base, environ), environ=environ) as job,
+    ):
         give(_sealed(config_file, options, job))
     return 0
 
 
-def _sealed(config_file: Path, options: argparse.Namespace, job: Job) -> str:
-    config = read_config(config_file, SealedSecretTransformer)
+def _config(file: Path | None, items: Sequence[Item], job: Job) -> SealedSecretTransformer:
+    """The configuration that is named, or an empty one, with what the repository says."""
+
+    def complete(value: Any) -> Any:
+        return settle(value, items, Kustomization(), job, in_overlay=False)
+
+    if file is not None:
+        return read_config(file, SealedSecretTransformer, complete)
+    empty = {"apiVersion": API_VERSION, "kind": TRANSFORMER, "metadata": {"name": "seal"}}
+    config = parse(complete(empty))
+    if not isinstance(config, SealedSecretTransformer) or config.spec.sealing is None:
+        raise SpecError(
+            "usage",
+            "nothing says how to seal",
+            expected=f"--config FILE, or {FILE} at the repository's root",
+        )
+    return config
+
+
+def _check_objects(items: Sequence[Item]) -> None:
+    """Refuse a document that is no object: nothing can tell what is in it.
+
+    Raises:
+        SpecError: there is one.
+    """
+    for item in items:
+        if not item.kind and not isinstance(item.document.value(), dict):
+            raise SpecError(
+                "input",
+                "a document of the stream is no object",
+                where=f"{item.name}:{item.line + 1}",
+                remedy="pass resources only, each as a document or an entry of a List",
+            )
+
+
+def _sealed(config_file: Path | None, options: argparse.Namespace, job: Job) -> str:
     items = stream.stream(read_input(options.file), options.file)
+    _check_objects(items)
+    config = _config(config_file, items, job)
     if not items:
         raise SpecError(
             "input", "there is no resource in the input", remedy="look why the build gave nothing"

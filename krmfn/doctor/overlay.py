@@ -98,6 +98,7 @@ def examine(patient: Patient) -> Examined:
             items,
             [one.spec for one in seen.validators],
             place=Place(patient.directory, patient.root),
+            refers=seen.refers,
         )
         tell([_audited(found.audit, patient)])
     except Failure as failure:

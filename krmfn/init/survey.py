@@ -147,7 +147,7 @@ class Survey:
                 job = Job.start(Access(os.environ, deadline, place), pool)
                 look = look_at(directory, self._command, job)
             items = stream.stream(look.output, "the build")
-            audited = audit_stream(items, place=place)
+            audited = audit_stream(items, place=place, refers=look.refers)
         except Failure as failure:
             seen.position, seen.failed = self._told(failure, directory)
             return seen

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from krmfn.plaintext import Plaintext
-    from krmfn.spec.base import Model
+    from krmfn.spec.model import Model
     from krmfn.stores.access import Access
     from krmfn.stores.store import Health, Json, Location
 

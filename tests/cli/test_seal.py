@@ -105,6 +105,14 @@ def test_an_empty_stream_is_an_error(config: Path, tmp_path: Path, stream: str) 
     assert "there is no resource in the input" in done.stderr
 
 
+@pytest.mark.parametrize("document", ["- kind: Secret\n", "Error: no such chart\n", '"text"\n'])
+def test_a_document_that_is_no_object(config: Path, tmp_path: Path, document: str) -> None:
+    """Nothing tells what is in it, and nobody could apply it."""
+    done = seal(tmp_path, f"{AWKWARD}---\n{document}", "--config", config)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("[error] krmfn seal: -:11: a document of the stream is no object")
+
+
 def test_what_is_printed_is_validated(config: Path, tmp_path: Path) -> None:
     """A Secret in clear stops the output, unless it is allowed."""
     secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: x}\ndata: {a: Yg==}\n"

@@ -11,7 +11,6 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pydantic import TypeAdapter
 
 from krmfn.crypto.certificate import choose
 from krmfn.deadline import Deadline
@@ -19,6 +18,7 @@ from krmfn.errors import KrmfnError
 from krmfn.files.read import Place
 from krmfn.sealing.recipient import fetch_url, load_certificate
 from krmfn.spec.generator import Certificate
+from krmfn.spec.model import decoder
 from krmfn.spec.platform import Recipient
 from krmfn.stores.access import Access
 from krmfn.stores.opened import OpenedStores
@@ -41,7 +41,7 @@ def load(root: Path, **spec: Any) -> str:
     held = {"certs": {"pem": PEM.decode(), "other": "c4nary"}}
     with registered():
         stores = OpenedStores({"main": MemorySpec(memory={"secrets": held})}, access, StorePool())
-        parsed: Any = TypeAdapter(Certificate).validate_python(spec)
+        parsed: Any = decoder(Certificate)(spec)
         return load_certificate(parsed, stores, NOW).fingerprint
 
 
@@ -210,7 +210,7 @@ PREVIOUS = (KEYS / "previous.crt").read_bytes()
 def recipient(root: Path, **spec: Any) -> str:
     """A recipient of the platform's, whose path is absolute."""
     access = Access({}, Deadline(30), Place(root, root))
-    parsed: Any = TypeAdapter(Recipient).validate_python(spec)
+    parsed: Any = decoder(Recipient)(spec)
     return load_certificate(parsed, OpenedStores({}, access, StorePool()), NOW).fingerprint
 
 
