@@ -69,7 +69,7 @@ class MemoryStore(Store):
     def hmac(self, mount: str, key: str, version: int, inputs: Sequence[bytes]) -> list[bytes]:
         """HMAC-SHA-512 under the key ``transit``."""
         self.asked.append(len(inputs))
-        return [hmac.digest(self._spec["transit"], each, "sha512") for each in inputs]
+        return [hmac.digest(self._spec["transit"].encode(), each, "sha512") for each in inputs]
 
     def bind(self, namespace: str, recipient: str) -> None:
         """Only for ``namespaces``, when it names some."""

@@ -61,7 +61,7 @@ def planned(
     """A plan whose stores are in memory."""
     value: Any = parse(config(*secrets, **sealing))
     plan = make_plan(value, namespace="production", overlay=Kustomization())
-    spec = MemorySpec(memory={"secrets": SECRETS, "transit": b"t" * 64, **(held or {})})
+    spec = MemorySpec(memory={"secrets": SECRETS, "transit": "t" * 64, **(held or {})})
     return plan, OpenedStores(
         dict.fromkeys(("main", "other"), spec), Access({}, Deadline(30)), StorePool()
     )
