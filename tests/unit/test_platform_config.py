@@ -16,6 +16,7 @@ from krmfn.policy import file as policy
 from krmfn.policy.file import read_platform
 from krmfn.spec.parse import check
 from krmfn.spec.platform import PlatformConfig
+from tests.support.command import krmfn
 from tests.support.jobs import job
 from tests.support.platform import APPLICATION, RULE, SPEC, can_mount, platform, write_platform
 
@@ -254,23 +255,10 @@ def test_it_is_loaded_once(repository: Path, tmp_path: Path) -> None:
 def test_schema_checks_it(tmp_path: Path) -> None:
     """`krmfn schema --check` reads a platform's configuration, and a function does not."""
     write_platform(tmp_path / "p.yaml")
-    done = subprocess.run(
-        [sys.executable, "-m", "krmfn", "schema", "--check", tmp_path / "p.yaml"],
-        text=True,
-        capture_output=True,
-        check=False,
-        cwd=ROOT,
-    )
+    done = krmfn("schema", "--check", tmp_path / "p.yaml", cwd=ROOT)
     assert (done.returncode, done.stderr) == (0, "1 checked, no mistake\n")
     call = {"kind": "ResourceList", "items": [], "functionConfig": platform()}
-    done = subprocess.run(
-        [sys.executable, "-m", "krmfn"],
-        input=json.dumps(call),
-        text=True,
-        capture_output=True,
-        check=False,
-        cwd=ROOT,
-    )
+    done = krmfn(stdin=json.dumps(call), cwd=ROOT)
     assert (done.returncode, done.stdout) == (2, "")
     assert read_platform(tmp_path / "p.yaml").spec.rules[0].name == "shop-production"
 
