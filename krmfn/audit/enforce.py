@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from krmfn.audit.name_references import FieldSpec
     from krmfn.files.read import Place
     from krmfn.objects.stream import Item
-    from krmfn.spec.validator import ValidatorSpec
+    from krmfn.spec.validator import Checks
     from krmfn.warned import Warned
 
 OWNED = "operator-owned"
@@ -30,7 +30,7 @@ OWNED = "operator-owned"
 
 def audit_stream(
     items: Sequence[Item],
-    specs: Iterable[ValidatorSpec] = (),
+    specs: Iterable[Checks] = (),
     *,
     place: Place,
     in_build: bool = False,
@@ -65,7 +65,7 @@ def audit_stream(
 
 def enforce(
     items: Sequence[Item],
-    spec: ValidatorSpec,
+    spec: Checks,
     warn: Callable[[Warned], None],
     *,
     place: Place,

@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from krmfn.audit.enforce import enforce
-from krmfn.build.estate import settle
+from krmfn.build.estate import completed
 from krmfn.build.followed import followed
 from krmfn.build.namespace import choose_namespace
-from krmfn.build.transform import transform
+from krmfn.build.transform import Transformed, transform
 from krmfn.build.validate import validate
 from krmfn.errors import SpecError, raise_all
 from krmfn.objects import stream
@@ -26,9 +26,8 @@ from krmfn.sealing.job import Job
 from krmfn.sealing.pipeline import Sealed, generate
 from krmfn.sealing.recipient import load_certificate
 from krmfn.spec.generator import SealedSecretGenerator
-from krmfn.spec.parse import parse
 from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
-from krmfn.spec.validator import SealedSecretValidator
+from krmfn.spec.validator import SealedSecretValidator, ValidatorSpec
 from krmfn.warned import is_silenced
 
 if TYPE_CHECKING:
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from krmfn.errors import Failure
     from krmfn.kustomize.kustomization import Kustomization
     from krmfn.objects.stream import Item
+    from krmfn.spec.validator import Checks
 
 GENERATOR, VALIDATOR = "SealedSecretGenerator", "SealedSecretValidator"
 # Makes the SealedSecrets of a plan, in its order.
@@ -48,11 +48,13 @@ class Call:
 
     Attributes:
         indent: of the items in the ResourceList; None for a legacy plugin, whose items are a stream.
+        implied: no kustomization lists the configuration, so none deletes the skip marker.
     """
 
     config: Any
     items: tuple[Item, ...]
     indent: int | None = None
+    implied: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,18 +74,33 @@ def seal(plan: Plan, job: Job) -> list[Sealed]:
     return generate(plan, job, now=datetime.now(UTC), entropy=os.urandom)
 
 
-def answer(call: Call, overlay: Kustomization, job: Job, seal: Seal = seal) -> Answer:
+def answer(
+    call: Call,
+    overlay: Kustomization,
+    job: Job,
+    seal: Seal = seal,
+    *,
+    holds: bool = True,
+) -> Answer:
     """Return the output and warnings of one call.
+
+    Args:
+        holds: run the transformer's own checks.
 
     Raises:
         Failure: any; nothing is to be printed then.
     """
-    config = parse(settle(call.config, call.items, overlay, job))
+    config = completed(call.config, call.items, overlay, job)
     if isinstance(config, SealedSecretGenerator):
-        made = _generate(planned(config, call, overlay, job), job, seal)
-        return Answer(stream.write(made))
+        objects = _generate(planned(config, call, overlay, job), job, seal)
+        return Answer(stream.write(objects))
     if isinstance(config, SealedSecretTransformer):
-        return _transform(config, call, overlay, job, seal)
+        done = _transform(config, call, overlay, job, seal)
+        if holds and config.spec.validate_ is not None:
+            written = stream.write([*done.sealed, *done.companions])
+            made = stream.stream(written, "the transformer")
+            hold((*done.kept, *made), config.spec.validate_, job)
+        return Answer(_written(done, call), done.digests)
     if isinstance(config, SecretClaim):
         raise SpecError(
             "wrong-list",
@@ -135,16 +152,17 @@ def _transform(
     overlay: Kustomization,
     job: Job,
     seal: Seal,
-) -> Answer:
-    """Return every item unchanged to the byte, except that SealedSecrets replace claims."""
+) -> Transformed:
     overlay.check_list(config.kind, config.metadata.name, "transformers")
-    done = transform(call.items, config, overlay, job, seal)
-    made = [*done.sealed, *done.companions, skip_marker()]
+    return transform(call.items, config, overlay, job, seal)
+
+
+def _written(done: Transformed, call: Call) -> str:
+    """Return every item unchanged to the byte, except that SealedSecrets replace claims."""
+    made = [*done.sealed, *done.companions, *([] if call.implied else [skip_marker()])]
     if call.indent is None:
-        text = stream.rewrite_stream(done.kept, made)
-    else:
-        text = stream.rewrite(done.kept, made, call.indent)
-    return Answer(text, done.digests)
+        return stream.rewrite_stream(done.kept, made)
+    return stream.rewrite(done.kept, made, call.indent)
 
 
 def check(
@@ -168,8 +186,25 @@ def check(
         Failure: what the validator finds.
     """
     overlay.check_list(VALIDATOR, config.metadata.name, "validators")
-    spec, certificate = config.spec, None
-    if spec.certificate is not None and sealed:
+    hold(items, config.spec, job, sealed=sealed, in_build=in_build, refers=refers)
+
+
+def hold(
+    items: tuple[Item, ...],
+    spec: Checks,
+    job: Job,
+    *,
+    sealed: bool = True,
+    in_build: bool = True,
+    refers: Iterable[FieldSpec] = (),
+) -> None:
+    """Check a stream against a specification, as `check`.
+
+    Raises:
+        Failure: what is wrong in the stream.
+    """
+    certificate = None
+    if isinstance(spec, ValidatorSpec) and spec.certificate is not None and sealed:
         with job.stores({}) as stores:
             certificate = load_certificate(spec.certificate, stores, datetime.now(UTC))
     verdict = validate(

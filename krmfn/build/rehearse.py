@@ -16,7 +16,7 @@ from krmfn.objects.sealed_secret import CERTIFICATE, OPEN_KEYS
 from krmfn.sealing import digest
 from krmfn.sealing.pipeline import Sealed, object_of
 from krmfn.sealing.recipient import load_certificate
-from krmfn.spec.generator import PlatformCertificate, UrlCertificate
+from krmfn.spec.sealing import PlatformCertificate, UrlCertificate
 from krmfn.spec.stores import StoreProperty
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from krmfn.audit.name_references import configured_fields
 from krmfn.build import answer
 from krmfn.build.answer import Answer, Call
-from krmfn.build.estate import settle
+from krmfn.build.estate import completed
 from krmfn.build.followed import followed
 from krmfn.build.rehearse import rehearse
 from krmfn.build.transform import claims_of
@@ -33,7 +33,7 @@ from krmfn.objects.sealed_secret import (
 )
 from krmfn.plan.make import plan_claims
 from krmfn.spec.generator import SealedSecretGenerator
-from krmfn.spec.parse import name_of, parse
+from krmfn.spec.parse import name_of
 from krmfn.spec.transformer import SealedSecretTransformer
 from krmfn.spec.validator import SealedSecretValidator
 
@@ -123,8 +123,8 @@ class Calls:
         return found.text
 
     def _answer(self, called: Called, overlay: Kustomization) -> Answer:
-        call = Call(called.config.value, called.items)
-        config = parse(settle(call.config, call.items, overlay, called.job))
+        call = Call(called.config.value, called.items, implied=called.config.implied)
+        config = completed(call.config, call.items, overlay, called.job)
         if isinstance(config, SealedSecretValidator):
             self._check(config, called, overlay)
             return Answer("")
@@ -141,7 +141,10 @@ class Calls:
                 called.made = rehearse(plan, job, strict=self._mode == "rehearsal")
             return called.made
 
-        return answer.answer(call, overlay, called.job, seal)
+        # The outermost transformer's checks are of the finished stream, as those of validators.
+        outermost = called.config.directory == self._copied.directories[self._copied.place]
+        holds = self._mode == "real" and not outermost
+        return answer.answer(call, overlay, called.job, seal, holds=holds)
 
     def _check(self, config: SealedSecretValidator, called: Called, overlay: Kustomization) -> None:
         """Hold the stream against a validator, without the warnings that the finished stream gives."""
@@ -191,7 +194,7 @@ def move(config: Config) -> str:
 
 def claims_only(call: Call, overlay: Kustomization, job: Job) -> str:
     """Return the output of a generator or transformer without sealing: claims and companions."""
-    config = parse(settle(call.config, call.items, overlay, job))
+    config = completed(call.config, call.items, overlay, job)
     if isinstance(config, SealedSecretGenerator):
         plan = answer.planned(config, call, overlay, job)
         claims = [
@@ -212,7 +215,8 @@ def claims_only(call: Call, overlay: Kustomization, job: Job) -> str:
         for item in kept
         if (item.api_version, item.kind) == (API_VERSION, CLAIM)
     ]
-    return stream.rewrite_stream(kept, [*companions, skip_marker()])
+    marker = [] if call.implied else [skip_marker()]
+    return stream.rewrite_stream(kept, [*companions, *marker])
 
 
 def _claim(namespace: str, scope: str, mode: str, raw: Object) -> Object:

@@ -25,6 +25,7 @@ from krmfn.cli.frame import command
 from krmfn.errors import PolicyError, ProviderError, SpecError
 from krmfn.files.read import find_root
 from krmfn.sealing.dry_run import look
+from krmfn.warned import Warned
 
 if TYPE_CHECKING:
     import argparse
@@ -42,6 +43,14 @@ FACTS = {
     "repository": "ARGOCD_APP_SOURCE_REPO_URL",
     "destination": "ARGOCD_APP_NAMESPACE",
 }
+
+
+CLAIMS_PRINTED = Warned(
+    "claims-printed",
+    "",
+    "kustomize build prints claims here: no kustomization lists a SealedSecretTransformer",
+    "build with krmfn build, or list one under transformers:",
+)
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +88,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _overlay(directory: Path, job: Job, offline: bool) -> list[Outlook]:
     command = find_kustomize(job.access.environ, job.access.place.root)
-    planned = plans(directory, command, (), job)
+    planned, implied = plans(directory, command, (), job)
+    if implied:
+        job.access.warnings.add(CLAIMS_PRINTED)
     now = datetime.now(UTC)
     found = [o for plan, inside in planned for o in look(plan, inside, now=now, offline=True)]
     # As in a build, nothing is asked for one configuration while another is denied.

@@ -89,6 +89,8 @@ def examine(patient: Patient) -> Examined:
     found.sealed = [
         v for v in values if (v.get("apiVersion"), v.get("kind")) == (API_VERSION, KIND)
     ]
+    if seen.implied:
+        tell([_claims_printed(patient)])
     tell(marker)
     tell(_validated(items, seen.validators, patient))
     tell(_sealed_for(found.sealed))
@@ -105,6 +107,17 @@ def examine(patient: Patient) -> Examined:
         tell(failed("audit", failure, patient.name))
     _plan(found, patient)
     return found
+
+
+def _claims_printed(patient: Patient) -> Diagnosis:
+    return Diagnosis(
+        "claims-printed",
+        "warning",
+        patient.name,
+        "kustomize build prints claims here: only krmfn build seals them",
+        "no kustomization lists a SealedSecretTransformer",
+        "build with krmfn build, or list one under transformers:",
+    )
 
 
 def _not_built(failure: Failure, patient: Patient) -> Iterator[Diagnosis]:
@@ -125,7 +138,7 @@ def _not_built(failure: Failure, patient: Patient) -> Iterator[Diagnosis]:
 def _marker(patient: Patient) -> Iterator[Diagnosis]:
     """Check that something deletes the skip marker, if a function emits one."""
     root = patient.root
-    tree = reach(patient.directory.resolve(), root)
+    tree = reach(Place(patient.directory.resolve(), root))
     values = [one.value for one in tree.kustomizations.values()]
     makes = any(value.get("generators") or value.get("transformers") for value in values)
     files = (one.file for one in tree.kustomizations.values())
@@ -242,7 +255,7 @@ def _hand_made(
 def _file_of(value: dict[str, Any], patient: Patient) -> str:
     """Return the file of a SealedSecret; empty if it was renamed or is not found."""
     root = patient.root
-    for path, text in sorted(reach(patient.directory.resolve(), root).contents.items()):
+    for path, text in sorted(reach(Place(patient.directory.resolve(), root)).contents.items()):
         try:
             if KIND.encode() not in text:
                 continue
@@ -272,7 +285,7 @@ def _plan(found: Examined, patient: Patient) -> None:
     """Plan the overlay: targets, certificates and the policy's rulings; contacts no server."""
     tell = found.diagnoses.extend
     try:
-        planned = plans(patient.directory, patient.command, (), patient.job())
+        planned, _ = plans(patient.directory, patient.command, (), patient.job())
     except Failure as failure:
         tell(failed("build", failure, patient.name))
         return

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from krmfn.doctor.diagnosis import Diagnosis, failed
 from krmfn.errors import Failure
 from krmfn.sealing.dry_run import look
-from krmfn.spec.generator import StoredKey, TransitKey
+from krmfn.spec.sealing import StoredKey, TransitKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from krmfn.plan.make import read_of
 from krmfn.sealing.derivation import key_of
 from krmfn.sealing.recipient import load_certificate
 from krmfn.sealing.values import components, pick, to_bytes
-from krmfn.spec.generator import TransitKey, UrlCertificate
+from krmfn.spec.sealing import TransitKey, UrlCertificate
 from krmfn.spec.store_path import canonical_path
 from krmfn.spec.stores import StoreProperty
 

@@ -17,9 +17,9 @@ from krmfn.deadline import Deadline
 from krmfn.errors import KrmfnError
 from krmfn.files.read import Place
 from krmfn.sealing.recipient import fetch_url, load_certificate
-from krmfn.spec.generator import Certificate
 from krmfn.spec.model import decoder
 from krmfn.spec.platform import Recipient
+from krmfn.spec.sealing import Certificate
 from krmfn.stores.access import Access
 from krmfn.stores.opened import OpenedStores
 from krmfn.stores.pool import StorePool
