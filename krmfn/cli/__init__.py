@@ -21,6 +21,7 @@ from krmfn.process import streams
 from krmfn.text import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import ModuleType
 
 INTRODUCTION = """\
@@ -55,7 +56,7 @@ class Command:
 
     Attributes:
         data: standard output is for a program, and a part of it is a failure.
-        builds: it builds overlays or seals, for an environment of `.krmfn.yaml`.
+        builds: it builds, seals or edits overlays, for an environment of `.krmfn.yaml`.
     """
 
     module: str
@@ -84,7 +85,9 @@ COMMANDS = {
         "krmfn.cli.drift", "say whether the vault still holds what was deployed", builds=True
     ),
     "rotate": Command(
-        "krmfn.cli.rotate", "another certificate, epoch or newer versions, as a diff"
+        "krmfn.cli.rotate",
+        "another certificate, epoch or newer versions, as a diff",
+        builds=True,
     ),
     "plan": Command(
         "krmfn.cli.plan",
@@ -124,7 +127,25 @@ COMMANDS = {
 
 
 class Parser(argparse.ArgumentParser):
-    """Reports an error in one line with an id."""
+    """Reports an error in one line with an id, and takes options between positional arguments."""
+
+    _mixed = False
+
+    def parse_known_args(  # type: ignore[override]  # of its overloads this is the widest
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """Parse; where arguments are left that are no options, parse again in any order."""
+        given = None if namespace is None else argparse.Namespace(**vars(namespace))
+        found, left = super().parse_known_args(args, namespace)
+        if self._mixed or ("--" not in left and all(one.startswith("-") for one in left)):
+            return found, left
+        self._mixed = True
+        try:
+            return self.parse_known_intermixed_args(args, given)
+        except TypeError:  # it has actions, whose own parsers do this
+            return found, left
+        finally:
+            self._mixed = False
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """Print help or version; the reader may stop early."""
@@ -177,25 +198,35 @@ def main(arguments: list[str], start: float) -> int:
 
 
 def add_arguments(parser: argparse.ArgumentParser, module: ModuleType) -> None:
-    """Add the arguments of a command, after those of every command."""
+    """Add the arguments of a command, after those of every command; its actions have them, too."""
+    builds = any(one.builds for one in COMMANDS.values() if one.module == module.__name__)
+    _add_shared(parser, builds=builds)
+    module.register(parser)
+    for action in parser._actions:  # noqa: SLF001  # argparse shows them in no other way
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            for inner in action.choices.values():
+                # An action that does not name the option must keep what the command said.
+                _add_shared(inner, builds=builds, verbose=argparse.SUPPRESS, name=argparse.SUPPRESS)
+
+
+def _add_shared(
+    parser: argparse.ArgumentParser, *, builds: bool, verbose: Any = False, name: Any = None
+) -> None:
+    """Add the options of every command; their defaults are ``verbose`` and ``name``."""
     parser.add_argument(
         "-v",
         "--verbose",
         action="store_true",
+        default=verbose,
         help="print a line for each warning, and what only informs",
     )
-    if any(one.builds for one in COMMANDS.values() if one.module == module.__name__):
-        add_environment(parser)
-    module.register(parser)
-
-
-def add_environment(parser: argparse.ArgumentParser) -> None:
-    """Add the option that names the environment of `.krmfn.yaml`."""
-    parser.add_argument(
-        "--environment",
-        metavar="NAME",
-        help="environment of .krmfn.yaml; default: KRMFN_ENVIRONMENT, or the one that matches",
-    )
+    if builds:
+        parser.add_argument(
+            "--environment",
+            metavar="NAME",
+            default=name,
+            help="environment of .krmfn.yaml; default: KRMFN_ENVIRONMENT, or the one that matches",
+        )
 
 
 def _run(name: str, module: ModuleType, arguments: list[str], start: float) -> int:

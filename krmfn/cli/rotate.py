@@ -23,7 +23,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn.cli import add_environment
 from krmfn.cli.console import say, say_lines
 from krmfn.cli.frame import command
 from krmfn.cli.inputs import read_input
@@ -55,7 +54,6 @@ def register(parser: argparse.ArgumentParser) -> None:
     epoch.add_argument("--to", metavar="EPOCH", help="the new one; default: the next number")
     versions = actions.add_parser("versions", help="pin references to the newest versions")
     for action in (certificate, epoch, versions):
-        add_environment(action)
         action.add_argument(
             "directories",
             nargs="+",
@@ -99,9 +97,9 @@ def _collect(
             rotation.epoch(changes, overlay, options.to, os.environ)
     else:
         for overlay in overlays:
-            with run.at(overlay.directory, overlay.root) as around:
-                found = pins.pins(overlay, os.environ)
-                pins.versions(changes, overlay, found, around)
+            if found := pins.pins(overlay, os.environ):
+                with run.job(overlay.directory, overlay.root) as job:
+                    pins.versions(changes, overlay, found, job)
 
 
 def _certificate(file: str, now: datetime) -> SealingCertificate:

@@ -26,7 +26,7 @@ from krmfn.cli.console import give, say, say_lines
 from krmfn.documents import strict
 from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import Failure, SpecError, raise_all
-from krmfn.files.read import find_root, read_file
+from krmfn.files.read import Place, find_root, read_file
 from krmfn.names import API_VERSION, GENERATOR, PLATFORM, TRANSFORMER
 from krmfn.plan.estate import SHARED, settled
 from krmfn.spec.catalogue import SecretCatalogue
@@ -156,7 +156,7 @@ def _with_settings(value: dict[str, Any], file: Path) -> dict[str, Any]:
     if not all(isinstance(spec.get(name, {}), dict) for name in ("sealing", "stores")):
         return value
     base = file.resolve().parent
-    found = read_settings(base, find_root(base, os.environ))
+    found = read_settings(Place(base, find_root(base, os.environ)))
     if found is None:
         return value
     shared = mapping(found["spec"])

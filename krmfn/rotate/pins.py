@@ -16,10 +16,7 @@ from krmfn.parallel import at_once
 from krmfn.plan.estate import PLACEHOLDER, finished
 from krmfn.rotate.rotation import HAND, check_patches, refused
 from krmfn.rotate.settings import settings_of
-from krmfn.sealing.pipeline import stores_under_policy
 from krmfn.spec.parse import parse
-from krmfn.stores.opened import OpenedStores
-from krmfn.stores.store import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +24,8 @@ if TYPE_CHECKING:
     from krmfn.documents.edit import Value
     from krmfn.kustomize.configs import Config, OverlayConfigs
     from krmfn.rotate.rotation import Rotation
+    from krmfn.sealing.job import Job
+    from krmfn.spec.stores import Store
 
 
 @dataclass(frozen=True)
@@ -95,13 +94,11 @@ def pins(overlay: OverlayConfigs, environ: Mapping[str, str]) -> list[Pin]:
     return found
 
 
-def versions(
-    rotation: Rotation, overlay: OverlayConfigs, wanted: Sequence[Pin], around: Surroundings
-) -> None:
+def versions(rotation: Rotation, overlay: OverlayConfigs, wanted: Sequence[Pin], job: Job) -> None:
     """Pin references to the newest version in each store; never lower a pin.
 
     Args:
-        around: with the repository's root, and an opener that shares stores; its base is not used.
+        job: with the repository's root; its base is not used.
 
     Raises:
         KrmfnError: a store does not say, with the pin's position.
@@ -109,8 +106,9 @@ def versions(
 
     def newest(pin: Pin) -> int:
         try:
-            store = _stores(overlay, pin, around).get(pin.store)
-            return store.newest(store.locate(pin.key))
+            with job.at(pin.holder.base).stores(_store_of(pin)) as stores:
+                store = stores.get(pin.store)
+                return store.newest(store.locate(pin.key))
         except KrmfnError as error:
             if pin.written and error.id == "version-unsupported":
                 return 0  # nothing to pin
@@ -119,7 +117,7 @@ def versions(
     # Many pins of one secret are one question.
     asked = {pin.question: pin for pin in wanted}
     tasks = [partial(newest, pin) for pin in asked.values()]
-    found = dict(zip(asked, at_once(tasks, around.deadline), strict=True))
+    found = dict(zip(asked, at_once(tasks, job.access.deadline), strict=True))
     for pin in wanted:
         if number := max(found[pin.question], pin.version):
             rotation.set(overlay, pin.config, pin.path, pin.value(number))
@@ -198,17 +196,7 @@ def _store(config: Config, name: str) -> Any:
     return mapping(config.get("spec", "stores")).get(name)
 
 
-def _stores(overlay: OverlayConfigs, pin: Pin, around: Surroundings) -> OpenedStores:
-    """Return the store that a pin's object defines."""
-    holder = pin.holder
-    found: Any = parse(holder.value, where=holder.where())
-    inside = Surroundings(
-        around.environ,
-        around.deadline,
-        holder.base,
-        overlay.root,
-        around.warnings,
-        opener=around.opener,
-    )
-    own = {pin.store: found.spec.stores[pin.store]}
-    return OpenedStores(stores_under_policy(own, inside), inside)
+def _store_of(pin: Pin) -> dict[str, Store]:
+    """Return the store of a pin, as its holder defines it, by its name."""
+    found: Any = parse(pin.holder.value, where=pin.holder.where())
+    return {pin.store: found.spec.stores[pin.store]}

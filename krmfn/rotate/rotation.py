@@ -14,7 +14,7 @@ from krmfn.crypto.certificate import choose
 from krmfn.documents.edit import Edit, edit
 from krmfn.errors import SealingError, SpecError
 from krmfn.files.diff import unified
-from krmfn.files.read import read_repository_file
+from krmfn.files.read import Place
 from krmfn.names import GENERATOR, TRANSFORMER, VALIDATOR
 from krmfn.rotate.settings import settings_of
 
@@ -116,9 +116,7 @@ def certificate(
         if not isinstance(found, dict):
             continue
         if isinstance(name := found.get("file"), str):
-            held = read_repository_file(
-                name, base=config.base, root=overlay.root, key=".".join(map(str, path))
-            )
+            held = Place(config.base, overlay.root).read(name, key=".".join(map(str, path)))
             if not _is(held, new, now):
                 rotation.replace(overlay, (config.base / name).resolve(), held, new.pem)
         elif isinstance(pem := found.get("pem"), str):

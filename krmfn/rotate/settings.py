@@ -10,6 +10,7 @@ from krmfn.build.estate import layers, read_settings
 from krmfn.documents import strict
 from krmfn.documents.strict import mapping
 from krmfn.errors import SpecError
+from krmfn.files.read import Place
 from krmfn.kustomize.configs import Config
 from krmfn.kustomize.kustomization import read_overlay
 from krmfn.names import API_VERSION, ENVIRONMENT, GENERATOR, TRANSFORMER
@@ -77,14 +78,15 @@ def settings_of(overlay: OverlayConfigs, environ: Mapping[str, str]) -> Settings
     """
     base = overlay.directory if overlay.directory.is_dir() else overlay.directory.parent
     base = base.resolve()
-    found = read_settings(base, overlay.root)
+    place = Place(base, overlay.root)
+    found = read_settings(place)
     if found is None:
         return None
     file = overlay.root / FILE
     document = strict.document(overlay.read(file), FILE)
     config = Config(file, overlay.root, 0, (), document, found)
     entries = check(RepositoryConfig, found, name=FILE).spec.environments
-    namespace = read_overlay(base, overlay.root).namespace
+    namespace = read_overlay(place).namespace
     directory = base.relative_to(overlay.root).as_posix()
     scene = Scene(directory, frozenset({namespace} - {""}), _named(overlay, environ))
     try:
