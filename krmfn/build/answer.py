@@ -33,7 +33,7 @@ from krmfn.warned import is_silenced
 if TYPE_CHECKING:
     from krmfn.audit.name_references import FieldSpec
     from krmfn.errors import Failure
-    from krmfn.kustomize.kustomization import Kustomization
+    from krmfn.kustomize.overlay import Kustomization
     from krmfn.objects.stream import Item
     from krmfn.spec.validator import Checks
 
