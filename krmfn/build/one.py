@@ -15,7 +15,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from krmfn.audit.enforce import configured_fields, refuse_owned
-from krmfn.build import answer, finished
+from krmfn.build import finished, hold
 from krmfn.build.bind import Binding
 from krmfn.build.channel import Server
 from krmfn.build.copy import Limits, copy
@@ -313,7 +313,7 @@ def _check(whole: _Pass, run: Run, *, claims_only: bool) -> None:
     overlay = read_overlay(inside.access.place) if validators else Kustomization()
     refers = configured_fields(whole.copied.tree) if validators else ()
     for config in validators:
-        answer.check(config, items, overlay, inside, in_build=False, refers=refers)
+        hold.check(config, items, overlay, inside, in_build=False, refers=refers)
     if not validators:
         _refuse_owned(run)
         # The kustomization's own validator judges unencrypted Secrets; krmfn has added none.

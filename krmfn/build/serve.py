@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from krmfn.audit.enforce import configured_fields
-from krmfn.build import answer
+from krmfn.build import answer, hold
 from krmfn.build.answer import Answer, Call
 from krmfn.build.called import Called
 from krmfn.build.estate import completed
@@ -22,7 +22,7 @@ from krmfn.documents import strict
 from krmfn.documents.strict import mapping
 from krmfn.errors import Failure, SpecError, raise_all
 from krmfn.kustomize.kustomization import read_overlay
-from krmfn.names import API_VERSION, CLAIM
+from krmfn.names import API_VERSION, CLAIM, GENERATOR
 from krmfn.objects import stream
 from krmfn.objects.sealed_secret import (
     IDENTITY,
@@ -81,7 +81,7 @@ class Calls:
         if config is None:
             raise SpecError("kustomize", "kustomize calls krmfn with what no kustomization lists")
         kind = config.value.get("kind")
-        given = () if kind == answer.GENERATOR else stream.stream(items, "the build")
+        given = () if kind == GENERATOR else stream.stream(items, "the build")
         job = self._job.at(config.directory)
         called = Called(config, given, job)
         number = len(self.made)
@@ -132,7 +132,7 @@ class Calls:
         outermost = called.config.directory == self._copied.directories[self._copied.place]
         job = called.job if real and not outermost else called.job.aside()
         refers = configured_fields(self._copied.tree)
-        answer.check(config, called.items, overlay, job, sealed=real, refers=refers)
+        hold.check(config, called.items, overlay, job, sealed=real, refers=refers)
 
     def _check_references(self, text: str) -> None:
         """Refuse references that kustomize would move to another Secret, in a transformer's stream.

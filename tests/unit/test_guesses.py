@@ -231,13 +231,13 @@ def test_a_replicator_may_copy_a_secret(annotations: dict[str, str]) -> None:
 
 def test_a_replicator_that_is_not_asked() -> None:
     """An annotation that only allows copies, or that says no."""
-    for annotations in (
+    for told in (
         {"reflector.v1.k8s.emberstack.com/reflection-allowed": "true"},
         {"reflector.v1.k8s.emberstack.com/reflection-auto-enabled": "false"},
         {"replicator.v1.mittwald.de/replicate-to": ""},
     ):
         plain = object_("v1/Secret", namespace="b", stringData={"k": "v"})
-        plain["metadata"]["annotations"] = annotations
+        plain["metadata"]["annotations"] = told
         assert found(pod("thing"), plain) == [("wrong-namespace", "error")]
 
 
