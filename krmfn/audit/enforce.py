@@ -13,15 +13,14 @@ from krmfn.audit.judge import Audit, audit
 from krmfn.audit.objects import groups
 from krmfn.audit.rules import check
 from krmfn.errors import raise_all
-from krmfn.files.read import read_repository_file
 from krmfn.warned import is_silenced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
 
     from krmfn.audit.findings import Finding
     from krmfn.audit.name_references import FieldSpec
+    from krmfn.files.read import Place
     from krmfn.objects.stream import Item
     from krmfn.spec.validator import Checks
     from krmfn.warned import Warned
@@ -33,8 +32,7 @@ def audit_stream(
     items: Sequence[Item],
     specs: Iterable[Checks] = (),
     *,
-    base: Path,
-    root: Path,
+    place: Place,
     in_build: bool = False,
     refers: Iterable[FieldSpec] = (),
 ) -> Audit:
@@ -42,7 +40,7 @@ def audit_stream(
 
     Args:
         specs: the validators of the kustomization; their assumptions and entries add up.
-        base, root: where the files that they name are, as `read_repository_file` has it.
+        place: of the files that they name.
         in_build: kustomize has yet to rename references.
         refers: what `krmfn.audit.name_references.configured_fields` finds in the build.
 
@@ -52,7 +50,7 @@ def audit_stream(
     specs = list(specs)
     known = catalogue.packaged(groups(items))
     for name in dict.fromkeys(file for spec in specs for file in spec.catalogue):
-        content = read_repository_file(name, base=base, root=root, key="spec.catalogue")
+        content = place.read(name, key="spec.catalogue")
         known += catalogue.of_user(content, name)
     cnpg = [spec.cnpg_version for spec in specs if spec.cnpg_version]
     return audit(
@@ -70,8 +68,7 @@ def enforce(
     spec: Checks,
     warn: Callable[[Warned], None],
     *,
-    base: Path,
-    root: Path,
+    place: Place,
     in_build: bool = False,
     refers: Iterable[FieldSpec] = (),
 ) -> None:
@@ -83,7 +80,7 @@ def enforce(
     Raises:
         ErrorList, errors.Finding: those that fail the build.
     """
-    found = audit_stream(items, [spec], base=base, root=root, in_build=in_build, refers=refers)
+    found = audit_stream(items, [spec], place=place, in_build=in_build, refers=refers)
     findings = check(found, only=OWNED if spec.audit == "off" else None)
     fatal = [f for f in findings if f.severity == "error" and spec.audit == "error"]
     fatal += [f for f in findings if f.rule == OWNED and f not in fatal]

@@ -5,11 +5,12 @@ A claim produces the keys that it declares, so that a build can be audited befor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from krmfn import fieldpath
 from krmfn.audit.entries import Scope
+from krmfn.audit.replication import is_filled
 from krmfn.documents.strict import mapping
 from krmfn.names import API_VERSION, CLAIM
 from krmfn.objects import sealed_secret
@@ -161,7 +162,7 @@ def _claim(resource: Resource) -> Production:
         "claim", resource, _type(template), frozenset(keys), mapping(template.get("metadata"))
     )
     unknown = bool(spec.get("dataFrom")) and not replaced
-    return Production(**{**vars(found), "open": unknown})
+    return replace(found, open=unknown)
 
 
 def _plain(resource: Resource) -> Production:
@@ -170,7 +171,8 @@ def _plain(resource: Resource) -> Production:
     if value.get("type") == SERVICE_ACCOUNT_TOKEN:
         keys += _TOKEN_KEYS
     metadata = mapping(value.get("metadata"))
-    return _made("plain", resource, _type(value), frozenset(keys), metadata)
+    found = _made("plain", resource, _type(value), frozenset(keys), metadata)
+    return replace(found, open=is_filled(resource.annotations))
 
 
 def _made(

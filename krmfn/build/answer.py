@@ -22,13 +22,12 @@ from krmfn.errors import SpecError, raise_all
 from krmfn.objects import stream
 from krmfn.objects.sealed_secret import claim_companion, name_companion, skip_marker
 from krmfn.plan.make import Plan, make_plan
+from krmfn.sealing.job import Job
 from krmfn.sealing.pipeline import Sealed, generate
 from krmfn.sealing.recipient import load_certificate
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
 from krmfn.spec.validator import SealedSecretValidator, ValidatorSpec
-from krmfn.stores.opened import OpenedStores
-from krmfn.stores.store import Surroundings
 from krmfn.warned import is_silenced
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 
 GENERATOR, VALIDATOR = "SealedSecretGenerator", "SealedSecretValidator"
 # Makes the SealedSecrets of a plan, in its order.
-Seal: TypeAlias = Callable[[Plan, Surroundings], list[Sealed]]
+Seal: TypeAlias = Callable[[Plan, Job], list[Sealed]]
 
 
 @dataclass(frozen=True)
@@ -70,15 +69,15 @@ class Answer:
     digests: tuple[str, ...] = ()
 
 
-def seal(plan: Plan, around: Surroundings) -> list[Sealed]:
+def seal(plan: Plan, job: Job) -> list[Sealed]:
     """Seal a plan for good."""
-    return generate(plan, around, now=datetime.now(UTC), entropy=os.urandom)
+    return generate(plan, job, now=datetime.now(UTC), entropy=os.urandom)
 
 
 def answer(
     call: Call,
     overlay: Kustomization,
-    around: Surroundings,
+    job: Job,
     seal: Seal = seal,
     *,
     holds: bool = True,
@@ -91,16 +90,16 @@ def answer(
     Raises:
         Failure: any; nothing is to be printed then.
     """
-    config = completed(call.config, call.items, overlay, around)
+    config = completed(call.config, call.items, overlay, job)
     if isinstance(config, SealedSecretGenerator):
-        objects = _generate(planned(config, call, overlay, around), around, seal)
+        objects = _generate(planned(config, call, overlay, job), job, seal)
         return Answer(stream.write(objects))
     if isinstance(config, SealedSecretTransformer):
-        done = _transform(config, call, overlay, around, seal)
+        done = _transform(config, call, overlay, job, seal)
         if holds and config.spec.validate_ is not None:
             written = stream.write([*done.sealed, *done.companions])
             made = stream.stream(written, "the transformer")
-            hold((*done.kept, *made), config.spec.validate_, around)
+            hold((*done.kept, *made), config.spec.validate_, job)
         return Answer(_written(done, call), done.digests)
     if isinstance(config, SecretClaim):
         raise SpecError(
@@ -110,14 +109,12 @@ def answer(
             remedy="list it under resources:, and a SealedSecretTransformer under transformers:",
         )
     if isinstance(config, SealedSecretValidator):
-        check(config, call.items, overlay, around)
+        check(config, call.items, overlay, job)
     # A validator prints nothing: kustomize takes an echo for a change.
     return Answer("")
 
 
-def planned(
-    config: SealedSecretGenerator, call: Call, overlay: Kustomization, around: Surroundings
-) -> Plan:
+def planned(config: SealedSecretGenerator, call: Call, overlay: Kustomization, job: Job) -> Plan:
     """Return the plan of a generator."""
     overlay.check_list(config.kind, config.metadata.name, "generators")
     if any(item.header().get("kind") != config.kind for item in call.items):
@@ -128,16 +125,16 @@ def planned(
             remedy="move the entry to generators:",
         )
     namespace, note = choose_namespace(
-        explicit=config.metadata.namespace, overlay=overlay, environ=around.environ
+        explicit=config.metadata.namespace, overlay=overlay, environ=job.access.environ
     )
     if note:
-        around.warn(note)
+        job.access.warnings.add(note)
     return make_plan(config, namespace=namespace, overlay=overlay)
 
 
-def _generate(plan: Plan, around: Surroundings, seal: Seal) -> list[dict[str, Any]]:
+def _generate(plan: Plan, job: Job, seal: Seal) -> list[dict[str, Any]]:
     """Return SealedSecrets, their name companions unless disabled, and the skip marker."""
-    sealed = seal(plan, around)
+    sealed = seal(plan, job)
     objects = [one.object for one in sealed]
     beside = [
         name_companion(one.object)
@@ -153,11 +150,11 @@ def _transform(
     config: SealedSecretTransformer,
     call: Call,
     overlay: Kustomization,
-    around: Surroundings,
+    job: Job,
     seal: Seal,
 ) -> Transformed:
     overlay.check_list(config.kind, config.metadata.name, "transformers")
-    return transform(call.items, config, overlay, around, seal)
+    return transform(call.items, config, overlay, job, seal)
 
 
 def _written(done: Transformed, call: Call) -> str:
@@ -172,7 +169,7 @@ def check(
     config: SealedSecretValidator,
     items: tuple[Item, ...],
     overlay: Kustomization,
-    around: Surroundings,
+    job: Job,
     *,
     sealed: bool = True,
     in_build: bool = True,
@@ -189,13 +186,13 @@ def check(
         Failure: what the validator finds.
     """
     overlay.check_list(VALIDATOR, config.metadata.name, "validators")
-    hold(items, config.spec, around, sealed=sealed, in_build=in_build, refers=refers)
+    hold(items, config.spec, job, sealed=sealed, in_build=in_build, refers=refers)
 
 
 def hold(
     items: tuple[Item, ...],
     spec: Checks,
-    around: Surroundings,
+    job: Job,
     *,
     sealed: bool = True,
     in_build: bool = True,
@@ -208,8 +205,8 @@ def hold(
     """
     certificate = None
     if isinstance(spec, ValidatorSpec) and spec.certificate is not None and sealed:
-        stores = OpenedStores({}, around)
-        certificate = load_certificate(spec.certificate, stores, around, datetime.now(UTC))
+        with job.stores({}) as stores:
+            certificate = load_certificate(spec.certificate, stores, datetime.now(UTC))
     verdict = validate(
         items,
         fingerprint=certificate.fingerprint if certificate else None,
@@ -219,20 +216,20 @@ def hold(
     raise_all([f for f in verdict.findings if sealed or f.id != "claim-left"])
     for warning in verdict.warnings:
         if not is_silenced(warning, spec.silence):
-            around.warn(warning)
+            job.access.warnings.add(warning)
     if sealed:
+        access = job.access
         enforce(
             items,
             spec,
-            around.warn,
-            base=around.base,
-            root=around.root,
+            access.warnings.add,
+            place=access.place,
             in_build=in_build,
             refers=refers,
         )
 
 
-def place(name: str, overlay: Kustomization) -> str:
+def where_of(name: str, overlay: Kustomization) -> str:
     """Return ``file: Kind/name`` if the kustomization names the file, else ``Kind/name``."""
     file = overlay.file_of(*name.partition("/")[::2])
     return f"{file}: {name}" if file else name

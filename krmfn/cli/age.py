@@ -38,8 +38,9 @@ from krmfn.sealing.values import canonical_json
 from krmfn.spec.parse import check
 from krmfn.spec.store_path import canonical_path
 from krmfn.spec.stores import AgeDocument, EnvCredential, FileCredential
+from krmfn.stores.access import Access
 from krmfn.stores.credential import read_credential
-from krmfn.stores.store import Number, Surroundings
+from krmfn.stores.store import Number
 
 if TYPE_CHECKING:
     import argparse
@@ -335,5 +336,5 @@ def _identities(arguments: argparse.Namespace) -> list[Identity]:
         if arguments.identity
         else EnvCredential(env=VARIABLE)
     )
-    around = Surroundings(os.environ, Deadline.from_environment())
-    return read_identities(read_credential(ref, around, what="the age identity"))
+    access = Access(os.environ, Deadline.from_environment())
+    return read_identities(read_credential(ref, access, what="the age identity"))

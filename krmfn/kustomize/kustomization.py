@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 from krmfn.documents import strict
 from krmfn.documents.strict import mapping
 from krmfn.errors import KrmfnError, SpecError
-from krmfn.files.read import read_repository_file
 from krmfn.names import API_VERSION
 from krmfn.objects.kinds import each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from krmfn.files.read import Place
 
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 MAX_DEPTH = 8  # of directories that list directories
@@ -83,15 +84,15 @@ class Kustomization:
             )
 
 
-def read_overlay(directory: Path, root: Path) -> Kustomization:
-    """The kustomization in ``directory``, or an empty `Kustomization` when there is none.
+def read_overlay(place: Place) -> Kustomization:
+    """The kustomization in ``place.base``, or an empty `Kustomization` when there is none.
 
     Raises:
         SpecError: it is there and cannot be read.
     """
     for file in FILE_NAMES:
-        if (directory / file).is_file():
-            content = read_repository_file(file, base=directory, root=root, key="")
+        if (place.base / file).is_file():
+            content = place.read(file, key="")
             value = strict.load(content, file)
             break
     else:
@@ -106,7 +107,7 @@ def read_overlay(directory: Path, root: Path) -> Kustomization:
         namespace=namespace,
         name_prefix=_string(value, "namePrefix"),
         name_suffix=_string(value, "nameSuffix"),
-        listed=tuple(_listed(value, directory, root)),
+        listed=tuple(_listed(value, place)),
     )
 
 
@@ -115,17 +116,17 @@ def _string(value: dict[str, Any], key: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _listed(value: dict[str, Any], directory: Path, root: Path) -> Iterator[Listed]:
+def _listed(value: dict[str, Any], place: Place) -> Iterator[Listed]:
     """Yield krmfn's configurations in the lists of functions; skip unreadable entries."""
     for name in LISTS:
-        for file, config in _configs(value.get(name), directory, root, "", MAX_DEPTH):
+        for file, config in _configs(value.get(name), place, "", MAX_DEPTH):
             metadata = config.get("metadata")
             own = metadata.get("name") if isinstance(metadata, dict) else ""
             yield Listed(name, file, str(config.get("kind")), str(own))
 
 
 def _configs(
-    entries: Any, directory: Path, root: Path, prefix: str, depth: int
+    entries: Any, place: Place, prefix: str, depth: int
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Our configs behind the entries of a list, with their files: inline, in files, in directories."""
     for entry in entries if isinstance(entries, list) else ():
@@ -135,15 +136,15 @@ def _configs(
             inline = list(_in_text(entry))
             if inline or "\n" in entry:
                 yield from (("", config) for config in inline)
-            elif (directory / entry).is_file():
-                text = read_repository_file(entry, base=directory, root=root, key="")
+            elif (place.base / entry).is_file():
+                text = place.read(entry, key="")
                 file = os.path.normpath(prefix + entry)
                 yield from ((file, config) for config in _in_text(text))
-            elif depth and (inner := kustomization_in(directory / entry)) is not None:
-                text = read_repository_file(inner.name, base=inner.parent, root=root, key="")
+            elif depth and (inner := kustomization_in(place.base / entry)) is not None:
+                text = place.at(inner.parent).read(inner.name, key="")
                 listed = mapping(strict.load(text, inner.name)).get("resources")
                 below = f"{prefix}{entry.rstrip('/')}/"
-                yield from _configs(listed, inner.parent, root, below, depth - 1)
+                yield from _configs(listed, place.at(inner.parent), below, depth - 1)
         except (KrmfnError, OSError, ValueError):
             continue
 

@@ -30,6 +30,7 @@ from krmfn.kustomize.places import located, refuse_address
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from krmfn.files.read import Place
     from krmfn.kustomize.judge import Mention
 
 _SIMPLE_PATH = re.compile(r"[\w./][\w./@=+-]*")
@@ -85,7 +86,7 @@ class Tree:
     """What a kustomization reaches in its repository.
 
     Attributes:
-        root: the repository's root, resolved.
+        place: the directory that is built, and the repository's root, resolved.
         kustomizations: by directory.
         contents: of the files that are named, by path, whose directory's links are resolved.
         nodes: of YAML in these files.
@@ -96,7 +97,7 @@ class Tree:
         old: as `reach` has it.
     """
 
-    root: Path
+    place: Place
     limits: Limits = field(default_factory=Limits)
     old: bool = True
     kustomizations: dict[Path, Reached] = field(default_factory=dict)
@@ -106,6 +107,11 @@ class Tree:
     bases: set[Path] = field(default_factory=set)
     as_is: dict[Path, set[Path]] = field(default_factory=dict)
     read: int = 0
+
+    @property
+    def root(self) -> Path:
+        """The repository's root, resolved."""
+        return self.place.root
 
     def short(self, path: Path) -> str:
         """Return a path relative to the repository's root."""
@@ -120,11 +126,11 @@ class Tree:
             return None
 
 
-def reach(directory: Path, root: Path, limits: Limits | None = None, *, old: bool = True) -> Tree:
-    """Return everything that the kustomization in ``directory`` reads.
+def reach(place: Place, limits: Limits | None = None, *, old: bool = True) -> Tree:
+    """Return everything that the kustomization in ``place.base`` reads.
 
     Args:
-        root: the repository's root, resolved.
+        place: with the repository's root resolved.
         old: whether ``namespace: n`` is a boolean, as for kustomize, which then refuses it. Commands
             that edit files without building them read it as text.
 
@@ -132,9 +138,9 @@ def reach(directory: Path, root: Path, limits: Limits | None = None, *, old: boo
         SpecError: it needs something from elsewhere, is not there, is too much, or would run what
             is not krmfn's.
     """
-    tree = Tree(root, limits or Limits(), old=old)
-    visit(tree, directory.resolve())
-    measure(tree, directory.resolve())
+    tree = Tree(place, limits or Limits(), old=old)
+    visit(tree, place.base.resolve())
+    measure(tree, place.base.resolve())
     return tree
 
 
@@ -228,7 +234,7 @@ def _kustomization(tree: Tree, directory: Path) -> Reached:
     """Read the kustomization of a directory, and take in its files."""
     file = kustomization_file(tree, directory)
     short = tree.short(file)
-    content = read_file(file, name=short, key="", root=tree.root)
+    content = read_file(file, name=short, key="", root=tree.root, kept=tree.place.kept)
     _count(tree, content)
     count_nodes(content, short, tree.limits.own_nodes)
     judged = judge(strict.document(content, short), KUSTOMIZATION, old=tree.old)
@@ -330,7 +336,8 @@ def _read(tree: Tree, place: Path, mention: Mention) -> None:
     if place not in tree.contents:
         tree.limits.check("files", len(tree.contents) + 1)
         try:
-            content = read_file(place, name=mention.text, key="", root=tree.root)
+            kept = tree.place.kept
+            content = read_file(place, name=mention.text, key="", root=tree.root, kept=kept)
         except SpecError as error:
             raise error.at(where=mention.where) from None
         tree.contents[place] = content

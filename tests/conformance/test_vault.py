@@ -10,7 +10,8 @@ import pytest
 
 from krmfn.deadline import Deadline
 from krmfn.spec.stores import Vault
-from krmfn.stores.store import Number, Surroundings
+from krmfn.stores.access import Access
+from krmfn.stores.store import Number
 from krmfn.stores.vault.store import VaultBackend
 from tests.conformance.store_conformance import StoreConformance
 
@@ -47,7 +48,7 @@ class TestVault(StoreConformance):
                     openbao.request("POST", f"{mount}/data/{quote(path)}", {"data": body})
                 else:
                     openbao.request("POST", f"{mount}/{quote(path)}", body)
-            around = Surroundings(os.environ | openbao.environ, Deadline(30))
-            return VaultBackend("main", Vault.model_validate({"path": mount}), around)
+            access = Access(os.environ | openbao.environ, Deadline(30))
+            return VaultBackend("main", Vault.model_validate({"path": mount}), access)
 
         return make

@@ -31,7 +31,6 @@ import yaml
 
 from krmfn.documents import strict
 from krmfn.errors import Failure, PolicyError, ProviderError, SpecError
-from krmfn.files.read import read_repository_file
 from krmfn.spec.parse import check
 from krmfn.spec.store_path import canonical_path
 from krmfn.spec.stores import AgeDocument
@@ -43,7 +42,8 @@ if TYPE_CHECKING:
 
     from krmfn.plaintext import Plaintext
     from krmfn.spec.stores import Age
-    from krmfn.stores.store import Json, Surroundings
+    from krmfn.stores.access import Access
+    from krmfn.stores.store import Json
 
 # pyrage's identities and recipients, which are published without types.
 Identity: TypeAlias = Any
@@ -65,17 +65,17 @@ class AgeFile:
 class AgeBackend(Store):
     """The store that ``{age: …}`` describes."""
 
-    def __init__(self, name: str, spec: Age, around: Surroundings) -> None:
+    def __init__(self, name: str, spec: Age, access: Access) -> None:
         self._name = name
         self._spec = spec
-        self._around = around
+        self._access = access
         self._lock = threading.Lock()
         self._opened: AgeFile | None = None
 
     @classmethod
-    def check(cls, name: str, spec: Age, around: Surroundings) -> None:
+    def check(cls, name: str, spec: Age, access: Access) -> None:
         """Look whether the file is there and of the repository."""
-        _content(name, spec, around)
+        _content(name, spec, access)
 
     def locate(self, key: str) -> Location:
         """The place of ``key`` in the file; the file is decrypted for its `storeId`."""
@@ -131,17 +131,15 @@ class AgeBackend(Store):
             return self._opened
 
     def _decrypted(self) -> AgeFile:
-        content = _content(self._name, self._spec, self._around)
+        content = _content(self._name, self._spec, self._access)
         what = f"stores.{self._name}.age.identityRef"
-        identity = read_credential(self._spec.identity_ref, self._around, what=what)
+        identity = read_credential(self._spec.identity_ref, self._access, what=what)
         return open_file(content, read_identities(identity), name=self._spec.file)
 
 
-def _content(name: str, spec: Age, around: Surroundings) -> bytes:
+def _content(name: str, spec: Age, access: Access) -> bytes:
     """The encrypted file."""
-    return read_repository_file(
-        spec.file, base=around.base, root=around.root, key=f"stores.{name}.age.file"
-    )
+    return access.place.read(spec.file, key=f"stores.{name}.age.file")
 
 
 def open_file(content: bytes, identities: Sequence[Identity], *, name: str) -> AgeFile:
