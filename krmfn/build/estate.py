@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from krmfn.files.read import Place
-    from krmfn.kustomize.kustomization import Kustomization
+    from krmfn.kustomize.overlay import Kustomization
     from krmfn.objects.stream import Item
     from krmfn.sealing.job import Job
     from krmfn.spec.model import Model

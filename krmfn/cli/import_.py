@@ -15,6 +15,7 @@ stay where they are. docs/import.md goes through it for each source.
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -225,7 +226,12 @@ def _write_values(
         progress(f"writing to {name}", 2 * len(secrets)) as step,
     ):
         written = write_values(
-            name, opened, secrets, lambda write: write_files(output, first=write), step
+            name,
+            opened,
+            secrets,
+            commit=lambda write: write_files(output, first=write),
+            step=step,
+            note=partial(say, stderr=True),
         )
     for path in secrets:
         state = "written" if path in written else "there already, with the same values"

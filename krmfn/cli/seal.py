@@ -26,7 +26,7 @@ from krmfn.cli.frame import command
 from krmfn.cli.inputs import read_config, read_input
 from krmfn.errors import SpecError, raise_all
 from krmfn.files.read import find_root
-from krmfn.kustomize.kustomization import Kustomization
+from krmfn.kustomize.overlay import Kustomization
 from krmfn.names import API_VERSION, TRANSFORMER
 from krmfn.objects import stream
 from krmfn.objects.kinds import each, place_of

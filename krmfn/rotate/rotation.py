@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from krmfn.kustomize.configs import Config, OverlayConfigs
     from krmfn.sealing.job import Job
     from krmfn.spec.stores import Store
-    from krmfn.stores.store import Location
+    from krmfn.stores.content import Location
 
 CERTIFICATES = {
     GENERATOR: ("spec", "sealing", "certificate"),
