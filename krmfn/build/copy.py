@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from krmfn.documents import strict
+    from krmfn.files.read import Place
     from krmfn.kustomize.reach import Entry, Reached, Tree
     from krmfn.objects.stream import Item
 
@@ -98,17 +99,16 @@ class Copy:
 
 
 def copy(
-    directory: Path,
-    root: Path,
+    place: Place,
     home: Path,
     *,
     limits: Limits,
     load: Callable[[Path], Sequence[Item]],
 ) -> Copy:
-    """Copy the files that a build of ``directory`` reads.
+    """Copy the files that a build of ``place.base`` reads.
 
     Args:
-        root: the repository's root, resolved.
+        place: with the repository's root resolved.
         home: a private folder without ``tree`` and ``judged``; the copy is made there.
         load: runs kustomize on a kustomization in ``home``, and returns the items that it gives the
             call with the number `LOADED`; only called for directories of configurations.
@@ -116,8 +116,8 @@ def copy(
     Raises:
         SpecError: as `krmfn.kustomize.reach.reach`, or two uses of one file exclude each other.
     """
-    top = directory.resolve()
-    tree = reach(top, root, limits)
+    top = place.base.resolve()
+    tree = reach(place.at(top), limits)
     writer = _Writer(tree, Path(os.path.realpath(home)), load)
     writer.write()
     measure(tree, top)

@@ -37,6 +37,7 @@ from krmfn.kustomize.places import located, refuse_address
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from krmfn.files.read import Place
     from krmfn.kustomize.judge import Mention
 
 _SIMPLE_PATH = re.compile(r"[\w./][\w./@=+-]*")
@@ -92,7 +93,7 @@ class Tree:
     """What a kustomization reaches in its repository.
 
     Attributes:
-        root: the repository's root, resolved.
+        place: the directory that is built, and the repository's root, resolved.
         kustomizations: by directory.
         contents: of the files that are named, by path, whose directory's links are resolved.
         nodes: of YAML in these files.
@@ -103,7 +104,7 @@ class Tree:
         old: as `reach` has it.
     """
 
-    root: Path
+    place: Place
     limits: Limits = field(default_factory=Limits)
     old: bool = True
     kustomizations: dict[Path, Reached] = field(default_factory=dict)
@@ -114,16 +115,21 @@ class Tree:
     as_is: dict[Path, set[Path]] = field(default_factory=dict)
     read: int = 0
 
+    @property
+    def root(self) -> Path:
+        """The repository's root, resolved."""
+        return self.place.root
+
     def short(self, path: Path) -> str:
         """Return a path relative to the repository's root."""
         return str(path.relative_to(self.root)) if path != self.root else path.name
 
 
-def reach(directory: Path, root: Path, limits: Limits | None = None, *, old: bool = True) -> Tree:
-    """Return everything that the kustomization in ``directory`` reads.
+def reach(place: Place, limits: Limits | None = None, *, old: bool = True) -> Tree:
+    """Return everything that the kustomization in ``place.base`` reads.
 
     Args:
-        root: the repository's root, resolved.
+        place: with the repository's root resolved.
         old: whether ``namespace: n`` is a boolean, as for kustomize, which then refuses it. Commands
             that edit files without building them read it as text.
 
@@ -131,9 +137,9 @@ def reach(directory: Path, root: Path, limits: Limits | None = None, *, old: boo
         SpecError: it needs something from elsewhere, is not there, is too much, or would run what
             is not krmfn's.
     """
-    tree = Tree(root, limits or Limits(), old=old)
-    visit(tree, directory.resolve())
-    measure(tree, directory.resolve())
+    tree = Tree(place, limits or Limits(), old=old)
+    visit(tree, place.base.resolve())
+    measure(tree, place.base.resolve())
     return tree
 
 
@@ -227,7 +233,7 @@ def _kustomization(tree: Tree, directory: Path) -> Reached:
     """Read the kustomization of a directory, and take in its files."""
     file = kustomization_file(tree, directory)
     short = tree.short(file)
-    content = read_file(file, name=short, key="", root=tree.root)
+    content = read_file(file, name=short, key="", root=tree.root, kept=tree.place.kept)
     _count(tree, content)
     count_nodes(content, short, tree.limits.own_nodes)
     judged = judge(strict.document(content, short), KUSTOMIZATION, old=tree.old)
@@ -330,7 +336,8 @@ def _read(tree: Tree, place: Path, mention: Mention) -> None:
         if len(tree.contents) >= tree.limits.files:
             raise SpecError("file", f"the build needs more than {tree.limits.files} files")
         try:
-            content = read_file(place, name=mention.text, key="", root=tree.root)
+            kept = tree.place.kept
+            content = read_file(place, name=mention.text, key="", root=tree.root, kept=kept)
         except SpecError as error:
             raise error.at(where=mention.where) from None
         tree.contents[place] = content

@@ -11,6 +11,7 @@ import pytest
 
 from krmfn.build.copy import LOADED, Copy, Limits, copy
 from krmfn.errors import PolicyError, SpecError
+from krmfn.files.read import Place
 from krmfn.kustomize.functions import FUNCTION_ANNOTATIONS
 from krmfn.objects.stream import stream
 
@@ -59,7 +60,7 @@ def overlay(root: Path, **fields: Any) -> None:
 def copied(root: Path, limits: Limits | None = None, load: Any = not_loaded) -> Copy:
     home = root.parent / "home"
     home.mkdir()
-    return copy(root / "overlay", root, home, limits=limits or Limits(), load=load)
+    return copy(Place(root / "overlay", root), home, limits=limits or Limits(), load=load)
 
 
 def files(done: Copy) -> set[str]:
