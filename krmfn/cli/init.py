@@ -29,7 +29,7 @@ from krmfn.cli.console import progress, say, say_lines
 from krmfn.crypto.certificate import choose
 from krmfn.errors import KrmfnError, SealingError, SpecError
 from krmfn.files.diff import unified
-from krmfn.files.read import find_root, read_repository_file
+from krmfn.files.read import Place, find_root
 from krmfn.files.write import File, write_files
 from krmfn.init import advice, findings
 from krmfn.init.advice import NAMED, some
@@ -208,7 +208,7 @@ def _settings(options: argparse.Namespace, root: Path) -> Settings:
 def _certificate(file: str, root: Path, *, container: bool) -> dict[str, str]:
     short = os.path.relpath(Path(file).parent.resolve() / Path(file).name, root)
     try:
-        pem = read_repository_file(short, base=root, root=root, key="--certificate")
+        pem = Place(root, root).read(short, key="--certificate")
         certificate = choose(pem, datetime.now(UTC))
     except SealingError as error:
         raise error.at(key="--certificate", source=file) from None

@@ -15,7 +15,7 @@ from krmfn.audit.productions import guesses
 from krmfn.documents import strict
 from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import Failure, KrmfnError
-from krmfn.files.read import read_file
+from krmfn.files.read import Place, read_file
 from krmfn.kustomize.checkout import files_below
 from krmfn.objects import stream
 
@@ -74,7 +74,7 @@ def _parsed(content: bytes, file: Path, root: Path, short: str) -> Iterator[Make
     """Yield what the objects of a file create; nothing if it is not YAML."""
     try:
         items = stream.stream(content, short)
-        audited = audit_stream(items, base=file.parent, root=root)
+        audited = audit_stream(items, place=Place(file.parent, root))
         for one in audited.productions:
             if one.resource:
                 yield Maker(one.secret, one.namespace or "", f"{one.by} in {short}")

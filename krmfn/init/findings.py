@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from krmfn.errors import Failure
+from krmfn.files.read import Place
 from krmfn.init.advice import by_hand, question, some
 from krmfn.init.elsewhere import makers
 from krmfn.init.proposal import Overlay
@@ -181,7 +182,7 @@ def _tell_namespace(found: Finding, seen: Seen) -> None:
 def _kinds(directory: Path, survey: Survey) -> set[str]:
     """Return the kinds of krmfn's configurations that a kustomization lists for kustomize to call."""
     try:
-        listed = read_overlay(directory, survey.root).listed
+        listed = read_overlay(Place(directory, survey.root)).listed
     except Failure:
         return set()
     return {one.kind for one in listed if one.list in ("generators", "transformers")}

@@ -13,7 +13,7 @@ from krmfn.documents import strict
 from krmfn.documents.append import fields, flow
 from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import SpecError
-from krmfn.files.read import read_repository_file
+from krmfn.files.read import Place
 from krmfn.init.survey import values_in
 from krmfn.kustomize.kustomization import kustomization_in
 from krmfn.names import API_VERSION, TRANSFORMER
@@ -130,7 +130,7 @@ def layout(root: Path, *, container: bool) -> Layout:
             remedy=f"rename it, or list {NAME} and {MARKER} in it",
         )
     if file.exists():
-        found = strict.load(read_repository_file(FILE, base=root, root=root, key=""), FILE)
+        found = strict.load(Place(root, root).read(FILE, key=""), FILE)
         parse(found, where=FILE, kinds={"RepositoryConfig": RepositoryConfig})
         return Layout(root, file, folder, mapping(mapping(found).get("spec")), exists=True)
     own = next((one for one in values_in(folder / NAME) if one.get("kind") == TRANSFORMER), {})

@@ -10,27 +10,23 @@ import contextlib
 import os
 import shutil
 import stat
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krmfn.audit.enforce import audit_stream
 from krmfn.audit.inventory import wanted
 from krmfn.build import finished
-from krmfn.build.one import look_at
 from krmfn.build.validate import validate
-from krmfn.deadline import Deadline
 from krmfn.errors import CheckError, Failure, raise_all
 from krmfn.files.private import private_folder
-from krmfn.files.read import MAX_FILE
+from krmfn.files.read import MAX_FILE, Place
+from krmfn.init.survey import glance
 from krmfn.kustomize.checkout import PASSED_BY
 from krmfn.objects import stream
-from krmfn.stores.store import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from krmfn.build.one import Look
     from krmfn.init.proposal import Overlay
 
 
@@ -69,16 +65,17 @@ def prove(
     """
     with copied(root, texts) as copy:
         for one in overlays:
-            directory = copy / one.directory.relative_to(root)
+            place = Place(copy / one.directory.relative_to(root), copy)
             try:
-                seen = examined(directory, copy, command)
+                seen = glance(place, command)
+                finished.check(seen.run.items, seen.run.calls, claims=False, governed=False)
             except Failure as failure:
                 for error in failure.errors:
                     error.at(where=one.directory.relative_to(root).as_posix())
                 raise
             items = stream.stream(seen.output, "the build")
             specs = [each.spec for each in seen.validators]
-            audited = audit_stream(items, specs, base=directory, root=copy, refers=seen.refers)
+            audited = audit_stream(items, specs, place=place, refers=seen.refers)
             for spec in specs:
                 found = validate(items, plain_secrets=spec.plain_secrets).findings
                 raise_all([each for each in found if each.id == "plain-secret"])
@@ -91,19 +88,6 @@ def prove(
                     where=one.directory.relative_to(root).as_posix(),
                     remedy="claim it by hand, or list it with --assume",
                 )
-
-
-def examined(directory: Path, root: Path, command: tuple[str, ...]) -> Look:
-    """Build an overlay with its claims unsealed, and check all that is known without a store.
-
-    Raises:
-        Failure: it does not build.
-    """
-    environ = {k: v for k, v in os.environ.items() if k != "KRMFN_ROOT"}
-    around = Surroundings(environ, Deadline.from_environment(time.monotonic()), directory, root)
-    seen = look_at(directory, command, around)
-    finished.check(seen.run.items, seen.run.calls, claims=False, governed=False)
-    return seen
 
 
 def _copy(root: Path, copy: Path) -> None:

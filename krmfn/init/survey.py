@@ -23,16 +23,18 @@ from krmfn.deadline import Deadline
 from krmfn.documents import strict
 from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import Failure, KrmfnError
-from krmfn.files.read import read_file
+from krmfn.files.read import Place, read_file
 from krmfn.init.destinations import Destination, destinations
 from krmfn.init.environments import environment
 from krmfn.kustomize.checkout import Checkout, overlays
-from krmfn.kustomize.kustomization import Kustomization as Overlay
 from krmfn.kustomize.kustomization import read_overlay
+from krmfn.kustomize.overlay import Kustomization as Overlay
 from krmfn.kustomize.renaming import Names
 from krmfn.objects import ciphertext, stream
 from krmfn.objects.kinds import each
-from krmfn.stores.store import Surroundings
+from krmfn.sealing.job import Job
+from krmfn.stores.access import Access
+from krmfn.stores.pool import StorePool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
     from krmfn.audit.judge import Audit, Judged
     from krmfn.audit.productions import Production
+    from krmfn.build.one import Look
     from krmfn.kustomize.checkout import Kustomization
 
 
@@ -176,14 +179,12 @@ class Survey:
     def _look(self, directory: Path) -> Seen:
         seen = Seen(where=self._destinations.get(directory, []))
         try:
-            seen.overlay = read_overlay(directory, self.root)
-            # Each has its own: a repository may have hundreds.
-            deadline = Deadline.from_environment(time.monotonic())
-            around = Surroundings(os.environ, deadline, directory, self.root)
-            look = look_at(directory, self._command, around)
+            place = Place(directory, self.root)
+            seen.overlay = read_overlay(place)
+            look = glance(place, self._command)
             items = stream.stream(look.output, "the build")
             specs = [one.spec for one in look.validators]
-            audited = audit_stream(items, specs, base=directory, root=self.root, refers=look.refers)
+            audited = audit_stream(items, specs, place=place, refers=look.refers)
         except Failure as failure:
             seen.position, seen.failed = self._told(failure, directory)
             return seen
@@ -320,6 +321,18 @@ class Survey:
                     metadata = mapping(value.get("metadata"))
                     secret = value["kind"], metadata.get("name")
                     yield _Place(source, here, file, secret, metadata.get("namespace"))
+
+
+def glance(place: Place, command: tuple[str, ...]) -> Look:
+    """Build an overlay with its claims unsealed; nothing is read from a store.
+
+    Raises:
+        Failure: it does not build.
+    """
+    # Each has its own deadline: a repository may have hundreds.
+    access = Access(os.environ, Deadline.from_environment(time.monotonic()), place)
+    with StorePool() as pool:  # from which a look takes nothing
+        return look_at(place.base, command, Job.start(access, pool))
 
 
 def missing(audited: Audit, namespace: str) -> list[Wanted]:

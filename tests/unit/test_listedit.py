@@ -68,7 +68,10 @@ def test_places(before: str, after: str) -> None:
         ("kind: X\r\nresources:\r\n- a\r\n", "kind: X\r\nresources:\r\n- a\r\n- new.yaml\r\n"),
         ("---\nresources: [a]\n...\n", "---\nresources: [a, new.yaml]\n...\n"),
         ("\ufeffresources: [a]\n", "\ufeffresources: [a, new.yaml]\n"),
-        ("resources:\n- [a,\n   b]\n- c: [x,\n   y]\nk: 1\n", "resources:\n- [a,\n   b]\n- c: [x,\n   y]\n- new.yaml\nk: 1\n"),
+        (
+            "resources:\n- [a,\n   b]\n- c: [x,\n   y]\nk: 1\n",
+            "resources:\n- [a,\n   b]\n- c: [x,\n   y]\n- new.yaml\nk: 1\n",
+        ),
     ],
 )  # fmt: skip
 def test_flow_style(before: str, after: str) -> None:

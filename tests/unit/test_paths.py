@@ -9,12 +9,12 @@ import pytest
 
 from krmfn.errors import SpecError
 from krmfn.files import read
-from krmfn.files.read import find_root, read_file, read_repository_file
+from krmfn.files.read import Place, find_root, read_file
 
 
 def refused(name: str, base: Path, root: Path) -> str:
     with pytest.raises(SpecError) as caught:
-        read_repository_file(name, base=base, root=root, key="spec.x")
+        Place(base, root).read(name, key="spec.x")
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
     return caught.value.line()
 
@@ -37,6 +37,21 @@ def test_without_a_repository(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert find_root(tmp_path, {}) == tmp_path.resolve()
 
 
+def test_below_the_working_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It is the root of what is below it, without what Argo CD calls the source's path."""
+    deep = tmp_path / "apps/shop"
+    deep.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert find_root(deep, {}) == tmp_path.resolve()
+    monkeypatch.chdir(deep)
+    assert find_root(deep, {}) == deep.resolve()
+    assert find_root(deep, {"ARGOCD_APP_SOURCE_PATH": "apps/shop"}) == tmp_path.resolve()
+    assert find_root(deep, {"ARGOCD_APP_SOURCE_PATH": "other/shop"}) == deep.resolve()
+    assert find_root(deep, {"ARGOCD_APP_SOURCE_PATH": "."}) == deep.resolve()
+    monkeypatch.chdir("/")
+    assert find_root(deep, {}) == deep.resolve()
+
+
 def test_files_inside(tmp_path: Path) -> None:
     """Relative to the base, upwards too, through links that stay inside."""
     base = tmp_path / "overlay"
@@ -44,7 +59,7 @@ def test_files_inside(tmp_path: Path) -> None:
     (tmp_path / "up.pem").write_bytes(b"up\xff")
     (base / "link").symlink_to("../up.pem")
     for name in ("../up.pem", "link", "./../overlay/link"):
-        assert read_repository_file(name, base=base, root=tmp_path.resolve(), key="") == b"up\xff"
+        assert Place(base, tmp_path.resolve()).read(name, key="") == b"up\xff"
 
 
 def test_files_outside(tmp_path: Path) -> None:
@@ -89,5 +104,5 @@ def test_the_size(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(read, "MAX_FILE", 10)
     (tmp_path / "ten").write_bytes(b"x" * 10)
     (tmp_path / "more").write_bytes(b"x" * 11)
-    assert read_repository_file("ten", base=tmp_path, root=tmp_path, key="") == b"x" * 10
+    assert Place(tmp_path, tmp_path).read("ten", key="") == b"x" * 10
     assert refused("more", tmp_path, tmp_path) == "spec.x: more is larger than 16 MiB [file]"
