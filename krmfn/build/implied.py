@@ -10,7 +10,7 @@ import json
 import secrets
 from typing import TYPE_CHECKING
 
-from krmfn.build.copy import Config
+from krmfn.build.copy import CopiedConfig
 from krmfn.documents import strict
 from krmfn.kustomize.judge import dump
 from krmfn.names import API_VERSION, CLAIM, GENERATOR, TRANSFORMER
@@ -29,7 +29,7 @@ def add_transformer(copied: Copy) -> None:
     directory = copied.directories[copied.place]
     reached, number = copied.tree.kustomizations[directory], len(copied.configs) + 1
     value = {"apiVersion": API_VERSION, "kind": TRANSFORMER, "metadata": {"name": "krmfn"}}
-    copied.configs[number] = Config(
+    copied.configs[number] = CopiedConfig(
         number,
         value,
         directory,

@@ -25,7 +25,7 @@ _ANCHOR = re.compile(rb"(?:^|[\s,\[{:?-])&[^\s,\[\]{}&]")
 
 
 @dataclass(frozen=True)
-class Limits:
+class TreeLimits:
     """The limits of one build's input.
 
     Attributes:
@@ -47,7 +47,7 @@ class Limits:
     add_input: Callable[[int], None] | None = None
 
 
-def check_size(size: int, limits: Limits) -> None:
+def check_size(size: int, limits: TreeLimits) -> None:
     """Refuse different files with more bytes than the limit.
 
     Raises:
@@ -63,7 +63,7 @@ def check_size(size: int, limits: Limits) -> None:
         )
 
 
-def check_named(size: int, limits: Limits) -> None:
+def check_named(size: int, limits: TreeLimits) -> None:
     """Refuse files that have more bytes than the limit, each counted as often as it is named.
 
     Raises:
@@ -77,7 +77,7 @@ def check_named(size: int, limits: Limits) -> None:
         )
 
 
-def check_nodes(count: int, limits: Limits) -> None:
+def check_nodes(count: int, limits: TreeLimits) -> None:
     """Refuse more YAML nodes than the limit.
 
     Raises:
@@ -87,7 +87,7 @@ def check_nodes(count: int, limits: Limits) -> None:
         raise SpecError("yaml", f"the build reads more than {limits.nodes} YAML nodes")
 
 
-def check_depth(depth: int, limits: Limits) -> None:
+def check_depth(depth: int, limits: TreeLimits) -> None:
     """Refuse kustomizations nested more deeply than the limit.
 
     Raises:

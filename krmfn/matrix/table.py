@@ -147,7 +147,7 @@ class Row:
 
 
 @dataclass
-class Shared:
+class SharedValue:
     """A value that occurs in several places.
 
     Attributes:
@@ -168,7 +168,7 @@ class Table:
 
     columns: list[Column]
     rows: list[Row]
-    shared: list[Shared] | None = None
+    shared: list[SharedValue] | None = None
 
     def count(self, state: str) -> int:
         """How many cells are in a state."""
@@ -300,7 +300,7 @@ def share(found: Table, groups: Iterable[Sequence[Value]]) -> None:
     for letter, values in zip(_letters(), ordered, strict=False):
         across = len({value.column for value in values}) > 1
         same = len({value.source for value in values}) == 1 and bool(values[0].source)
-        found.shared.append(Shared(letter, values, across, same))
+        found.shared.append(SharedValue(letter, values, across, same))
         for value in values:
             row = next(row for row in found.rows if row.name == value.row)
             cell = row.cells[_index(found, value.column)]

@@ -31,7 +31,7 @@ from krmfn.stores.vault.login_causes import login_refused
 if TYPE_CHECKING:
     from krmfn.spec.stores import Auth
     from krmfn.stores.access import Access
-    from krmfn.stores.vault.http import Answer, Api
+    from krmfn.stores.vault.http import Api, VaultAnswer
 
 OK = 200
 TOKEN_VARIABLES = ("VAULT_TOKEN", "BAO_TOKEN")
@@ -107,7 +107,7 @@ def log_in(auth: Auth | None, api: Api, access: Access, *, source: str, namespac
     return Login(_usable(Plaintext(found.encode()), source), not batch, made)
 
 
-def _unwrapped(token: Plaintext, api: Api, source: str, namespace: str) -> Answer:
+def _unwrapped(token: Plaintext, api: Api, source: str, namespace: str) -> VaultAnswer:
     """Unwrap a wrapping token, which consumes it.
 
     Raises:
