@@ -26,13 +26,13 @@ from krmfn.errors import SpecError
 from krmfn.files.read import Place, find_root
 from krmfn.files.write import replace_file
 from krmfn.matrix.equal import KEY_LENGTH, equal, plain_values, sealed_values
+from krmfn.matrix.letters import share
 from krmfn.matrix.table import (
     MISSING,
     NOT_NEEDED,
     STATES,
     Column,
     label_columns,
-    share,
     shown,
     table,
 )
