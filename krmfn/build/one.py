@@ -134,7 +134,7 @@ class _Pass:
         """
         inside = self.job.at(self.directory)
         overlay = read_overlay(inside.access.place)
-        for config in self.copied.configs.values():
+        for config in self.copied.configs:
             if config.directory == self.directory and config.list != "generators":
                 found = completed(config.value, items, overlay, inside)
                 if isinstance(found, SealedSecretValidator):
@@ -262,7 +262,7 @@ def _refuse_open(copied: Copy, run: KustomizeRun) -> None:
         PolicyError: ``cannot-rehearse``.
     """
     targets = (target for c in run.calls if c.plan for target in c.plan.targets if target.open)
-    if (target := next(targets, None)) and selects_sealed(copied.directories):
+    if (target := next(targets, None)) and selects_sealed(copied.tree):
         raise PolicyError(
             "cannot-rehearse",
             "only a read tells which keys dataFrom gives, and something selects SealedSecrets",
