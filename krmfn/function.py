@@ -13,11 +13,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn.build.answer import GENERATOR, Call, answer, placed, where_of
+from krmfn.build.answer import Call, answer, placed, where_of
 from krmfn.documents import strict
 from krmfn.errors import Failure, OutputError, SpecError
 from krmfn.files.read import Place, find_root, read_file
 from krmfn.kustomize.kustomization import read_overlay
+from krmfn.names import GENERATOR
 from krmfn.objects import stream
 from krmfn.sealing.job import Job
 from krmfn.spec.parse import name_of

@@ -10,17 +10,21 @@ from typing import TYPE_CHECKING
 
 from krmfn import catalogue
 from krmfn.audit.judge import Audit, audit
+from krmfn.audit.name_references import field_specs
 from krmfn.audit.objects import groups
 from krmfn.audit.rules import check
+from krmfn.documents import strict
+from krmfn.documents.strict import sequence
 from krmfn.errors import raise_all
 from krmfn.warned import is_silenced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from krmfn.audit.findings import Finding
     from krmfn.audit.name_references import FieldSpec
     from krmfn.files.read import Place
+    from krmfn.kustomize.reach import Reached, Tree
     from krmfn.objects.stream import Item
     from krmfn.spec.validator import Checks
     from krmfn.warned import Warned
@@ -42,7 +46,7 @@ def audit_stream(
         specs: the validators of the kustomization; their assumptions and entries add up.
         place: of the files that they name.
         in_build: kustomize has yet to rename references.
-        refers: what `krmfn.audit.name_references.configured_fields` finds in the build.
+        refers: what `configured_fields` finds in the build.
 
     Raises:
         SpecError, ErrorList: an item, or a catalogue of the user's, cannot be read.
@@ -101,3 +105,28 @@ def refuse_owned(items: Sequence[Item]) -> None:
     found = audit(items, catalogue.packaged(groups(items)))
     findings: list[Finding] = check(found, only=OWNED)
     raise_all([finding.error() for finding in findings])
+
+
+def configured_fields(tree: Tree) -> tuple[FieldSpec, ...]:
+    """Return the fields that refer to Secrets according to all configurations of a build.
+
+    kustomize applies the configurations of a base, too, to the whole build.
+
+    Raises:
+        SpecError: one of the files is not YAML.
+    """
+    found = {
+        spec: None
+        for reached in tree.kustomizations.values()
+        for name, content in _configurations(tree, reached)
+        for spec in field_specs(strict.load(content, name))
+    }
+    return tuple(found)
+
+
+def _configurations(tree: Tree, reached: Reached) -> Iterator[tuple[str, bytes]]:
+    """Yield the name and content of each file under ``configurations:``."""
+    for name in sequence(reached.value.get("configurations")):
+        path = reached.directory / str(name)
+        place = path.parent.resolve() / path.name
+        yield tree.short(place), tree.contents[place]

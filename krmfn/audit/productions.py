@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from krmfn import fieldpath
 from krmfn.audit.entries import Scope
-from krmfn.audit.replication import is_filled
 from krmfn.documents.strict import mapping
 from krmfn.names import API_VERSION, CLAIM
 from krmfn.objects import sealed_secret
@@ -18,7 +17,7 @@ from krmfn.objects.kinds import is_secret
 from krmfn.spec.catalogue import Producer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from krmfn.audit.entries import Entries
     from krmfn.audit.objects import Resource
@@ -28,6 +27,13 @@ How: TypeAlias = Literal["sealed", "claim", "plain", "operator", "assumed"]
 OPAQUE = "Opaque"
 SERVICE_ACCOUNT_TOKEN = "kubernetes.io/service-account-token"  # noqa: S105  # a type
 _TOKEN_KEYS = ("token", "ca.crt", "namespace", "service-ca.crt")  # the last one on OpenShift
+
+# Annotations of an empty Secret that a replicator fills.
+_PULLED = (
+    "reflector.v1.k8s.emberstack.com/reflects",
+    "replicator.v1.mittwald.de/replicate-from",
+    "secretgen.carvel.dev/image-pull-secret",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +178,7 @@ def _plain(resource: Resource) -> Production:
         keys += _TOKEN_KEYS
     metadata = mapping(value.get("metadata"))
     found = _made("plain", resource, _type(value), frozenset(keys), metadata)
-    return replace(found, open=is_filled(resource.annotations))
+    return replace(found, open=_is_filled(resource.annotations))
 
 
 def _made(
@@ -246,3 +252,8 @@ def _operator(
         waived=entry.waived is not None and scope.holds(entry.waived),
         holds=tuple(holds.items()),
     )
+
+
+def _is_filled(annotations: Mapping[str, Any]) -> bool:
+    """Whether a replicator fills the Secret with keys that it does not have in the build."""
+    return any(name in annotations for name in _PULLED)

@@ -24,12 +24,6 @@ _PUSHED = {
     "replicator.v1.mittwald.de/replicate-to-matching": ("",),
     "kubed.appscode.com/sync": (),
 }
-# Annotations of an empty Secret that a replicator fills.
-_PULLED = (
-    "reflector.v1.k8s.emberstack.com/reflects",
-    "replicator.v1.mittwald.de/replicate-from",
-    "secretgen.carvel.dev/image-pull-secret",
-)
 _AT = (
     "metadata.annotations",
     "spec.secretTemplate.annotations",
@@ -58,11 +52,6 @@ def copies(made: Iterable[Production]) -> Iterator[Production]:
         found = (mapping(here) for path in _AT for _, here in fieldpath.walk(value, path))
         if any(map(_is_pushed, found)):
             yield replace(one, how="operator", namespace=None, open=True, entry=COPY)
-
-
-def is_filled(annotations: Mapping[str, Any]) -> bool:
-    """Whether a replicator fills the Secret with keys that it does not have in the build."""
-    return any(name in annotations for name in _PULLED)
 
 
 def _is_pushed(annotations: Mapping[str, Any]) -> bool:

@@ -7,39 +7,32 @@ directory. Who seals is handed in, so that a build can rehearse without reading 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from krmfn.audit.enforce import enforce
 from krmfn.build.estate import completed
-from krmfn.build.followed import followed
 from krmfn.build.namespace import choose_namespace
-from krmfn.build.transform import Transformed, transform
-from krmfn.build.validate import validate
-from krmfn.errors import SpecError, raise_all
+from krmfn.errors import SpecError
 from krmfn.objects import stream
 from krmfn.objects.sealed_secret import claim_companion, name_companion, skip_marker
 from krmfn.plan.make import Plan, make_plan
-from krmfn.sealing.job import Job
-from krmfn.sealing.pipeline import Sealed, generate
-from krmfn.sealing.recipient import load_certificate
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
-from krmfn.spec.validator import SealedSecretValidator, ValidatorSpec
-from krmfn.warned import is_silenced
+from krmfn.spec.validator import SealedSecretValidator
 
 if TYPE_CHECKING:
-    from krmfn.audit.name_references import FieldSpec
-    from krmfn.errors import Failure
-    from krmfn.kustomize.kustomization import Kustomization
-    from krmfn.objects.stream import Item
-    from krmfn.spec.validator import Checks
+    from collections.abc import Callable
 
-GENERATOR, VALIDATOR = "SealedSecretGenerator", "SealedSecretValidator"
+    from krmfn.build.transform import Transformed
+    from krmfn.errors import Failure
+    from krmfn.kustomize.overlay import Kustomization
+    from krmfn.objects.stream import Item
+    from krmfn.sealing.job import Job
+    from krmfn.sealing.pipeline import Sealed
+
 # Makes the SealedSecrets of a plan, in its order.
-Seal: TypeAlias = Callable[[Plan, Job], list[Sealed]]
+Seal: TypeAlias = "Callable[[Plan, Job], list[Sealed]]"
 
 
 @dataclass(frozen=True)
@@ -71,6 +64,8 @@ class Answer:
 
 def seal(plan: Plan, job: Job) -> list[Sealed]:
     """Seal a plan for good."""
+    from krmfn.sealing.pipeline import generate  # lazy: a validator and a rehearsal seal nothing
+
     return generate(plan, job, now=datetime.now(UTC), entropy=os.urandom)
 
 
@@ -97,6 +92,8 @@ def answer(
     if isinstance(config, SealedSecretTransformer):
         done = _transform(config, call, overlay, job, seal)
         if holds and config.spec.validate_ is not None:
+            from krmfn.build.hold import hold  # lazy: the audit, 20 ms
+
             written = stream.write([*done.sealed, *done.companions])
             made = stream.stream(written, "the transformer")
             hold((*done.kept, *made), config.spec.validate_, job)
@@ -109,6 +106,8 @@ def answer(
             remedy="list it under resources:, and a SealedSecretTransformer under transformers:",
         )
     if isinstance(config, SealedSecretValidator):
+        from krmfn.build.hold import check
+
         check(config, call.items, overlay, job)
     # A validator prints nothing: kustomize takes an echo for a change.
     return Answer("")
@@ -154,6 +153,8 @@ def _transform(
     seal: Seal,
 ) -> Transformed:
     overlay.check_list(config.kind, config.metadata.name, "transformers")
+    from krmfn.build.transform import transform  # lazy: only a transformer audits before it seals
+
     return transform(call.items, config, overlay, job, seal)
 
 
@@ -163,70 +164,6 @@ def _written(done: Transformed, call: Call) -> str:
     if call.indent is None:
         return stream.rewrite_stream(done.kept, made)
     return stream.rewrite(done.kept, made, call.indent)
-
-
-def check(
-    config: SealedSecretValidator,
-    items: tuple[Item, ...],
-    overlay: Kustomization,
-    job: Job,
-    *,
-    sealed: bool = True,
-    in_build: bool = True,
-    refers: Iterable[FieldSpec] = (),
-) -> None:
-    """Hold a stream against a validator.
-
-    Args:
-        sealed: whether claims have been sealed by now, for real.
-        in_build: kustomize has yet to rename references.
-        refers: fields that refer to Secrets according to the build's ``configurations:``.
-
-    Raises:
-        Failure: what the validator finds.
-    """
-    overlay.check_list(VALIDATOR, config.metadata.name, "validators")
-    hold(items, config.spec, job, sealed=sealed, in_build=in_build, refers=refers)
-
-
-def hold(
-    items: tuple[Item, ...],
-    spec: Checks,
-    job: Job,
-    *,
-    sealed: bool = True,
-    in_build: bool = True,
-    refers: Iterable[FieldSpec] = (),
-) -> None:
-    """Check a stream against a specification, as `check`.
-
-    Raises:
-        Failure: what is wrong in the stream.
-    """
-    certificate = None
-    if isinstance(spec, ValidatorSpec) and spec.certificate is not None and sealed:
-        with job.stores({}) as stores:
-            certificate = load_certificate(spec.certificate, stores, datetime.now(UTC))
-    verdict = validate(
-        items,
-        fingerprint=certificate.fingerprint if certificate else None,
-        plain_secrets=spec.plain_secrets,
-    )
-    verdict.findings.extend(followed(items))
-    raise_all([f for f in verdict.findings if sealed or f.id != "claim-left"])
-    for warning in verdict.warnings:
-        if not is_silenced(warning, spec.silence):
-            job.access.warnings.add(warning)
-    if sealed:
-        access = job.access
-        enforce(
-            items,
-            spec,
-            access.warnings.add,
-            place=access.place,
-            in_build=in_build,
-            refers=refers,
-        )
 
 
 def where_of(name: str, overlay: Kustomization) -> str:

@@ -14,9 +14,8 @@ from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from krmfn.audit.enforce import refuse_owned
-from krmfn.audit.name_references import configured_fields
-from krmfn.build import answer, finished
+from krmfn.audit.enforce import configured_fields, refuse_owned
+from krmfn.build import finished, hold
 from krmfn.build.bind import Binding
 from krmfn.build.channel import Server
 from krmfn.build.copy import Limits, copy
@@ -30,7 +29,8 @@ from krmfn.build.serve import Calls
 from krmfn.build.validate import validate
 from krmfn.errors import Failure, KrmfnError, PolicyError, SpecError, raise_all
 from krmfn.files.private import private_folder
-from krmfn.kustomize.kustomization import Kustomization, read_overlay
+from krmfn.kustomize.kustomization import read_overlay
+from krmfn.kustomize.overlay import Kustomization
 from krmfn.kustomize.renaming import Names, names_in
 from krmfn.objects import stream
 from krmfn.objects.kinds import Place
@@ -43,8 +43,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from krmfn.audit.name_references import FieldSpec
+    from krmfn.build.called import Called
     from krmfn.build.copy import Copy
-    from krmfn.build.serve import Called, Mode
+    from krmfn.build.serve import Mode
     from krmfn.objects.stream import Item
     from krmfn.plan.make import Plan
     from krmfn.sealing.job import Job
@@ -132,7 +133,7 @@ class _Pass:
         """
         inside = self.job.at(self.directory)
         overlay = read_overlay(inside.access.place)
-        for config in self.copied.configs.values():
+        for config in self.copied.configs:
             if config.directory == self.directory and config.list != "generators":
                 found = completed(config.value, items, overlay, inside)
                 if isinstance(found, SealedSecretValidator):
@@ -260,7 +261,7 @@ def _refuse_open(copied: Copy, run: Run) -> None:
         PolicyError: ``cannot-rehearse``.
     """
     targets = (target for c in run.calls if c.plan for target in c.plan.targets if target.open)
-    if (target := next(targets, None)) and selects_sealed(copied.directories):
+    if (target := next(targets, None)) and selects_sealed(copied.tree):
         raise PolicyError(
             "cannot-rehearse",
             "only a read tells which keys dataFrom gives, and something selects SealedSecrets",
@@ -312,7 +313,7 @@ def _check(whole: _Pass, run: Run, *, claims_only: bool) -> None:
     overlay = read_overlay(inside.access.place) if validators else Kustomization()
     refers = configured_fields(whole.copied.tree) if validators else ()
     for config in validators:
-        answer.check(config, items, overlay, inside, in_build=False, refers=refers)
+        hold.check(config, items, overlay, inside, in_build=False, refers=refers)
     if not validators:
         _refuse_owned(run)
         # The kustomization's own validator judges unencrypted Secrets; krmfn has added none.

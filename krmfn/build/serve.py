@@ -7,13 +7,13 @@ lists it, mapped back from the copy to the repository; what it does is what the 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from krmfn.audit.name_references import configured_fields
-from krmfn.build import answer
+from krmfn.audit.enforce import configured_fields
+from krmfn.build import answer, hold
 from krmfn.build.answer import Answer, Call
+from krmfn.build.called import Called
 from krmfn.build.estate import completed
 from krmfn.build.followed import followed
 from krmfn.build.rehearse import rehearse
@@ -22,7 +22,7 @@ from krmfn.documents import strict
 from krmfn.documents.strict import mapping
 from krmfn.errors import Failure, SpecError, raise_all
 from krmfn.kustomize.kustomization import read_overlay
-from krmfn.names import API_VERSION, CLAIM
+from krmfn.names import API_VERSION, CLAIM, GENERATOR
 from krmfn.objects import stream
 from krmfn.objects.sealed_secret import (
     IDENTITY,
@@ -40,9 +40,8 @@ from krmfn.spec.validator import SealedSecretValidator
 if TYPE_CHECKING:
     from krmfn.build.bind import Binding
     from krmfn.build.copy import Config, Copy
-    from krmfn.kustomize.kustomization import Kustomization
+    from krmfn.kustomize.overlay import Kustomization
     from krmfn.objects.sealed_secret import Object
-    from krmfn.objects.stream import Item
     from krmfn.plan.make import Plan
     from krmfn.sealing.job import Job
     from krmfn.sealing.pipeline import Sealed
@@ -50,25 +49,6 @@ if TYPE_CHECKING:
 Mode: TypeAlias = Literal["real", "rehearsal", "look", "claims-only"]
 # Stands for a namespace that is not known yet.
 _LATER = "later"
-
-
-@dataclass
-class Called:
-    """One call of a run.
-
-    Attributes:
-        plan: what was sealed; None when nothing was.
-        job: what its configuration may use.
-        made: the SealedSecrets of the plan, in its order.
-        digests: as `Answer` has them.
-    """
-
-    config: Config
-    items: tuple[Item, ...]
-    job: Job
-    plan: Plan | None = None
-    made: list[Sealed] = field(default_factory=list)
-    digests: tuple[str, ...] = ()
 
 
 class Calls:
@@ -101,7 +81,7 @@ class Calls:
         if config is None:
             raise SpecError("kustomize", "kustomize calls krmfn with what no kustomization lists")
         kind = config.value.get("kind")
-        given = () if kind == answer.GENERATOR else stream.stream(items, "the build")
+        given = () if kind == GENERATOR else stream.stream(items, "the build")
         job = self._job.at(config.directory)
         called = Called(config, given, job)
         number = len(self.made)
@@ -152,7 +132,7 @@ class Calls:
         outermost = called.config.directory == self._copied.directories[self._copied.place]
         job = called.job if real and not outermost else called.job.aside()
         refers = configured_fields(self._copied.tree)
-        answer.check(config, called.items, overlay, job, sealed=real, refers=refers)
+        hold.check(config, called.items, overlay, job, sealed=real, refers=refers)
 
     def _check_references(self, text: str) -> None:
         """Refuse references that kustomize would move to another Secret, in a transformer's stream.

@@ -15,6 +15,7 @@ stay where they are. docs/import.md goes through it for each source.
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,8 @@ from krmfn.importer.entry import PLACEHOLDERS, Imported, Options
 from krmfn.importer.source import Source, sources
 from krmfn.kustomize.kustomization import kustomization_in
 from krmfn.spec.generator import SealedSecretGenerator
-from krmfn.spec.parse import check, parse
+from krmfn.spec.parse import KINDS, check, parse
+from krmfn.spec.repository import RepositoryConfig
 from krmfn.spec.transformer import SealedSecretTransformer, TransformerSpec
 
 if TYPE_CHECKING:
@@ -195,8 +197,9 @@ def _config(file: Path) -> Wire:
     if len(found) != 1:
         raise SpecError("spec", "one configuration is expected", where=str(file))
     value = found[0].value()
-    config = parse(value, where=str(file), position=found[0].position)
-    if not isinstance(config, SealedSecretGenerator | SealedSecretTransformer):
+    kinds = {**KINDS, "RepositoryConfig": RepositoryConfig}
+    config = parse(value, where=str(file), position=found[0].position, kinds=kinds)
+    if not isinstance(config, SealedSecretGenerator | SealedSecretTransformer | RepositoryConfig):
         raise SpecError("spec", "this kind has no stores", where=str(file))
     spec: Wire = value.get("spec") or {}
     return spec
@@ -225,7 +228,12 @@ def _write_values(
         progress(f"writing to {name}", 2 * len(secrets)) as step,
     ):
         written = write_values(
-            name, opened, secrets, lambda write: write_files(output, first=write), step
+            name,
+            opened,
+            secrets,
+            commit=lambda write: write_files(output, first=write),
+            step=step,
+            note=partial(say, stderr=True),
         )
     for path in secrets:
         state = "written" if path in written else "there already, with the same values"

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from krmfn.plaintext import Plaintext
     from krmfn.stores.access import Access
+    from krmfn.stores.content import Json, Location
     from krmfn.stores.opened import OpenedStores
-    from krmfn.stores.store import Json, Location, Store
+    from krmfn.stores.store import Store
 
     Secrets = Mapping[str, Mapping[str, Plaintext]]
 
@@ -35,8 +36,10 @@ def write_values(
     name: str,
     stores: OpenedStores,
     secrets: Secrets,
+    *,
     commit: Callable[[Callable[[], None]], None],
     step: Callable[[], None],
+    note: Callable[[str], None],
 ) -> list[str]:
     """Write each secret to the store.
 
@@ -45,6 +48,7 @@ def write_values(
         secrets: path to its fields.
         commit: calls what writes, so that nothing interrupts it.
         step: is called after each secret that was looked at, and after each that was written.
+        note: prints a line that says what was done.
 
     Returns:
         The paths that were written; the others hold the same already.
@@ -55,7 +59,11 @@ def write_values(
     """
     spec = stores.spec(name)
     if isinstance(spec, AgeStore):
-        return _into_age(name, spec, secrets, stores.access, commit)
+
+        def write_file(write: Callable[[], str]) -> None:
+            commit(lambda: note(write()))
+
+        return _into_age(name, spec, secrets, stores.access, write_file)
     store = stores.get(name)
     free: dict[str, Location] = {}
     errors: list[KrmfnError] = []
@@ -98,14 +106,13 @@ def _into_age(
     spec: AgeStore,
     secrets: Secrets,
     access: Access,
-    commit: Callable[[Callable[[], None]], None],
+    commit: Callable[[Callable[[], str]], None],
 ) -> list[str]:
     """Write all values into one new file."""
-    from krmfn.cli.age import alone, rewrite
     from krmfn.spec.store_path import canonical_path
-    from krmfn.stores.age.store import open_file, read_identities
+    from krmfn.stores.age.file import alone, open_file, read_identities, rewrite
+    from krmfn.stores.content import Location
     from krmfn.stores.credential import read_credential
-    from krmfn.stores.store import Location
     from krmfn.stores.vault.write import occupied
 
     file = Path(access.place.base / spec.age.file)
@@ -122,7 +129,8 @@ def _into_age(
             elif there != _json(fields):
                 errors.append(occupied(Location((), f"{name}:{path}")))
         raise_all(errors)
-        commit(lambda: rewrite(file, identities, opened, new) if new else None)
+        if new:
+            commit(lambda: rewrite(file, identities, opened, new))
     return list(new)
 
 

@@ -26,7 +26,8 @@ from krmfn.errors import Failure, KrmfnError
 from krmfn.files.read import Place, read_file
 from krmfn.init.destinations import Destination, destinations
 from krmfn.kustomize.checkout import Checkout
-from krmfn.kustomize.kustomization import Kustomization, read_overlay
+from krmfn.kustomize.kustomization import read_overlay
+from krmfn.kustomize.overlay import Kustomization
 from krmfn.kustomize.renaming import Names
 from krmfn.objects import ciphertext, stream
 from krmfn.objects.kinds import each

@@ -24,14 +24,7 @@ from krmfn.kustomize.fields import KUSTOMIZATION, Use
 from krmfn.kustomize.functions import Function, functions
 from krmfn.kustomize.judge import judge
 from krmfn.kustomize.kustomization import FILE_NAMES
-from krmfn.kustomize.limits import (
-    Limits,
-    check_depth,
-    check_named,
-    check_nodes,
-    check_size,
-    count_nodes,
-)
+from krmfn.kustomize.limits import Limits, count_nodes
 from krmfn.kustomize.places import located, refuse_address
 
 if TYPE_CHECKING:
@@ -124,6 +117,14 @@ class Tree:
         """Return a path relative to the repository's root."""
         return str(path.relative_to(self.root)) if path != self.root else path.name
 
+    def content(self, directory: Path, name: str) -> bytes | None:
+        """Return a file as it was read; None if a kustomization in ``directory`` names no such file."""
+        place = directory / name
+        try:
+            return self.contents.get(place.parent.resolve() / place.name)
+        except (OSError, ValueError):  # an inline patch, for example
+            return None
+
 
 def reach(place: Place, limits: Limits | None = None, *, old: bool = True) -> Tree:
     """Return everything that the kustomization in ``place.base`` reads.
@@ -153,7 +154,7 @@ def visit(tree: Tree, directory: Path) -> None:
     while ahead:
         here, depth = ahead.pop()
         if here not in tree.kustomizations:
-            check_depth(depth, tree.limits)
+            tree.limits.check("depth", depth)
             reached = tree.kustomizations[here] = _kustomization(tree, here)
             ahead += [(one, depth + 1) for one, _ in reached.below]
 
@@ -177,9 +178,9 @@ def measure(tree: Tree, directory: Path) -> None:
             below = [sizes[one] for one, _ in reached.below]
             size, count, _ = map(sum, zip(own, *named, *below, strict=True))
             depth = 1 + max((one[2] for one in below), default=0)
-            check_depth(depth, tree.limits)
-            check_nodes(count, tree.limits)
-            check_named(size, tree.limits)
+            tree.limits.check("depth", depth)
+            tree.limits.check("nodes", count)
+            tree.limits.check("named_bytes", size)
             sizes[here] = size, count, depth
         elif here in opened:
             raise SpecError("path", f"{tree.short(here)} includes itself", where=where)
@@ -333,8 +334,7 @@ def _is_path(mention: Mention, limits: Limits) -> bool:
 def _read(tree: Tree, place: Path, mention: Mention) -> None:
     """Read a file once, and count the nodes of YAML."""
     if place not in tree.contents:
-        if len(tree.contents) >= tree.limits.files:
-            raise SpecError("file", f"the build needs more than {tree.limits.files} files")
+        tree.limits.check("files", len(tree.contents) + 1)
         try:
             kept = tree.place.kept
             content = read_file(place, name=mention.text, key="", root=tree.root, kept=kept)
@@ -350,4 +350,4 @@ def _read(tree: Tree, place: Path, mention: Mention) -> None:
 def _count(tree: Tree, content: bytes) -> None:
     """Add the bytes of a file that was read for the first time."""
     tree.read += len(content)
-    check_size(tree.read, tree.limits)
+    tree.limits.check("input_bytes", tree.read)

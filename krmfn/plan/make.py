@@ -19,7 +19,7 @@ from krmfn.spec.stores import PlatformStore
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from krmfn.kustomize.kustomization import Kustomization
+    from krmfn.kustomize.overlay import Kustomization
     from krmfn.spec.generator import DataEntry, DataFrom, SealedSecretGenerator, SecretShape
     from krmfn.spec.platform import AnyPlatformStore
     from krmfn.spec.sealing import DefinedKey, Sealing

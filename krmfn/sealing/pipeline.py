@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from krmfn.plan.make import Plan, Read, SealTarget
     from krmfn.sealing.derivation import Derivation
     from krmfn.sealing.job import Job
-    from krmfn.stores.store import Json, Location
+    from krmfn.stores.content import Json, Location
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from krmfn.plan.make import Plan, Read
     from krmfn.sealing.derivation import Derivation
+    from krmfn.stores.content import Json, Location
     from krmfn.stores.opened import OpenedStores
-    from krmfn.stores.store import Json, Location
 
 MAX_CONCURRENT = 16
 KEY_FIELD = "spec.sealing.derivationKey"

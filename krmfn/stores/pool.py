@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from krmfn.plaintext import Plaintext
     from krmfn.spec.model import Model
     from krmfn.stores.access import Access
-    from krmfn.stores.store import Health, Json, Location
+    from krmfn.stores.content import Json, Location
+    from krmfn.stores.store import Health
 
 
 class StorePool:

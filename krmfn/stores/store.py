@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,34 +17,7 @@ if TYPE_CHECKING:
 
     from krmfn.plaintext import Plaintext
     from krmfn.stores.access import Access
-
-
-class Number(str):
-    """A number as the store wrote it: ``1e3`` stays ``1e3``, big integers stay exact."""
-
-    __slots__ = ()
-
-
-# A secret's content. Strings in it are plaintext: it stays between a store and `resolve`.
-Json: TypeAlias = "str | Number | bool | list[Json] | dict[str, Json] | None"
-
-
-@dataclass(frozen=True)
-class Location:
-    """Where a secret is, in canonical form.
-
-    Attributes:
-        source: the leading fields of the derivation's source (docs/seal-v1.md): for a vault
-            ``("vault", store id, namespace, mount, path)``.
-        text: the same for people: ``main:secret/logto/production``.
-        kv_version: 1 or 2 for a KV mount, 0 for other stores.
-    """
-
-    source: tuple[str, ...]
-    text: str
-    mount: str = ""
-    path: str = ""
-    kv_version: int = 0
+    from krmfn.stores.content import Json, Location
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ def test_stubs(inline: bool, root: Path) -> None:
     (root / "overlay/krmfn.yaml").write_text(json.dumps(TRANSFORMER))
     overlay(root, transformers=[json.dumps(TRANSFORMER) if inline else "krmfn.yaml"])
     done = copied(root)
-    (config,) = done.configs.values()
+    (config,) = done.configs
     assert config.value == {**TRANSFORMER, "metadata": {"name": "t"}}
     assert (config.directory, config.list) == (root / "overlay", "transformers")
     listed = json.loads((done.place / KUSTOMIZATION).read_text())["transformers"][0]
@@ -131,7 +131,7 @@ def test_a_directory_with_files_alone_is_not_loaded(root: Path) -> None:
     done = copied(root)
     assert json.loads((done.root / "functions/t.yaml").read_text())["spec"] == {"call": 1}
     assert "overlay/patch.yaml" in files(done)
-    assert done.configs[1].directory == root / "overlay"
+    assert done.configs[0].directory == root / "overlay"
 
 
 def test_a_directory_that_changes_its_files_is_loaded(root: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_directory_that_changes_its_files_is_loaded(root: Path) -> None:
         return stream(json.dumps(changed), "loaded")
 
     done = copied(root, load=load)
-    assert done.configs[1].value["metadata"] == {"name": "t", "namespace": "x"}
+    assert done.configs[0].value["metadata"] == {"name": "t", "namespace": "x"}
     inner = json.loads((done.root / "functions" / KUSTOMIZATION).read_text())
     patch = json.loads(inner["transformers"][-1])
     assert json.loads(patch["patch"])[0] == {"op": "add", "path": "/spec", "value": {"call": 1}}

@@ -11,13 +11,15 @@ from krmfn.deadline import Deadline
 from krmfn.files.read import Place
 from krmfn.spec.stores import Age, AgeDocument
 from krmfn.stores.access import Access
-from krmfn.stores.age.store import AgeBackend, AgeFile, render_file
+from krmfn.stores.age.file import AgeFile, render_file
+from krmfn.stores.age.store import AgeBackend
 from tests.conformance.store_conformance import StoreConformance
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from krmfn.stores.store import Json, Store
+    from krmfn.stores.content import Json
+    from krmfn.stores.store import Store
     from tests.conformance.store_conformance import Make
 
 

@@ -11,12 +11,13 @@ import pytest
 from krmfn.deadline import Deadline
 from krmfn.spec.stores import Vault
 from krmfn.stores.access import Access
-from krmfn.stores.store import Number
+from krmfn.stores.content import Number
 from krmfn.stores.vault.store import VaultBackend
 from tests.conformance.store_conformance import StoreConformance
 
 if TYPE_CHECKING:
-    from krmfn.stores.store import Json, Store
+    from krmfn.stores.content import Json
+    from krmfn.stores.store import Store
     from tests.conformance.store_conformance import Make
     from tests.support.openbao import OpenBao
 

@@ -11,13 +11,14 @@ from krmfn.errors import PolicyError, ProviderError
 from krmfn.spec.model import Model
 from krmfn.spec.store_path import canonical_path
 from krmfn.stores import PROVIDERS
-from krmfn.stores.store import Location, Store
+from krmfn.stores.content import Location
+from krmfn.stores.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from krmfn.stores.access import Access
-from krmfn.stores.store import Json
+from krmfn.stores.content import Json
 
 
 class MemorySpec(Model):

@@ -21,8 +21,9 @@ from krmfn.plaintext import Plaintext
 from krmfn.spec.parse import check
 from krmfn.spec.stores import Age, AgeDocument
 from krmfn.stores.access import Access
-from krmfn.stores.age.store import AgeBackend, AgeFile, open_file, read_identities, render_file
-from krmfn.stores.store import Number
+from krmfn.stores.age.file import AgeFile, open_file, read_identities, render_file
+from krmfn.stores.age.store import AgeBackend
+from krmfn.stores.content import Number
 
 if TYPE_CHECKING:
     from pathlib import Path

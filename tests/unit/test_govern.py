@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from krmfn.errors import PolicyError
-from krmfn.kustomize.kustomization import Kustomization
+from krmfn.kustomize.overlay import Kustomization
 from krmfn.plaintext import Plaintext
 from krmfn.plan.make import Plan, make_plan
 from krmfn.policy.application import Application, Policy

@@ -10,7 +10,8 @@ import pytest
 from krmfn.build.namespace import choose_namespace
 from krmfn.errors import SpecError
 from krmfn.files.read import Place
-from krmfn.kustomize.kustomization import Kustomization, Listed, read_overlay
+from krmfn.kustomize.kustomization import read_overlay
+from krmfn.kustomize.overlay import Kustomization, Listed
 
 if TYPE_CHECKING:
     from pathlib import Path

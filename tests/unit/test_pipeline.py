@@ -27,7 +27,7 @@ from krmfn.crypto.seal import hybrid_decrypt
 from krmfn.deadline import Deadline
 from krmfn.errors import KrmfnError, PolicyError, SealingError
 from krmfn.files.read import Place
-from krmfn.kustomize.kustomization import Kustomization
+from krmfn.kustomize.overlay import Kustomization
 from krmfn.plan.make import make_plan
 from krmfn.sealing.pipeline import generate
 from krmfn.spec.generator import SealedSecretGenerator
@@ -36,7 +36,8 @@ from krmfn.spec.stores import Age
 from krmfn.stores import pool
 from krmfn.stores.access import Access
 from krmfn.stores.age.store import AgeBackend
-from krmfn.stores.store import Json, Location, Number, Store
+from krmfn.stores.content import Json, Location, Number
+from krmfn.stores.store import Store
 from tests.support import make_build_vectors, make_seal_vectors
 from tests.support.jobs import job
 from tests.support.make_seal_vectors import KEYS

@@ -19,7 +19,7 @@ from krmfn.errors import (
     SealingError,
     SpecError,
 )
-from krmfn.kustomize.kustomization import Kustomization
+from krmfn.kustomize.overlay import Kustomization
 from krmfn.parallel import at_once
 from krmfn.plan.make import Plan, make_plan
 from krmfn.sealing.derivation import derivation

@@ -18,7 +18,7 @@ from krmfn.objects.stream import stream
 from krmfn.sealing.values import components, decode, pick, to_bytes
 from krmfn.spec.stores import Vault
 from krmfn.stores.access import Access
-from krmfn.stores.store import Number
+from krmfn.stores.content import Number
 from krmfn.stores.vault.address import parse_origin
 from krmfn.stores.vault.store import VaultBackend
 from tests.support import make_place_vectors

@@ -15,7 +15,7 @@ import yaml
 from krmfn.build.answer import seal
 from krmfn.build.transform import transform
 from krmfn.errors import Failure
-from krmfn.kustomize.kustomization import Kustomization
+from krmfn.kustomize.overlay import Kustomization
 from krmfn.objects import stream
 from krmfn.plan.make import Plan, make_plan, plan_claims
 from krmfn.spec.parse import parse

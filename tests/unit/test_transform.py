@@ -13,7 +13,7 @@ from krmfn.build.answer import seal
 from krmfn.build.transform import Transformed, transform
 from krmfn.crypto.unseal import load_private_keys, unseal
 from krmfn.errors import Failure
-from krmfn.kustomize.kustomization import Kustomization
+from krmfn.kustomize.overlay import Kustomization
 from krmfn.objects import stream
 from krmfn.objects.sealed_secret import (
     PREVIOUS_KINDS,

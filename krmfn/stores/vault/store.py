@@ -13,7 +13,8 @@ from krmfn.errors import KrmfnError, ProviderError, SpecError
 from krmfn.spec.store_path import canonical_path
 from krmfn.spec.stores import NoneAuth
 from krmfn.stores.connection import parse_origin
-from krmfn.stores.store import Location, Store
+from krmfn.stores.content import Location
+from krmfn.stores.store import Store
 from krmfn.stores.vault import health, transit, versions, write
 from krmfn.stores.vault.address import ADDRESSES, choose_origin, variable
 from krmfn.stores.vault.auth import auth_mount
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from krmfn.spec.stores import Vault
     from krmfn.stores.access import Access
     from krmfn.stores.connection import Origin
-    from krmfn.stores.store import Json
+    from krmfn.stores.content import Json
 
 NAMESPACES = ("VAULT_NAMESPACE", "BAO_NAMESPACE")
 OK, NO_CONTENT, BAD_REQUEST, DENIED, NOT_FOUND = 200, 204, 400, 403, 404
