@@ -38,7 +38,7 @@ from krmfn.init.layout import ROUTES, STORES, Layout, layout
 from krmfn.init.proof import prove
 from krmfn.init.proposal import Proposal, Settings
 from krmfn.init.survey import Survey
-from krmfn.kustomize.checkout import Kustomization, kustomizations, overlays
+from krmfn.kustomize.checkout import KustomizationFile, kustomizations, overlays
 from krmfn.kustomize.kustomization import NAMESPACE
 
 if TYPE_CHECKING:
@@ -255,7 +255,7 @@ def _show(looked: Sequence[Finding], proposal: Proposal, named: int) -> None:
         say_lines(unified(before, text, shown if path.exists() else "/dev/null", shown))
 
 
-def _show_taken(others: Iterable[Kustomization]) -> None:
+def _show_taken(others: Iterable[KustomizationFile]) -> None:
     """Show the directories that may be overlays and were not examined."""
     taken = [one.file for one in others if one.value.get("namespace")]
     if taken:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from krmfn.init.elsewhere import Maker
     from krmfn.init.layout import Layout
     from krmfn.init.survey import Seen, Survey
-    from krmfn.kustomize.checkout import Kustomization
+    from krmfn.kustomize.checkout import KustomizationFile
 
 ALL_THERE = "every Secret that it refers to is there"
 
@@ -98,7 +98,7 @@ class Finding:
             yield f"then: {text}"
 
 
-def look(one: Kustomization, survey: Survey, known: Layout, answers: Answers) -> Finding:
+def look(one: KustomizationFile, survey: Survey, known: Layout, answers: Answers) -> Finding:
     """Examine one overlay: its missing Secrets, and their producers in other builds."""
     directory = one.directory.resolve()
     mine = Overlay(directory)

@@ -28,7 +28,7 @@ from krmfn.init.destinations import Destination, destinations
 from krmfn.init.environments import environment
 from krmfn.kustomize.checkout import Checkout, overlays
 from krmfn.kustomize.kustomization import read_overlay
-from krmfn.kustomize.overlay import Kustomization as Overlay
+from krmfn.kustomize.overlay import Kustomization
 from krmfn.kustomize.renaming import Names
 from krmfn.objects import ciphertext, stream
 from krmfn.objects.kinds import each
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from krmfn.audit.judge import Audit, Judged
     from krmfn.audit.productions import Production
     from krmfn.build.one import Look
-    from krmfn.kustomize.checkout import Kustomization
+    from krmfn.kustomize.checkout import KustomizationFile
 
 
 # Kind to what `krmfn import` calls it.
@@ -67,7 +67,7 @@ class Seen:
 
     failed: str = ""
     position: str = ""
-    overlay: Overlay = field(default_factory=Overlay)
+    overlay: Kustomization = field(default_factory=Kustomization)
     where: list[Destination] = field(default_factory=list)
     made: tuple[Production, ...] = ()
     wanted: list[Wanted] = field(default_factory=list)
@@ -162,7 +162,7 @@ class Survey:
         ]
         return list(dict.fromkeys([*outer, *inner]))
 
-    def _is_environment(self, one: Kustomization) -> bool:
+    def _is_environment(self, one: KustomizationFile) -> bool:
         short = one.directory.relative_to(self.root).as_posix()
         return environment(short)[1] == short
 
