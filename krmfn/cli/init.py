@@ -33,7 +33,7 @@ from krmfn.files.read import Place, find_root
 from krmfn.files.write import File, write_files
 from krmfn.init import advice, findings
 from krmfn.init.advice import NAMED, some
-from krmfn.init.findings import ALL_THERE, Answers, Finding
+from krmfn.init.findings import ALL_THERE, Answers, OverlayFinding
 from krmfn.init.layout import ROUTES, STORES, Layout, layout
 from krmfn.init.proof import prove
 from krmfn.init.proposal import Proposal, Settings
@@ -113,7 +113,7 @@ def run(options: argparse.Namespace) -> int:
     known = layout(root, container=options.container)
     settings = _settings(options, root)
     every = [kustomizations(Path(top)) for top in options.directories]
-    survey, looked = Survey(root, command), list[Finding]()
+    survey, looked = Survey(root, command), list[OverlayFinding]()
     taken = {known.folder, known.folder.resolve()}
     outer = [
         one
@@ -147,7 +147,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _finish(
     options: argparse.Namespace,
-    looked: Sequence[Finding],
+    looked: Sequence[OverlayFinding],
     proposal: Proposal,
     known: Layout,
     settings: Settings,
@@ -235,7 +235,7 @@ def _check_names(settings: Settings, known: Layout, proposal: Proposal) -> None:
         )
 
 
-def _show(looked: Sequence[Finding], proposal: Proposal, named: int) -> None:
+def _show(looked: Sequence[OverlayFinding], proposal: Proposal, named: int) -> None:
     """Show each overlay with findings, summarise the others if there are many; then the changes."""
     quiet = [f for f in looked if f.note.startswith(ALL_THERE) and not f.details]
     if len(quiet) <= max(NAMED, named):

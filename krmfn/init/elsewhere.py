@@ -29,7 +29,7 @@ _CHART = re.compile(rb"helmCharts|HelmRelease|HelmChart|helmChartInflationGenera
 _WORD = rb"(?<![\w.-])%s(?![\w.-])"
 
 
-class Maker(NamedTuple):
+class FileMaker(NamedTuple):
     """A file that may create a Secret.
 
     Attributes:
@@ -44,7 +44,7 @@ class Maker(NamedTuple):
 
 def makers(
     root: Path, names: Collection[str], covered: Collection[Path]
-) -> Iterator[tuple[Path, Maker]]:
+) -> Iterator[tuple[Path, FileMaker]]:
     """Yield the files that may create Secrets of these names.
 
     Args:
@@ -70,27 +70,27 @@ def makers(
             yield from ((file, one) for one in _charts(content, names, short))
 
 
-def _parsed(content: bytes, file: Path, root: Path, short: str) -> Iterator[Maker]:
+def _parsed(content: bytes, file: Path, root: Path, short: str) -> Iterator[FileMaker]:
     """Yield what the objects of a file create; nothing if it is not YAML."""
     try:
         items = stream.stream(content, short)
         audited = audit_stream(items, place=Place(file.parent, root))
         for one in audited.productions:
             if one.resource:
-                yield Maker(one.secret, one.namespace or "", f"{one.by} in {short}")
+                yield FileMaker(one.secret, one.namespace or "", f"{one.by} in {short}")
         for resource in audited.resources:
             for one in guesses(resource, audited.entries):
-                yield Maker(one.secret, one.namespace or "", f"{one.by} in {short}")
+                yield FileMaker(one.secret, one.namespace or "", f"{one.by} in {short}")
         for value in map(mapping, _documents(content, short)):
             for generator in map(mapping, sequence(value.get("secretGenerator"))):
                 space = generator.get("namespace") or value.get("namespace") or ""
                 by = f"the secretGenerator in {short}"
-                yield Maker(str(generator.get("name")), str(space), by)
+                yield FileMaker(str(generator.get("name")), str(space), by)
     except Failure:
         return
 
 
-def _text(content: bytes, names: Collection[str], short: str) -> Iterator[Maker]:
+def _text(content: bytes, names: Collection[str], short: str) -> Iterator[FileMaker]:
     """Yield what a text names as a Secret of its own, such as a chart's template."""
     kind = _KIND.search(content)
     for name in names:
@@ -98,16 +98,16 @@ def _text(content: bytes, names: Collection[str], short: str) -> Iterator[Maker]
             name.encode()
         )
         if kind and re.search(pattern, content):
-            yield Maker(name, "", f"{kind[1].decode()}/{name} in {short}")
+            yield FileMaker(name, "", f"{kind[1].decode()}/{name} in {short}")
 
 
-def _charts(content: bytes, names: Collection[str], short: str) -> Iterator[Maker]:
+def _charts(content: bytes, names: Collection[str], short: str) -> Iterator[FileMaker]:
     """Yield the Secrets whose names begin with a chart's release."""
     for value in map(mapping, _documents(content, short)):
         for release, space in _releases(value):
             for name in names:
                 if release and (name == release or name.startswith(f"{release}-")):
-                    yield Maker(name, space, f"the chart of {release} in {short}")
+                    yield FileMaker(name, space, f"the chart of {release} in {short}")
 
 
 def _releases(value: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from krmfn.audit.inventory import Wanted
-    from krmfn.init.elsewhere import Maker
+    from krmfn.init.elsewhere import FileMaker
     from krmfn.init.layout import Layout
     from krmfn.init.survey import Seen, Survey
     from krmfn.kustomize.checkout import KustomizationFile
@@ -45,7 +45,7 @@ class Answers:
 
 
 @dataclass
-class Finding:
+class OverlayFinding:
     """One overlay.
 
     Attributes:
@@ -65,7 +65,7 @@ class Finding:
     note: str = ""
     refused: bool = False
     position: str = ""
-    questions: list[tuple[Wanted, Maker]] = field(default_factory=list)
+    questions: list[tuple[Wanted, FileMaker]] = field(default_factory=list)
     advice: list[str] = field(default_factory=list)
     bases: frozenset[Path] = frozenset()
     where: str = ""
@@ -98,11 +98,11 @@ class Finding:
             yield f"then: {text}"
 
 
-def look(one: KustomizationFile, survey: Survey, known: Layout, answers: Answers) -> Finding:
+def look(one: KustomizationFile, survey: Survey, known: Layout, answers: Answers) -> OverlayFinding:
     """Examine one overlay: its missing Secrets, and their producers in other builds."""
     directory = one.directory.resolve()
     mine = Overlay(directory)
-    found = Finding(one.file, one.directory, mine)
+    found = OverlayFinding(one.file, one.directory, mine)
     seen = survey.look(directory)
     if seen.failed:
         found.position, found.note, found.refused = seen.position, seen.failed, True
@@ -126,7 +126,7 @@ def look(one: KustomizationFile, survey: Survey, known: Layout, answers: Answers
     return found
 
 
-def _judge(found: Finding, seen: Seen, known: Layout, survey: Survey) -> None:
+def _judge(found: OverlayFinding, seen: Seen, known: Layout, survey: Survey) -> None:
     """Find out what is lacking, where the namespace comes from, or why nothing can be proposed."""
     mine = found.overlay
     claims = [made for made in seen.made if made.how == "claim"]
@@ -165,7 +165,7 @@ def _judge(found: Finding, seen: Seen, known: Layout, survey: Survey) -> None:
     found.refused = bool(found.note) and not found.note.startswith(ALL_THERE)
 
 
-def _tell_namespace(found: Finding, seen: Seen) -> None:
+def _tell_namespace(found: OverlayFinding, seen: Seen) -> None:
     """Say where the namespace comes from, unless writing it would move other objects."""
     mine = found.overlay
     moved = sorted(seen.spaces - {mine.told})
@@ -193,10 +193,10 @@ def _has_generated(claims: Sequence[object], kinds: set[str]) -> bool:
     return bool(claims) and GENERATOR in kinds
 
 
-def ask(looked: Sequence[Finding], survey: Survey, answers: Answers) -> None:
+def ask(looked: Sequence[OverlayFinding], survey: Survey, answers: Answers) -> None:
     """Take out of the claims what a file of the repository may create, and ask about it."""
     names = {w.name for f in looked if not f.note for w in f.overlay.wanted} - answers.claimed
-    found: dict[str, list[tuple[Path, Maker]]] = defaultdict(list)
+    found: dict[str, list[tuple[Path, FileMaker]]] = defaultdict(list)
     for path, maker in makers(survey.root, names, survey.covered()):
         found[maker.secret].append((path, maker))
     for finding in looked:
@@ -216,9 +216,9 @@ def ask(looked: Sequence[Finding], survey: Survey, answers: Answers) -> None:
                 finding.note = "nothing to claim for sure"
 
 
-def share(looked: Sequence[Finding]) -> None:
+def share(looked: Sequence[OverlayFinding]) -> None:
     """Give a Secret that several overlays claim the same keys in each, as it is one object."""
-    claims: dict[tuple[str, str], list[tuple[Finding, Wanted]]] = defaultdict(list)
+    claims: dict[tuple[str, str], list[tuple[OverlayFinding, Wanted]]] = defaultdict(list)
     for found in looked:
         for one in found.overlay.wanted if not found.note else ():
             claims[found.overlay.place(one), one.name].append((found, one))
