@@ -42,13 +42,15 @@ def with_entries(text: str, added: Mapping[str, Sequence[str]], name: str) -> st
 def with_items(text: str, path: Sequence[str | int], items: Sequence[Any], name: str) -> str:
     """Append items to the list at ``path``; create it, and mappings above it, if they are missing.
 
+    Of several documents the first is edited.
+
     Args:
         items: strings, or mappings; those that the list already has are left out.
 
     Raises:
         SpecError: as `with_entries`.
     """
-    document = strict.document(text, name)
+    document = _first(text, name)
     wanted = document.value()
     found = _reached(wanted, path)
     if not isinstance(found, list | None):
@@ -66,7 +68,7 @@ def with_field(text: str, path: Sequence[str | int], value: str, name: str) -> s
     Raises:
         SpecError: as `with_entries`.
     """
-    document = strict.document(text, name)
+    document = _first(text, name)
     wanted = document.value()
     if _reached(wanted, path) is not None:
         return text
@@ -74,13 +76,19 @@ def with_field(text: str, path: Sequence[str | int], value: str, name: str) -> s
     return _spliced(document, text, path, value, wanted)
 
 
+def _first(text: str, name: str) -> strict.Document:
+    """Return the first document of a file, which alone is edited."""
+    return next(iter(strict.documents(text, name)), None) or strict.document(text, name)
+
+
 def _spliced(
     document: strict.Document, text: str, path: Sequence[str | int], new: Any, wanted: Any
 ) -> str:
     mark = text[: len(text) - len(document.text)]
     result = mark + _Splice(document, path, new).text()
+    rest = [one.value() for one in strict.documents(text, document.name)][1:]
     try:
-        if strict.load(result, document.name) == wanted:
+        if [one.value() for one in strict.documents(result, document.name)] == [wanted, *rest]:
             return result
     except SpecError:
         pass

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from krmfn.spec.repository import RepositorySpec
 
 FOLDER = "krmfn"
-NAME, MARKER = "transformer.yaml", "skip-marker.yaml"
+NAME = "transformer.yaml"
 STORES: dict[str, dict[str, Any]] = {
     "vault": {"vault": {"path": "secret"}},
     "age": {"age": {"file": "secrets.age"}},
@@ -46,12 +46,16 @@ ROUTES = {
 """,
 }
 _MARKER = """\
+---
 # Deletes what krmfn emits, so that the build fails if kustomize skipped krmfn.
 apiVersion: builtin
 kind: PatchTransformer
 metadata: {name: krmfn-skip-marker}
 patch: |-
-  {apiVersion: v1, kind: ConfigMap, metadata: {name: krmfn-was-skipped-add---enable-exec}, $patch: delete}
+  apiVersion: v1
+  kind: ConfigMap
+  metadata: {name: krmfn-was-skipped-add---enable-exec}
+  $patch: delete
 """
 
 
@@ -84,7 +88,7 @@ class Layout:
 
     def has_folder(self) -> bool:
         """Whether the folder is there."""
-        return self.transformer.is_file()
+        return _is_ours(self.folder)
 
     def environment(self, directory: str, spaces: set[str]) -> str | None:
         """Return the environment of an overlay; None if it has none, although there are some.
@@ -127,7 +131,7 @@ def layout(root: Path, *, container: bool) -> Layout:
         raise SpecError(
             "file",
             f"{FOLDER}/ is a kustomization without a {TRANSFORMER}",
-            remedy=f"rename it, or list {NAME} and {MARKER} in it",
+            remedy=f"rename it, or list {NAME} in it",
         )
     if file.exists():
         found = strict.load(Place(root, root).read(FILE, key=""), FILE)
@@ -180,9 +184,8 @@ def folder_files(route: str, spec: dict[str, Any], checks: Mapping[str, Any]) ->
     head = f"apiVersion: {API_VERSION}\nkind: {TRANSFORMER}\nmetadata:\n  name: krmfn\n"
     body = (fields({"validate": dict(checks)}, "  ") if checks else "") + _spec(spec)
     return {
-        "kustomization.yaml": f"resources: [{NAME}, {MARKER}]\n",
-        NAME: head + ROUTES[route] + (f"spec:\n{body}" if body else ""),
-        MARKER: _MARKER,
+        "kustomization.yaml": f"resources: [{NAME}]\n",
+        NAME: head + ROUTES[route] + (f"spec:\n{body}" if body else "") + _MARKER,
     }
 
 

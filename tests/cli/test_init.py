@@ -186,7 +186,7 @@ def test_why_nothing_is_proposed(checkout: Path, file: str, old: str, new: str, 
 @pytest.mark.parametrize(
     ("name", "text", "message", "code"),
     [
-        ("krmfn/skip-marker.yaml", "x\n", "krmfn/skip-marker.yaml exists and is never overw", 5),
+        ("krmfn/transformer.yaml", "x: y\n", "krmfn/transformer.yaml exists and is never overw", 5),
         ("krmfn/kustomization.yaml", "resources: [x.yaml]\n", "krmfn/ is a kustomization with", 2),
         (".krmfn.yaml", "kind: X\n", ".krmfn.yaml", 2),
         ("krmfn-claims.yaml", "x\n", "base/krmfn-claims.yaml exists and is never overwritten", 5),
@@ -252,7 +252,7 @@ def test_a_container_has_the_settings(checkout: Path) -> None:
     done = krmfn("init", "--yes", *arguments, cwd=checkout)
     assert (done.returncode, done.stderr) == (0, "")
     assert not (checkout / ".krmfn.yaml").exists()
-    transformer = yaml.safe_load((checkout / "krmfn/transformer.yaml").read_text())
+    transformer = next(yaml.safe_load_all((checkout / "krmfn/transformer.yaml").read_text()))
     function = transformer["metadata"]["annotations"]["config.kubernetes.io/function"]
     assert yaml.safe_load(function)["container"]["network"] is True
     spec = transformer["spec"]

@@ -236,7 +236,7 @@ def test_assumptions_are_in_the_transformer(top: Path, openbao: OpenBao) -> None
     write(top, other=f"namespace: production\n===\n{EXTERNAL}")
     text = init(top, "--yes", "shop", "--assume", 'said=the "cloud" makes it', "--assume", "typo=x")
     assert "typo: nothing asks for a Secret of that name (--assume)" in text
-    transformer = yaml.safe_load((top / "krmfn/transformer.yaml").read_text())
+    transformer = next(yaml.safe_load_all((top / "krmfn/transformer.yaml").read_text()))
     assert transformer["spec"]["validate"]["assume"] == [
         {
             "secret": "db",

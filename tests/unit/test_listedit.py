@@ -97,6 +97,13 @@ def test_refusals(text: str) -> None:
         with_entries(text, {"resources": ["new.yaml"]}, "k")
 
 
+def test_the_first_of_several_documents() -> None:
+    """It alone is edited, also where the list is missing."""
+    text = "kind: X\nspec:\n  a: [b]\n---\nkind: Y\n"
+    assert with_items(text, ("spec", "a"), ["c"], "k") == text.replace("[b]", "[b, c]")
+    assert with_items(text, ("l",), ["c"], "k") == text.replace("---", "l: [c]\n---")
+
+
 def test_deep_lists() -> None:
     """Mappings above a missing list are made; what follows in the file stays behind it."""
     text = "spec:\n  a: 1\n  # c\n\nkind: X\n"
