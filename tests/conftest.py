@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.command import MEASURED
 from tests.support.cpu import Cpu
 from tests.support.openbao import OpenBao, development
 from tests.support.required import RequireAll
@@ -64,7 +63,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(scope="session")
 def plugins(server: Served) -> dict[str, str]:
-    """The environment in which krmfn is on PATH and kustomize's plugin: clients of `server`."""
+    """The environment in which krmfn is on PATH and kustomize's plugin: clients of `server`.
+
+    It is not for a namespace of its own, in which files differ: the server is outside of it.
+    """
     return {**server.environ, "PYTHONPATH": str(ROOT)}
 
 
@@ -81,7 +83,6 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "HOME": str(home),
         "PYTHONPATH": str(ROOT),
         "KUSTOMIZE_PLUGIN_HOME": str(home / "plugins"),
-        **MEASURED,
     }
     subprocess.run([program, "install", "legacy-plugin"], env=environ, check=True)
     return environ

@@ -4,9 +4,11 @@
   krmfn rotate epoch overlays/prod                # seal everything anew, on purpose
   krmfn rotate versions overlays/prod --dry-run   # pins to the newest versions
 
-`cert` replaces the certificate's file, or the `pem:` or `sha256:` of the configuration. `epoch`
-counts `spec.sealing.epoch` up. `versions` sets each `version` of a reference that has one to the
-newest in its store, and never to an older one; of KV 2 it reads metadata, no values.
+`cert` replaces the certificate's file, or the `pem:` or `sha256:` of the configuration or of the
+overlay's environment in .krmfn.yaml. `epoch` counts `spec.sealing.epoch` up, or the environment's
+`epoch`. `versions` sets each `version` of a reference that has one, and pins each `from` that is a
+path without {environment}, to the newest in its store, and never to an older one; of KV 2 it reads
+metadata, no values.
 
 The changes are printed as a diff, and made in the files: only the value, with comments, order and
 quotes as they were; all files or none. What a patch sets, or what has an anchor, is refused with
@@ -28,7 +30,7 @@ from krmfn.crypto.certificate import choose
 from krmfn.errors import SealingError, SpecError
 from krmfn.files.write import File, write_files
 from krmfn.kustomize.configs import find
-from krmfn.rotate import rotation
+from krmfn.rotate import pins, rotation
 from krmfn.text import counted
 
 if TYPE_CHECKING:
@@ -87,17 +89,17 @@ def _collect(
         now = datetime.now(UTC)
         new = _certificate(options.to, now)
         for overlay in overlays:
-            rotation.certificate(changes, overlay, new, now)
+            rotation.certificate(changes, overlay, new, now, os.environ)
     elif options.action == "epoch":
         if options.to is not None and not _EPOCH.fullmatch(options.to):
             raise SpecError("usage", "--to is no epoch", expected="1 to 64 of A-Z a-z 0-9 . _ -")
         for overlay in overlays:
-            rotation.epoch(changes, overlay, options.to)
+            rotation.epoch(changes, overlay, options.to, os.environ)
     else:
         for overlay in overlays:
-            if pins := rotation.pins(overlay):
+            if found := pins.pins(overlay, os.environ):
                 with run.job(overlay.directory, overlay.root) as job:
-                    rotation.versions(changes, overlay, pins, job)
+                    pins.versions(changes, overlay, found, job)
 
 
 def _certificate(file: str, now: datetime) -> SealingCertificate:

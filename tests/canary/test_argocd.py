@@ -18,7 +18,6 @@ import krmfn.argocd
 from tests.canary.test_canary import CANARY, clean, watching
 from tests.support import repository as repo
 from tests.support.cmp_host import Application, Host, Reply, tarball
-from tests.support.command import MEASURED
 from tests.support.function import DERIVATION_KEY
 from tests.support.platform import policy
 from tests.support.spy import spy
@@ -34,19 +33,18 @@ KUBECTL = Path(sys.executable).parent / "kubectl"
 
 
 @pytest.fixture
-def environ(tmp_path: Path, plugins: dict[str, str], openbao: OpenBao) -> dict[str, str]:
+def environ(tmp_path: Path, installed: dict[str, str], openbao: OpenBao) -> dict[str, str]:
     """A sidecar's; its vault holds a canary in place of the value."""
     openbao.write("secret", "build/db", {"password": CANARY})
     openbao.write("secret", "krmfn/derivation", {"key": DERIVATION_KEY})
     (tmp_path / "tmp").mkdir()
     return {
-        "PATH": plugins["PATH"],
+        "PATH": installed["PATH"],
         "PYTHONPATH": str(ROOT),
         "TMPDIR": str(tmp_path / "tmp"),
         "KRMFN_KUSTOMIZE": str(KUBECTL),
         "KRMFN_DEBUG": "1",
         **policy(tmp_path / "platform", rule={"decoding": True, "templates": True}),
-        **MEASURED,
         **openbao.environ,
     }
 
