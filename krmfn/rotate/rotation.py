@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from krmfn.crypto.certificate import SealingCertificate
     from krmfn.documents.edit import Value
     from krmfn.kustomize.configs import Config, OverlayConfigs
-    from krmfn.rotate.settings import Settings
+    from krmfn.rotate.settings import OverlaySettings
 
 CERTIFICATES = {
     GENERATOR: ("spec", "sealing", "certificate"),
@@ -196,7 +196,7 @@ HAND = "change it by hand"
 
 
 def _sealing(
-    overlay: OverlayConfigs, kinds: Collection[str], settings: Settings | None
+    overlay: OverlayConfigs, kinds: Collection[str], settings: OverlaySettings | None
 ) -> list[Config]:
     """The objects of these kinds.
 

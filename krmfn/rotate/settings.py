@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Settings:
+class OverlaySettings:
     """The settings of one overlay.
 
     Attributes:
@@ -70,7 +70,7 @@ class Settings:
         return replace(self.config, base=self.directory, value=value)
 
 
-def settings_of(overlay: OverlayConfigs, environ: Mapping[str, str]) -> Settings | None:
+def settings_of(overlay: OverlayConfigs, environ: Mapping[str, str]) -> OverlaySettings | None:
     """Return the settings of an overlay; None without `.krmfn.yaml`, or if it needs none.
 
     Raises:
@@ -97,7 +97,7 @@ def settings_of(overlay: OverlayConfigs, environ: Mapping[str, str]) -> Settings
             return None
         raise
     number = next((n for n, one in enumerate(entries) if one is chosen), None)
-    return Settings(config, number, chosen.name if chosen else "", base)
+    return OverlaySettings(config, number, chosen.name if chosen else "", base)
 
 
 def _named(overlay: OverlayConfigs, environ: Mapping[str, str]) -> str:
