@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from krmfn.audit.findings import Finding
 from krmfn.audit.judge import lacking
+from krmfn.audit.references import UNFINISHED
 from krmfn.audit.rule import about_secret, nearest, rule, unmet
 from krmfn.objects.kinds import NamespacedName
 from krmfn.objects.secret_types import missing_keys
@@ -59,6 +60,8 @@ def ambiguous_producer(audit: Audit) -> Iterator[Finding]:
     """
     for names in _by_name(audit).values():
         for first, second in combinations(_rivals(names), 2):
+            if UNFINISHED.search(second.secret):
+                continue  # an overlay or another tool fills it in
             if _collide(first, second):
                 yield about_secret(
                     "ambiguous-producer",
