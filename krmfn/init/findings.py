@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from krmfn.init.layout import Layout
     from krmfn.init.survey import Seen, Survey
     from krmfn.kustomize.checkout import KustomizationFile
+    from krmfn.objects.kinds import NamespacedName
 
 ALL_THERE = "every Secret that it refers to is there"
 
@@ -111,11 +112,11 @@ def look(one: KustomizationFile, survey: Survey, known: Layout, answers: Answers
     destination = "" if mine.namespace else seen.namespace or answers.namespace
     mine.told = destination
     mine.plain = any(map(in_git, seen.made))
-    beside = survey.beside(directory, [(mine.place(w), w.name) for w in seen.wanted])
+    beside = survey.beside(directory, [mine.full(w) for w in seen.wanted])
     mine.elsewhere = [
         (w, why)
         for w in seen.wanted
-        if (why := answers.assumed.get(w.name) or beside.get((mine.place(w), w.name)))
+        if (why := answers.assumed.get(w.name) or beside.get(mine.full(w)))
     ]
     assumed = [w for w, _ in mine.elsewhere]
     mine.wanted = [w for w in seen.wanted if w not in assumed]
@@ -218,10 +219,10 @@ def ask(looked: Sequence[OverlayFinding], survey: Survey, answers: Answers) -> N
 
 def share(looked: Sequence[OverlayFinding]) -> None:
     """Give a Secret that several overlays claim the same keys in each, as it is one object."""
-    claims: dict[tuple[str, str], list[tuple[OverlayFinding, Wanted]]] = defaultdict(list)
+    claims: dict[NamespacedName, list[tuple[OverlayFinding, Wanted]]] = defaultdict(list)
     for found in looked:
         for one in found.overlay.wanted if not found.note else ():
-            claims[found.overlay.place(one), one.name].append((found, one))
+            claims[found.overlay.full(one)].append((found, one))
     for (namespace, name), asking in claims.items():
         asked = {id(found): (list(one.keys), one.whole) for found, one in asking}
         for found, one in asking:

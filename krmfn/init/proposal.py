@@ -20,6 +20,7 @@ from krmfn.init.environments import application, environment, environments, patt
 from krmfn.init.layout import STORES, folder_files, settings_file
 from krmfn.init.survey import values_in
 from krmfn.names import API_VERSION, CLAIM
+from krmfn.objects.kinds import NamespacedName
 from krmfn.plan.estate import PLACEHOLDER
 
 if TYPE_CHECKING:
@@ -61,6 +62,10 @@ class Overlay:
     def place(self, one: Wanted) -> str:
         """Return the namespace of a Secret."""
         return one.namespace or self.namespace or self.told
+
+    def full(self, one: Wanted) -> NamespacedName:
+        """Return namespace and name of a Secret."""
+        return NamespacedName(self.place(one), one.name)
 
 
 @dataclass(frozen=True)
