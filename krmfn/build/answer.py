@@ -86,7 +86,7 @@ def answer(call: Call, overlay: Kustomization, around: Surroundings, seal: Seal 
     if isinstance(config, SecretClaim):
         raise SpecError(
             "wrong-list",
-            "a claim is no function",
+            "a claim is not a function",
             expected="resources:",
             remedy="list it under resources:, and a SealedSecretTransformer under transformers:",
         )

@@ -1,4 +1,4 @@
-"""Look at a repository, and propose what krmfn needs in each overlay.
+"""Propose the files that krmfn needs in each overlay of a repository, as a diff.
 
   krmfn init                                    # shows everything, asks, then writes
   krmfn init overlays/prod --certificate certs/production.pem
@@ -6,11 +6,11 @@
   krmfn init --yes --store age
   krmfn init apps/shop --namespace shop --assume 'pull=the cluster comes with it'
 
-For each overlay it builds, it claims every Secret that something refers to and nothing makes, and
-lists a transformer, the skip marker and a validator. What another kustomization of the repository
-makes in the same namespace is no claim, but an assumption of the validator's. The namespace is the
+For each overlay that builds, krmfn claims every Secret that an object refers to and nothing creates,
+and lists a transformer, the skip marker and a validator. A Secret that another kustomization of the
+repository creates in the same namespace becomes an assumption of the validator. The namespace is the
 kustomization's, else the one that an Argo CD Application or a Flux Kustomization in the repository
-deploys the directory to, else --namespace. Values are yours to write into the vault.
+deploys the directory to, else --namespace. You write the values into the vault.
 """
 
 from __future__ import annotations
@@ -83,34 +83,47 @@ class Found:
 def register(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument(
-        "directories", nargs="*", default=["."], metavar="DIR", help="where to look; default here"
+        "directories",
+        nargs="*",
+        default=["."],
+        metavar="DIR",
+        help="where to look; default: the working directory",
     )
     parser.add_argument(
-        "--certificate", metavar="FILE", help=f"the controller's; default {FETCHED} in each overlay"
+        "--certificate",
+        metavar="FILE",
+        help=f"the controller's certificate; default: {FETCHED} in each overlay",
     )
-    parser.add_argument("--store", choices=list(proposal.STORES), default="vault")
+    parser.add_argument(
+        "--store", choices=list(proposal.STORES), default="vault", help="default: vault"
+    )
     parser.add_argument(
         "--path",
         default=proposal.Settings.path,
         metavar="TEMPLATE",
-        help="where each Secret's values are; default {namespace}/{name}",
+        help="store path of each Secret's values; default: {namespace}/{name}",
     )
     parser.add_argument(
-        "--namespace", metavar="NS", default="", help="of what nothing else gives a namespace"
+        "--namespace",
+        metavar="NS",
+        default="",
+        help="namespace for overlays whose namespace cannot be found otherwise",
     )
     parser.add_argument(
         "--assume",
         action="append",
         default=[],
         metavar="SECRET=WHY",
-        help="do not claim it, it is made elsewhere; the validator says why",
+        help="do not claim a Secret that is created elsewhere; the validator gets the reason",
     )
     parser.add_argument(
-        "--legacy", action="store_true", help="as legacy plugins, which kubectl kustomize can call"
+        "--legacy",
+        action="store_true",
+        help="write legacy plugins, which kubectl kustomize can run",
     )
     answer = parser.add_mutually_exclusive_group()
     answer.add_argument("--yes", action="store_true", help="write without asking")
-    answer.add_argument("--dry-run", action="store_true", help="show, and write nothing")
+    answer.add_argument("--dry-run", action="store_true", help="print the diff and write nothing")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -173,7 +186,7 @@ def _assumed(said: Sequence[str]) -> dict[str, str]:
     """Map each Secret without a need for a claim to the reason."""
     pairs = [one.partition("=") for one in said]
     if not all(name and why for name, _, why in pairs):
-        raise SpecError("usage", "--assume is SECRET=WHY", remedy="say who makes the Secret")
+        raise SpecError("usage", "--assume is SECRET=WHY", remedy="name the Secret's producer")
     return {name: why for name, _, why in pairs}
 
 
@@ -306,7 +319,7 @@ def _show_one(found: Found) -> None:
         keys = ", ".join(one.keys) or "any key"
         say(f"  {one.name} ({one.type}: {keys}), for {', '.join(one.users)}")
     for one, why in mine.elsewhere:
-        say(f"  {one.name} is no claim: {why}")
+        say(f"  {one.name} is not a claim: {why}")
     for advice in found.advice:
         say(f"  then: {advice}")
     if not found.files:
@@ -337,7 +350,9 @@ def _diff(path: Path, before: str, after: str) -> None:
 def _consent() -> bool:
     if not sys.stdin.isatty():
         raise SpecError(
-            "usage", "nobody is there to ask", remedy="say --yes to write, or --dry-run to look"
+            "usage",
+            "there is no terminal to ask",
+            remedy="say --yes to write, or --dry-run to look",
         )
     try:
         return input("\nWrite this? [y/N] ").strip().lower() in ("y", "yes")

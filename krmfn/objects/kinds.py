@@ -81,7 +81,7 @@ def kind_of(value: Any, where: str = "") -> str:
     """Return the object's kind; empty if it has none.
 
     Raises:
-        SpecError: it is no text.
+        SpecError: it is not text.
     """
     return text(mapping(value).get("kind"), "kind", where)
 
@@ -126,4 +126,4 @@ def text(value: Any, key: str, where: str = "") -> str:
         return value
     found = _FOUND.get(type(value), "an object")
     remedy = "" if isinstance(value, dict | list) else "put it in quotes"
-    raise SpecError("object", "it is no text", where=where, key=key, found=found, remedy=remedy)
+    raise SpecError("object", "it is not text", where=where, key=key, found=found, remedy=remedy)

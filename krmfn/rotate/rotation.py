@@ -67,7 +67,7 @@ class Rotation:
         """
         check_patches(overlay, config, path)
         if config.inline and config.get(*path) != value:
-            raise _refused(config, path, "it stands inside the kustomization")
+            raise _refused(config, path, "it is inside the kustomization")
         if config.inline:
             return
         wanted = self.values.setdefault(config.file, {})
@@ -142,7 +142,7 @@ def epoch(rotation: Rotation, overlay: OverlayConfigs, to: str | None) -> None:
         if to is None and not (isinstance(present, str) and present.isdecimal()):
             raise SpecError(
                 "usage",
-                "the epoch is no number that could be counted on",
+                "the epoch is not a number",
                 where=config.where(EPOCH),
                 remedy="say the new one with --to",
             )

@@ -208,7 +208,7 @@ CASES: dict[str, list[Case]] = {
     ],
     "import avp": [
         Case("import avp in/avp.yaml", says="shop/mail"),
-        Case("import avp in/avp-literal.yaml", 2, "stands in clear"),
+        Case("import avp in/avp-literal.yaml", 2, "is unencrypted"),
         Case("import avp in/avp-broken.yaml", 2, "[no-equivalent]"),
         Case("import avp in/broken.yaml", 2, "[yaml]"),
     ],

@@ -201,7 +201,7 @@ def test_the_diff_can_be_applied(overlay: Path) -> None:
         (
             "one",
             (),
-            "overlays/prod/krmfn.yaml:9:5: the epoch is no number that could be counted on",
+            "overlays/prod/krmfn.yaml:9:5: the epoch is not a number",
         ),
         ("'1'", ("--to", "a b"), "--to is no epoch, expected 1 to 64 of"),
         ("&e '1'", (), "overlays/prod/krmfn.yaml:9:5: epoch: it has an anchor or a tag"),
@@ -336,14 +336,14 @@ def test_an_expired_certificate_is_replaced(overlay: Path) -> None:
                 ).splitlines()
             ),
             {},
-            "overlays/prod/kustomization.yaml:2:3: sha256: it stands inside the kustomization",
+            "overlays/prod/kustomization.yaml:2:3: sha256: it is inside the kustomization",
         ),
         (
             "generators: ['" + json.dumps(INLINE) + "']",
             {},
-            "overlays/prod/kustomization.yaml:1:14: sha256: it stands inside the kustomization",
+            "overlays/prod/kustomization.yaml:1:14: sha256: it is inside the kustomization",
         ),
-        ("resources: []", {}, "there is no configuration of krmfn's [input]"),
+        ("resources: []", {}, "there is no krmfn configuration [input]"),
         ("generators: [none.yaml]", {}, "none.yaml is not there, and nothing is fetched [file]"),
     ],
     ids=["store", "json patch", "strategic patch", "inline", "one line", "nothing", "missing"],

@@ -39,9 +39,9 @@ def error_page() -> str:
     """docs/errors.md."""
     head = (
         "# Errors\n\n"
-        "Every error, finding and warning ends in its id in brackets; the first error decides the "
-        "exit code, and a warning has none. "
-        "`krmfn explain ID` prints its line of this page.\n\n"
+        "Every error, finding and warning ends with its id in brackets. "
+        "The first error decides the exit code; a warning\nhas none. "
+        "`krmfn explain ID` prints one line of this page.\n\n"
         "| id | exit code | what it means | usual cause | what to do |\n|---|---|---|---|---|\n"
     )
     told = explanations()

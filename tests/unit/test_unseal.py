@@ -12,6 +12,7 @@ import pytest
 from krmfn.crypto.seal import hybrid_encrypt
 from krmfn.crypto.unseal import load_private_keys, unseal
 from krmfn.errors import SealingError
+from tests.support.platform import PIN
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors"
 CURRENT = (VECTORS / "keys/current.key").read_bytes()
@@ -79,7 +80,12 @@ def test_why_it_does_not_open() -> None:
     one["metadata"]["annotations"] = marks
     with pytest.raises(SealingError) as caught:
         unseal(one, KEYS)
-    assert caught.value.found == "sealed for certificate abc"
+    given = "2f974d31ced57d8a"
+    assert caught.value.found == f"sealed for certificate abc; the given key belongs to {given}"
+    one["metadata"]["annotations"] |= {"krmfn.dev/certificate": PIN}
+    with pytest.raises(SealingError) as caught:
+        unseal(one, KEYS)
+    assert caught.value.found == ""
 
 
 def test_keys_from_pem_and_backups() -> None:
