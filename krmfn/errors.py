@@ -161,6 +161,7 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
     "object": (SpecError, "a resource's kind, name or namespace is not text"),
     "namespace-missing": (SpecError, "no namespace is known for a scope that needs one"),
     "namespace-contradiction": (SpecError, "two sources name different namespaces"),
+    "environment-unclear": (SpecError, "no environment of .krmfn.yaml matches, or several do"),
     "name-changes": (SpecError, "the kustomization renames what a generator sealed by name"),
     "wrong-list": (SpecError, "a krmfn config is listed where kustomize cannot use it"),
     "path": (SpecError, "a path leaves the repository or is not canonical"),

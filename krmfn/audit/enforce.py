@@ -44,7 +44,7 @@ def audit_stream(
         specs: the validators of the kustomization; their assumptions and entries add up.
         base, root: where the files that they name are, as `read_repository_file` has it.
         in_build: kustomize has yet to rename references.
-        refers: what `krmfn.audit.name_references.field_specs` reads in the build's configurations.
+        refers: what `krmfn.audit.name_references.configured_fields` finds in the build.
 
     Raises:
         SpecError, ErrorList: an item, or a catalogue of the user's, cannot be read.
@@ -73,13 +73,17 @@ def enforce(
     base: Path,
     root: Path,
     in_build: bool = False,
+    refers: Iterable[FieldSpec] = (),
 ) -> None:
     """Turn a validator's findings into errors and warnings.
+
+    Args:
+        in_build, refers: as `audit_stream` has them.
 
     Raises:
         ErrorList, errors.Finding: those that fail the build.
     """
-    found = audit_stream(items, [spec], base=base, root=root, in_build=in_build)
+    found = audit_stream(items, [spec], base=base, root=root, in_build=in_build, refers=refers)
     findings = check(found, only=OWNED if spec.audit == "off" else None)
     fatal = [f for f in findings if f.severity == "error" and spec.audit == "error"]
     fatal += [f for f in findings if f.rule == OWNED and f not in fatal]

@@ -272,5 +272,8 @@ def _renamed_places(
             for path in entries.renamed.get(one.group_kind, ()):
                 for place, _ in fieldpath.walk(one.value, path):
                     yield one, place
+            for spec in entries.refers:
+                for place, _, _ in spec.find(one):
+                    yield one, place
 
     return frozenset(places())

@@ -121,8 +121,8 @@ def _known(resource: Resource, entries: Entries) -> Iterator[Reference]:
 def _configured(resource: Resource, entries: Entries) -> Iterator[Reference]:
     """Yield references in fields named by the build's own configurations."""
     for spec in entries.refers:
-        for place, name in spec.find(resource):
-            yield Reference(resource, place, resource.beside(), name, (), False, NAMED)
+        for place, name, namespace in spec.find(resource):
+            yield Reference(resource, place, resource.beside(namespace), name, (), False, NAMED)
 
 
 def _guessed(resource: Resource, entries: Entries) -> Iterator[Reference]:

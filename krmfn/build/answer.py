@@ -7,12 +7,13 @@ directory. Who seals is handed in, so that a build can rehearse without reading 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from krmfn.audit.enforce import enforce
+from krmfn.build.estate import settle
 from krmfn.build.followed import followed
 from krmfn.build.namespace import choose_namespace
 from krmfn.build.transform import transform
@@ -32,6 +33,7 @@ from krmfn.stores.store import Surroundings
 from krmfn.warned import is_silenced
 
 if TYPE_CHECKING:
+    from krmfn.audit.name_references import FieldSpec
     from krmfn.errors import Failure
     from krmfn.kustomize.kustomization import Kustomization
     from krmfn.objects.stream import Item
@@ -77,7 +79,7 @@ def answer(call: Call, overlay: Kustomization, around: Surroundings, seal: Seal 
     Raises:
         Failure: any; nothing is to be printed then.
     """
-    config = parse(call.config)
+    config = parse(settle(call.config, call.items, overlay, around))
     if isinstance(config, SealedSecretGenerator):
         made = _generate(planned(config, call, overlay, around), around, seal)
         return Answer(stream.write(made))
@@ -156,12 +158,14 @@ def check(
     *,
     sealed: bool = True,
     in_build: bool = True,
+    refers: Iterable[FieldSpec] = (),
 ) -> None:
     """Hold a stream against a validator.
 
     Args:
         sealed: whether claims have been sealed by now, for real.
         in_build: kustomize has yet to rename references.
+        refers: fields that refer to Secrets according to the build's ``configurations:``.
 
     Raises:
         Failure: what the validator finds.
@@ -182,7 +186,15 @@ def check(
         if not is_silenced(warning, spec.silence):
             around.warn(warning)
     if sealed:
-        enforce(items, spec, around.warn, base=around.base, root=around.root, in_build=in_build)
+        enforce(
+            items,
+            spec,
+            around.warn,
+            base=around.base,
+            root=around.root,
+            in_build=in_build,
+            refers=refers,
+        )
 
 
 def place(name: str, overlay: Kustomization) -> str:

@@ -67,7 +67,6 @@ class Copy:
         root: the copy of the repository's root.
         configs: krmfn's, by number.
         directories: copy of each kustomization's directory, links resolved, to the directory itself.
-        size: bytes of input, each file counted as often as it is named.
         tree: what was read.
     """
 
@@ -75,7 +74,6 @@ class Copy:
     root: Path
     configs: dict[int, Config]
     directories: dict[Path, Path]
-    size: int
     tree: Tree
 
     def called(self, directory: Path, stub: Any) -> Config | None:
@@ -120,8 +118,8 @@ def copy(
     tree = reach(top, root, limits)
     writer = _Writer(tree, Path(os.path.realpath(home)), load)
     writer.write()
-    size = measure(tree, top)
-    return Copy(writer.at(top), writer.root, writer.configs, writer.directories, size, tree)
+    measure(tree, top)
+    return Copy(writer.at(top), writer.root, writer.configs, writer.directories, tree)
 
 
 @dataclass

@@ -47,9 +47,12 @@ def failure(said: str, names: Mapping[str, str]) -> SpecError:
 
 
 def out_of_memory(said: str) -> bool:
-    """Whether Go's runtime has given up for want of memory."""
-    lines = [line for line in said.splitlines() if line.startswith(("fatal error: ", "runtime: "))]
-    return any("memory" in line for line in lines)
+    """Whether Go's runtime has given up for want of memory, which it also reports as SIGSEGV."""
+    begins = ("fatal error: ", "runtime: ")
+    return any(
+        line.startswith("SIGSEGV: ") or (line.startswith(begins) and "memory" in line)
+        for line in said.splitlines()
+    )
 
 
 def _noise(line: str) -> bool:

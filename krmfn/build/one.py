@@ -15,10 +15,12 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from krmfn.audit.enforce import refuse_owned
+from krmfn.audit.name_references import configured_fields
 from krmfn.build import answer, finished
 from krmfn.build.bind import Binding
 from krmfn.build.channel import Server
 from krmfn.build.copy import Limits, copy
+from krmfn.build.estate import settle
 from krmfn.build.followed import went_elsewhere
 from krmfn.build.rehearse import suffix_of
 from krmfn.build.sandbox import Sandbox
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from krmfn.audit.name_references import FieldSpec
     from krmfn.build.copy import Copy
     from krmfn.build.serve import Called, Mode
     from krmfn.objects.stream import Item
@@ -85,6 +88,7 @@ class Look:
             names are without the hashes that a build will add.
         validators: of the outermost kustomization.
         names: what the build adds to names.
+        refers: fields that refer to Secrets according to its ``configurations:``.
         plans: what would be read and sealed, with what each configuration may use.
         run: as kustomize ran.
     """
@@ -92,6 +96,7 @@ class Look:
     output: str
     validators: tuple[SealedSecretValidator, ...]
     names: Names
+    refers: tuple[FieldSpec, ...]
     plans: list[tuple[Plan, Surroundings]]
     run: Run
 
@@ -116,12 +121,13 @@ class _Pass:
         output = _served(self.sandbox, self.copied.place, self.flags, calls.answer)
         return Run(output, calls.made)
 
-    @property
-    def validators(self) -> Iterator[SealedSecretValidator]:
-        """Yield the validators of the outermost kustomization."""
+    def validators(self, items: Sequence[Item]) -> Iterator[SealedSecretValidator]:
+        """Yield the validators of the outermost kustomization, which check the finished stream."""
+        inside = replace(self.around, base=self.directory)
+        overlay = read_overlay(inside.base, inside.root)
         for config in self.copied.configs.values():
             if config.directory == self.directory and config.list == "validators":
-                found = parse(config.value)
+                found = parse(settle(config.value, items, overlay, inside))
                 if isinstance(found, SealedSecretValidator):
                     yield found
 
@@ -185,7 +191,8 @@ def look_at(directory: Path, command: tuple[str, ...], around: Surroundings) -> 
                 if suffix := suffix_of(one):
                     output = output.replace(f"-{suffix}", "")
         names = names_in(whole.copied.tree, whole.directory)
-        return Look(output, tuple(whole.validators), names, _plans(run), run)
+        refers = configured_fields(whole.copied.tree)
+        return Look(output, tuple(whole.validators(run.items)), names, refers, _plans(run), run)
 
 
 def values_of(look: Look) -> list[Rendered]:
@@ -288,11 +295,12 @@ def _check(whole: _Pass, run: Run, *, claims_only: bool) -> None:
     if alone:
         names = names_in(whole.copied.tree, whole.directory)
         raise_all(list(went_elsewhere(items, alone, names.base)))
-    validators = [] if claims_only else list(whole.validators)
+    validators = [] if claims_only else list(whole.validators(items))
     inside = replace(around, base=whole.directory)
     overlay = read_overlay(inside.base, inside.root) if validators else Kustomization()
+    refers = configured_fields(whole.copied.tree) if validators else ()
     for config in validators:
-        answer.check(config, items, overlay, inside, in_build=False)
+        answer.check(config, items, overlay, inside, in_build=False, refers=refers)
     if not validators:
         _refuse_owned(run)
         # The kustomization's own validator judges unencrypted Secrets; krmfn has added none.

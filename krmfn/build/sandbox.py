@@ -38,8 +38,8 @@ VARIABLE = "KRMFN_KUSTOMIZE"
 FLAGS = ("--enable-alpha-plugins", "--enable-managedby-label", "--reorder=legacy", "--reorder=none")
 STREAM_BYTES = 16 * 1024 * 1024
 MESSAGE_BYTES = 64 * 1024
-MEMORY_BYTES = 512 * 1024 * 1024
-_GO_MEMORY = "384MiB"  # where Go begins to collect garbage more often
+MEMORY_BYTES = 384 * 1024 * 1024  # with krmfn itself less than 512 MiB
+_GO_MEMORY = "288MiB"  # where Go begins to collect garbage more often
 _PROCESSORS = 2
 _PLUGINS = "--enable-alpha-plugins"
 # The kernel cuts the first line of a script that is longer, and it cannot quote.
@@ -218,7 +218,7 @@ class Sandbox:
                     process = subprocess.Popen(  # noqa: S603  # no shell
                         [*launcher, "--", *command],
                         env=environ | ({CHANNEL: str(there.fileno())} if answer else {}),
-                        cwd=self.home / "empty",
+                        cwd="/",  # seen in /proc by others: not the way to the private folder
                         stdin=subprocess.DEVNULL,
                         stdout=streams[0],
                         stderr=streams[1],

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from krmfn.audit.name_references import configured_fields
 from krmfn.build import answer
 from krmfn.build.answer import Answer, Call
+from krmfn.build.estate import settle
 from krmfn.build.followed import followed
 from krmfn.build.rehearse import rehearse
 from krmfn.build.transform import claims_of
@@ -127,11 +129,9 @@ class Calls:
 
     def _answer(self, called: Called, overlay: Kustomization) -> Answer:
         call = Call(called.config.value, called.items)
-        config = parse(call.config)
-        if isinstance(config, SealedSecretValidator) and self._mode != "real":
-            # Drop its warnings here: they are given for the finished stream.
-            aside = replace(called.around, warnings=[])
-            answer.check(config, call.items, overlay, aside, sealed=False)
+        config = parse(settle(call.config, call.items, overlay, called.around))
+        if isinstance(config, SealedSecretValidator):
+            self._check(config, called, overlay)
             return Answer("")
         if self._mode == "claims-only":
             return Answer(claims_only(call, overlay, called.around))
@@ -147,6 +147,14 @@ class Calls:
             return called.made
 
         return answer.answer(call, overlay, called.around, seal)
+
+    def _check(self, config: SealedSecretValidator, called: Called, overlay: Kustomization) -> None:
+        """Hold the stream against a validator, without the warnings that the finished stream gives."""
+        real = self._mode == "real"
+        outermost = called.config.directory == self._copied.directories[self._copied.place]
+        around = called.around if real and not outermost else replace(called.around, warnings=[])
+        refers = configured_fields(self._copied.tree)
+        answer.check(config, called.items, overlay, around, sealed=real, refers=refers)
 
     def _check_references(self, text: str) -> None:
         """Refuse references that kustomize would move to another Secret, in a transformer's stream.
@@ -188,7 +196,7 @@ def move(config: Config) -> str:
 
 def claims_only(call: Call, overlay: Kustomization, around: Surroundings) -> str:
     """Return the output of a generator or transformer without sealing: claims and companions."""
-    config = parse(call.config)
+    config = parse(settle(call.config, call.items, overlay, around))
     if isinstance(config, SealedSecretGenerator):
         plan = answer.planned(config, call, overlay, around)
         claims = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from krmfn.build.one import look_at
 from krmfn.build.sandbox import find_kustomize
@@ -14,14 +14,15 @@ from krmfn.errors import SpecError
 from krmfn.files.read import find_root, read_file, read_standard_input
 from krmfn.kustomize.kustomization import kustomization_in
 from krmfn.objects import stream
-from krmfn.spec.base import Model
+from krmfn.spec.model import Model
 from krmfn.spec.parse import parse
 from krmfn.spec.validator import SealedSecretValidator
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from krmfn.audit.name_references import FieldSpec
     from krmfn.cli.frame import Run
     from krmfn.objects.stream import Item
     from krmfn.spec.validator import ValidatorSpec
@@ -45,8 +46,11 @@ def read_input(file: str, what: str = "resources", *, key: str = "") -> bytes:
     return read_file(Path(file), name=file, key=key)
 
 
-def read_config(file: Path, kind: type[M]) -> M:
+def read_config(file: Path, kind: type[M], settle: Callable[[Any], Any] = lambda value: value) -> M:
     """Read the only configuration of a file.
+
+    Args:
+        settle: completes it by what the repository says.
 
     Raises:
         SpecError, ErrorList: not one, another kind, or mistakes; with their lines.
@@ -55,7 +59,7 @@ def read_config(file: Path, kind: type[M]) -> M:
     found = list(strict.documents(text, str(file)))
     if len(found) != 1:
         raise SpecError("spec", f"one {kind.__name__} is expected", where=str(file))
-    config = parse(found[0].value(), where=str(file), position=found[0].position)
+    config = parse(settle(found[0].value()), where=str(file), position=found[0].position)
     if not isinstance(config, kind):
         raise SpecError(
             "spec",
@@ -74,6 +78,7 @@ class StreamSource:
     Attributes:
         file: what to call it in SARIF.
         lines: whether positions in the stream are positions in that file.
+        refers: fields that refer to Secrets according to the build's ``configurations:``.
     """
 
     items: Sequence[Item]
@@ -82,6 +87,7 @@ class StreamSource:
     root: Path
     file: str
     lines: bool
+    refers: tuple[FieldSpec, ...] = ()
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
@@ -129,9 +135,8 @@ def read_source(options: argparse.Namespace, run: Run) -> StreamSource:
     items = stream.stream(seen.output, str(kustomization))
     inside = path.resolve()
     file = (inside / kustomization.name).relative_to(root).as_posix()
-    return StreamSource(
-        items, [*(v.spec for v in seen.validators), *specs], inside, root, file, lines=False
-    )
+    specs = [*(v.spec for v in seen.validators), *specs]
+    return StreamSource(items, specs, inside, root, file, lines=False, refers=seen.refers)
 
 
 def _stream(

@@ -147,7 +147,7 @@ def _column(seen: Look, name: str, around: Surroundings) -> Column:
     inside = around.base.resolve()
     items = stream.stream(seen.output, "the build")
     specs = [validator.spec for validator in seen.validators]
-    audit = audit_stream(items, specs, base=inside, root=around.root)
+    audit = audit_stream(items, specs, base=inside, root=around.root, refers=seen.refers)
     directory = inside.relative_to(around.root).as_posix()
     return Column(name, directory, audit, seen.names.base)
 

@@ -17,7 +17,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic.alias_generators import to_camel
 from pydantic.json_schema import GenerateJsonSchema
 
 from krmfn import spec
@@ -27,18 +26,22 @@ from krmfn.errors import Failure, SpecError, raise_all
 from krmfn.files.read import read_file
 from krmfn.names import API_VERSION, PLATFORM
 from krmfn.spec.catalogue import SecretCatalogue
+from krmfn.spec.model import to_camel
 from krmfn.spec.parse import KINDS, parse
 from krmfn.spec.platform import PlatformConfig
+from krmfn.spec.published import published
+from krmfn.spec.repository import RepositoryConfig
 
 if TYPE_CHECKING:
     import argparse
 
     from krmfn.errors import KrmfnError
-    from krmfn.spec.base import Model
+    from krmfn.spec.model import Model
 
 # Kinds in a kustomization, in files beside it, and the platform's.
 ALL_KINDS: dict[str, type[Model]] = {
     **KINDS,
+    "RepositoryConfig": RepositoryConfig,
     "SecretCatalogue": SecretCatalogue,
     PLATFORM: PlatformConfig,
 }
@@ -72,7 +75,7 @@ def schema_text(kind: str) -> str:
 
 def schema_of(kind: str) -> dict[str, Any]:
     """The JSON Schema of a kind, draft 2020-12."""
-    schema = ALL_KINDS[kind].model_json_schema(by_alias=True, schema_generator=_Untitled)
+    schema = published(ALL_KINDS[kind]).model_json_schema(by_alias=True, schema_generator=_Untitled)
     _describe(kind, schema)
     for name, definition in schema.get("$defs", {}).items():
         _describe(name, definition)

@@ -12,11 +12,13 @@ the build before it failed halfway, unless the stream is empty.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from krmfn.audit.enforce import enforce
 from krmfn.build.answer import seal
+from krmfn.build.estate import VARIABLE, settle
 from krmfn.build.restart import may_refer, pod_specs_of, references
 from krmfn.build.transform import transform
 from krmfn.build.validate import validate
@@ -26,11 +28,14 @@ from krmfn.cli.inputs import read_config, read_input
 from krmfn.errors import SpecError, raise_all
 from krmfn.files.read import find_root
 from krmfn.kustomize.kustomization import Kustomization
+from krmfn.names import API_VERSION, TRANSFORMER
 from krmfn.objects import stream
 from krmfn.objects.kinds import each, place_of
 from krmfn.objects.makers import standing
 from krmfn.objects.sealed_secret import IDENTITY
+from krmfn.plan.estate import FILE
 from krmfn.policy.file import platform_of
+from krmfn.spec.parse import parse
 from krmfn.spec.transformer import SealedSecretTransformer
 from krmfn.spec.validator import ValidatorSpec
 from krmfn.stores.store import Surroundings
@@ -42,7 +47,6 @@ if TYPE_CHECKING:
 
     from krmfn.objects.sealed_secret import Object
     from krmfn.objects.stream import Item
-    from krmfn.stores.store import Surroundings
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -52,9 +56,13 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--config",
-        required=True,
         metavar="FILE",
-        help="a SealedSecretTransformer, which says how to seal",
+        help="a SealedSecretTransformer, which says how to seal; default: .krmfn.yaml",
+    )
+    parser.add_argument(
+        "--environment",
+        metavar="NAME",
+        help="an environment of .krmfn.yaml; default: found by the claims' namespaces",
     )
     parser.add_argument(
         "--plain-secrets",
@@ -72,17 +80,42 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Seal and check everything, then print; nothing is printed when anything fails."""
-    config_file = Path(options.config)
-    base = config_file.resolve().parent
+    config_file = Path(options.config) if options.config else None
+    base = config_file.resolve().parent if config_file else Path.cwd()
     with command(options, "seal") as run, run.at(base, find_root(base, os.environ)) as around:
-        give(_sealed(config_file, options, around))
+        if options.environment:
+            environ = {**around.environ, VARIABLE: options.environment}
+            give(_sealed(config_file, options, replace(around, environ=environ)))
+        else:
+            give(_sealed(config_file, options, around))
     return 0
 
 
-def _sealed(config_file: Path, options: argparse.Namespace, around: Surroundings) -> str:
+def _config(
+    file: Path | None, items: Sequence[Item], around: Surroundings
+) -> SealedSecretTransformer:
+    """The configuration that is named, or an empty one, with what the repository says."""
+
+    def complete(value: Any) -> Any:
+        return settle(value, items, Kustomization(), around, in_overlay=False)
+
+    if file is not None:
+        return read_config(file, SealedSecretTransformer, complete)
+    empty = {"apiVersion": API_VERSION, "kind": TRANSFORMER, "metadata": {"name": "seal"}}
+    config = parse(complete(empty))
+    if not isinstance(config, SealedSecretTransformer) or config.spec.sealing is None:
+        raise SpecError(
+            "usage",
+            "nothing says how to seal",
+            expected=f"--config FILE, or {FILE} at the repository's root",
+        )
+    return config
+
+
+def _sealed(config_file: Path | None, options: argparse.Namespace, around: Surroundings) -> str:
     platform_of(around)
-    config = read_config(config_file, SealedSecretTransformer)
     items = stream.stream(read_input(options.file), options.file)
+    config = _config(config_file, items, around)
     if not items:
         raise SpecError(
             "input", "there is no resource in the input", remedy="look why the build gave nothing"

@@ -99,6 +99,7 @@ def examine(patient: Patient) -> Examined:
             [one.spec for one in seen.validators],
             base=patient.directory,
             root=patient.around.root,
+            refers=seen.refers,
         )
         tell([_audited(found.audit, patient)])
     except Failure as failure:

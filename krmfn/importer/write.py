@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from krmfn.plaintext import Plaintext
-    from krmfn.spec.base import Model
+    from krmfn.spec.model import Model
     from krmfn.stores.store import Json, Location, Store, Surroundings
 
     Secrets = Mapping[str, Mapping[str, Plaintext]]

@@ -143,7 +143,7 @@ class Survey:
             around = Surroundings(os.environ, deadline, directory, self._root)
             look = look_at(directory, self._command, around)
             items = stream.stream(look.output, "the build")
-            audited = audit_stream(items, base=directory, root=self._root)
+            audited = audit_stream(items, base=directory, root=self._root, refers=look.refers)
         except Failure as failure:
             seen.position, seen.failed = self._told(failure, directory)
             return seen

@@ -29,7 +29,8 @@ class Limits:
     """The limits of one build's input.
 
     Attributes:
-        input_bytes: of all files, each counted as often as it is read.
+        input_bytes: of all different files, which krmfn keeps and copies.
+        named_bytes: of all files, each counted as often as it is named: kustomize reads it each time.
         files: different files.
         depth: of kustomizations that include each other.
         nodes: of YAML in one text, aliases multiplied, and in all of them.
@@ -38,6 +39,7 @@ class Limits:
     """
 
     input_bytes: int = 16 * 1024 * 1024
+    named_bytes: int = 128 * 1024 * 1024
     files: int = 20_000
     depth: int = 100
     nodes: int = 2_000_000
@@ -46,10 +48,10 @@ class Limits:
 
 
 def check_size(size: int, limits: Limits) -> None:
-    """Refuse more bytes than the limit.
+    """Refuse different files with more bytes than the limit.
 
     Raises:
-        SpecError: they are more.
+        SpecError: they have more.
     """
     if limits.add_input is not None:
         limits.add_input(size)
@@ -57,6 +59,20 @@ def check_size(size: int, limits: Limits) -> None:
         raise SpecError(
             "file",
             f"the build reads more than {limits.input_bytes} bytes of files",
+            remedy="name fewer or smaller files",
+        )
+
+
+def check_named(size: int, limits: Limits) -> None:
+    """Refuse files that have more bytes than the limit, each counted as often as it is named.
+
+    Raises:
+        SpecError: they have more.
+    """
+    if size > limits.named_bytes:
+        raise SpecError(
+            "file",
+            f"kustomize would read more than {limits.named_bytes} bytes of files",
             remedy="name fewer or smaller files; each counts as often as it is named",
         )
 

@@ -5,7 +5,8 @@ Rules enforced here:
   at. A string of another field is never asked of the file system.
 - Nothing outside the repository is followed, by path or by link; nothing is fetched.
 - A function is krmfn's or one of kustomize's builtins.
-- Files are counted as often as a build reads them. No step recurses, however deep bases are nested.
+- Files are counted once for krmfn's memory, and as often as kustomize reads them. No step recurses,
+  however deep bases are nested.
 """
 
 from __future__ import annotations
@@ -23,7 +24,14 @@ from krmfn.kustomize.fields import KUSTOMIZATION, Use
 from krmfn.kustomize.functions import Function, functions
 from krmfn.kustomize.judge import judge
 from krmfn.kustomize.kustomization import FILE_NAMES
-from krmfn.kustomize.limits import Limits, check_depth, check_nodes, check_size, count_nodes
+from krmfn.kustomize.limits import (
+    Limits,
+    check_depth,
+    check_named,
+    check_nodes,
+    check_size,
+    count_nodes,
+)
 from krmfn.kustomize.places import located, refuse_address
 
 if TYPE_CHECKING:
@@ -144,8 +152,8 @@ def visit(tree: Tree, directory: Path) -> None:
             ahead += [(one, depth + 1) for one, _ in reached.below]
 
 
-def measure(tree: Tree, directory: Path) -> int:
-    """Return the bytes that a kustomization's build reads, each file as often as it is named.
+def measure(tree: Tree, directory: Path) -> None:
+    """Count what kustomize reads in a build, each file as often as it is named.
 
     Raises:
         SpecError: bytes, nodes or depth exceed the limits, or kustomizations include each other.
@@ -165,7 +173,7 @@ def measure(tree: Tree, directory: Path) -> int:
             depth = 1 + max((one[2] for one in below), default=0)
             check_depth(depth, tree.limits)
             check_nodes(count, tree.limits)
-            check_size(size, tree.limits)
+            check_named(size, tree.limits)
             sizes[here] = size, count, depth
         elif here in opened:
             raise SpecError("path", f"{tree.short(here)} includes itself", where=where)
@@ -173,7 +181,6 @@ def measure(tree: Tree, directory: Path) -> int:
             opened.add(here)
             ahead.append((here, where, True))
             ahead += [(one, at, False) for one, at in reached.below]
-    return sizes[directory][0]
 
 
 def take(tree: Tree, reached: Reached, mention: Mention) -> Path | None:
@@ -221,6 +228,7 @@ def _kustomization(tree: Tree, directory: Path) -> Reached:
     file = kustomization_file(tree, directory)
     short = tree.short(file)
     content = read_file(file, name=short, key="", root=tree.root)
+    _count(tree, content)
     count_nodes(content, short, tree.limits.own_nodes)
     judged = judge(strict.document(content, short), KUSTOMIZATION, old=tree.old)
     reached = Reached(directory, file, judged.value, size=len(content))
@@ -326,8 +334,13 @@ def _read(tree: Tree, place: Path, mention: Mention) -> None:
         except SpecError as error:
             raise error.at(where=mention.where) from None
         tree.contents[place] = content
-        tree.read += len(content)
-        check_size(tree.read, tree.limits)
+        _count(tree, content)
     if place not in tree.nodes and mention.use not in (Use.DATA, Use.KEYED_DATA):
         content = tree.contents[place]
         tree.nodes[place] = count_nodes(content, tree.short(place), tree.limits.nodes)
+
+
+def _count(tree: Tree, content: bytes) -> None:
+    """Add the bytes of a file that was read for the first time."""
+    tree.read += len(content)
+    check_size(tree.read, tree.limits)

@@ -223,7 +223,7 @@ def make_plan(config: SealedSecretGenerator, *, namespace: str, overlay: Kustomi
                     key=f"{path}.checksumAnnotation",
                     remedy="use claims and a SealedSecretTransformer, or nameSuffixHash",
                 )
-            long = long_form(secret, config.spec.stores, config.spec.default_store)
+            long = long_form(secret, config.spec)
             target = _target(secret.name, namespace, long, sealing, path)
             _check_renames(target, overlay)
             target = replace(
@@ -253,7 +253,7 @@ def plan_claims(config: SealedSecretTransformer, claims: Iterable[tuple[SecretCl
         try:
             if sealing is None:
                 raise SpecError("spec", "required: there is a claim to seal", key="spec.sealing")
-            shape = long_form(claim.spec, config.spec.stores, config.spec.default_store)
+            shape = long_form(claim.spec, config.spec)
             _check_claim(shape, sealing, config)
             own = _own_metadata(claim, shape)
             target = _target(name, namespace, own, sealing, "spec")

@@ -8,30 +8,50 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from krmfn.errors import SpecError
+from krmfn.plan.estate import PLACEHOLDER, finished
 from krmfn.spec.generator import DataEntry, SecretShape, stores_of_secret
 from krmfn.spec.stores import RemoteRef
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from krmfn.spec.generator import DataFrom, GeneratorSpec
+    from krmfn.spec.transformer import TransformerSpec
+
 Shape = TypeVar("Shape", bound=SecretShape)
+Entry = TypeVar("Entry", DataEntry, "DataFrom")
 
 
-def long_form(secret: Shape, stores: Collection[str], default_store: str | None) -> Shape:
+def long_form(
+    secret: Shape,
+    spec: GeneratorSpec | TransformerSpec,
+) -> Shape:
     """The same secret with every key under `data`, and its store named.
 
     Args:
-        stores: those that it may name.
-        default_store: the one that is meant where it names none; None: the only one.
+        spec: of the configuration that seals it: its stores, and the environment.
 
     Raises:
         SpecError: it names none, and there is none or there are several.
     """
     store = secret.store
     if store is None and "" in stores_of_secret(secret):
-        store = default_store or _only(stores)
-    data = (*secret.data, *_entries(secret))
-    return secret.model_copy(update={"from_": None, "keys": None, "store": store, "data": data})
+        store = spec.default_store or _only(spec.stores)
+    name = spec.environment or ""
+    data = tuple(_finished(one, name) for one in (*secret.data, *_entries(secret)))
+    extracts = tuple(_finished(one, name) for one in secret.data_from)
+    update = {"from_": None, "keys": None, "store": store, "data": data, "data_from": extracts}
+    return secret.model_copy(update=update)
+
+
+def _finished(entry: Entry, environment: str) -> Entry:
+    """The same entry with the environment's name in its path."""
+    field = "remote_ref" if hasattr(entry, "remote_ref") else "extract"
+    ref = getattr(entry, field)
+    if ref is None or not (environment or PLACEHOLDER in ref.key):
+        return entry
+    path = finished(ref.key, environment, "key")
+    return entry.model_copy(update={field: ref.model_copy(update={"key": path})})
 
 
 def written(secret: SecretShape, path: str) -> dict[str, str]:

@@ -86,14 +86,14 @@ def _store(
 
 def _contradictions(own: Vault, platforms: Vault) -> Iterator[str]:
     """Yield the fields that a repository may not set, or sets differently from the platform."""
-    for name, info in type(own).model_fields.items():
+    for name, info in type(own).fields().items():
         said, meant = getattr(own, name), getattr(platforms, name)
         if name not in own.model_fields_set or said is None:
             continue
         if isinstance(said, str) and isinstance(meant, str):
             said, meant = said.strip("/"), meant.strip("/")
         if name not in _CONFIRMED or said != meant:
-            yield info.alias or name
+            yield info.alias
 
 
 def _key(own: DerivationKey | None, spec: PlatformSpec) -> tuple[DefinedKey | None, str]:

@@ -9,9 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints
-from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from krmfn.spec.model import Discriminator, Field, Model, StringConstraints
 
 # Kubernetes' own rules: RFC 1123 subdomain, RFC 1123 label, and the keys of a Secret's data.
 SecretName: TypeAlias = Annotated[
@@ -39,21 +37,6 @@ def is_secret_key(name: str) -> bool:
     return len(name) <= MAX_KEY and re.fullmatch(DATA_KEY.strip("^$"), name) is not None
 
 
-class Model(BaseModel):
-    """Base of every model."""
-
-    model_config = ConfigDict(
-        strict=True,
-        frozen=True,
-        extra="forbid",
-        alias_generator=to_camel,
-        validate_by_name=False,
-        validate_by_alias=True,
-        hide_input_in_errors=True,
-        defer_build=True,
-    )
-
-
 def either(text: str, **tags: type) -> Discriminator:
     """Tells the members of a union apart by their type on the wire.
 
@@ -65,9 +48,7 @@ def either(text: str, **tags: type) -> Discriminator:
     def discriminate(value: Any) -> str | None:
         return next((f"<{tag}>" for tag, known in tags.items() if isinstance(value, known)), None)
 
-    return Discriminator(
-        discriminate, custom_error_type="krmfn.one_of", custom_error_message=f"must be {text}"
-    )
+    return Discriminator(discriminate, f"must be {text}")
 
 
 def one_of(*keys: str) -> Discriminator:
@@ -78,30 +59,17 @@ def one_of(*keys: str) -> Discriminator:
     """
 
     def discriminate(value: Any) -> str | None:
-        if isinstance(value, Model):  # a default, validated already
+        if hasattr(value, "model_dump"):  # a default, or decoded already
             value = value.model_dump(by_alias=True)
         if not isinstance(value, dict):
             return None
         return next((f"<{key}>" for key in keys if key in value), None)
 
-    return Discriminator(
-        discriminate,
-        custom_error_type="krmfn.one_of",
-        custom_error_message=f"one of {', '.join(keys)}: required",
-    )
+    return Discriminator(discriminate, f"one of {', '.join(keys)}: required")
 
 
 # On a tuple's annotation: a YAML list may fill it, while its items stay strict.
 AS_LIST = Field(strict=False)
-
-
-def spec_error(message: str, *at: str | int) -> PydanticCustomError:
-    """An error of a rule across fields, for use inside a model validator.
-
-    Args:
-        at: the path below the model to what is wrong; left out, the model itself.
-    """
-    return PydanticCustomError("krmfn.rule", "{message}", {"message": message, "at": at})
 
 
 class Metadata(Model):

@@ -9,10 +9,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
-
 from krmfn.fieldpath import compiled
-from krmfn.spec.base import AS_LIST, Metadata, Model, Text, spec_error
+from krmfn.spec.base import AS_LIST, Metadata, Text
+from krmfn.spec.model import (
+    AfterValidator,
+    Field,
+    Model,
+    StringConstraints,
+    model_validator,
+    spec_error,
+)
 
 
 def _path(path: str) -> str:

@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import Field, StringConstraints, Tag, model_validator
-
 from krmfn.spec.base import (
     AS_LIST,
     Metadata,
-    Model,
+    Namespace,
     SecretKey,
     SecretName,
     Sha256,
     Text,
     either,
     one_of,
-    spec_error,
 )
-from krmfn.spec.silence import Silence  # noqa: TC001  # pydantic resolves it
+from krmfn.spec.model import Field, Model, StringConstraints, Tag, model_validator, spec_error
+from krmfn.spec.silence import Silence  # noqa: TC001  # a declaration names it
 from krmfn.spec.stores import ExtractRef, FromRef, RemoteRef, Store, StoreName, StoreProperty
 
 Scope: TypeAlias = Literal["strict", "namespace-wide", "cluster-wide"]
@@ -116,7 +114,7 @@ class Sealing(Model):
     mode: Mode = "deterministic"
     derivation_key: DerivationKey | None = None
     epoch: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "1"
-    """Change it to seal everything anew on purpose."""
+    """Change it to reseal every value on purpose."""
 
 
 class DataEntry(Model):
@@ -237,6 +235,8 @@ class GeneratorSpec(Model):
     stores: dict[StoreName, Store] = {}
     default_store: StoreName | None = None
     """The store of secrets that name none. Left out: the only one."""
+    environment: Namespace | None = None
+    """The environment of `.krmfn.yaml`. Default: the one whose conditions hold."""
     name_references: bool = True
     """`false`: no name companions, for many secrets whose names do not change: kustomize needs time
     by the square of the number of items."""

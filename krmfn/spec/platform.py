@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, Tag, model_validator
-
-from krmfn.spec.base import AS_LIST, Metadata, Model, Sha256, Text, one_of, spec_error
+from krmfn.spec.base import AS_LIST, Metadata, Sha256, Text, one_of
 from krmfn.spec.generator import DefinedKey, Mode, Scope, TransitKey, repeated
+from krmfn.spec.model import AfterValidator, Field, Model, Tag, model_validator, spec_error
 from krmfn.spec.pattern import problem
 from krmfn.spec.stores import Credential, EnvCredential, FileCredential, StoreName, Vault
 
@@ -133,7 +132,7 @@ class RuleRead(Model):
 
     store: StoreName
     paths: SomePatterns
-    """Patterns of `remoteRef.key`: what stands below the store's `path`."""
+    """Patterns of `remoteRef.key`: paths below the store's `path`."""
 
 
 class Rule(Model):
@@ -213,7 +212,7 @@ def check_credentials(model: Model) -> None:
 
 
 def _references(model: Model) -> Iterator[FileCredential | EnvCredential]:
-    for field in type(model).model_fields:
+    for field in type(model).fields():
         value = getattr(model, field)
         if isinstance(value, FileCredential | EnvCredential):
             yield value

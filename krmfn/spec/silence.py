@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, StringConstraints
-
 from krmfn.errors import CATALOGUE, CheckError
-from krmfn.spec.base import AS_LIST, spec_error
+from krmfn.spec.base import AS_LIST
+from krmfn.spec.model import AfterValidator, StringConstraints, spec_error
 from krmfn.warned import WARNINGS
 
 

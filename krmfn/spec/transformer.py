@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import model_validator
-
-from krmfn.spec.base import Metadata, Model, spec_error
+from krmfn.spec.base import Metadata, Namespace  # noqa: TC001  # a declaration names them
 from krmfn.spec.generator import Sealing, SecretShape, stores_of_sealing
-from krmfn.spec.silence import Silence  # noqa: TC001  # pydantic resolves it
-from krmfn.spec.stores import Store, StoreName  # noqa: TC001  # pydantic resolves them
+from krmfn.spec.model import Model, model_validator, spec_error
+from krmfn.spec.silence import Silence  # noqa: TC001  # a declaration names it
+from krmfn.spec.stores import Store, StoreName  # noqa: TC001  # a declaration names them
 
 
 class SecretClaim(Model):
@@ -33,6 +32,8 @@ class TransformerSpec(Model):
     stores: dict[StoreName, Store] = {}
     default_store: StoreName | None = None
     """The store of claims that name none. Left out: the only one."""
+    environment: Namespace | None = None
+    """The environment of `.krmfn.yaml`. Default: the one whose conditions hold."""
     name_references: bool = True
     """`false`: no name companions, for many claims whose names do not change: kustomize needs time
     by the square of the number of items."""
@@ -55,5 +56,10 @@ class SealedSecretTransformer(Model):
     kind: Literal["SealedSecretTransformer"]
     metadata: Metadata
     spec: TransformerSpec = TransformerSpec.model_construct(
-        sealing=None, stores={}, default_store=None, name_references=True, silence=()
+        sealing=None,
+        stores={},
+        default_store=None,
+        environment=None,
+        name_references=True,
+        silence=(),
     )

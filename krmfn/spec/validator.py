@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Tag
-
 from krmfn.spec.base import (
     AS_LIST,
     Metadata,
-    Model,
     Namespace,
     SecretKey,
     SecretName,
     Text,
     one_of,
 )
-from krmfn.spec.catalogue import Version  # noqa: TC001  # pydantic resolves it
+from krmfn.spec.catalogue import Version  # noqa: TC001  # a declaration names it
 from krmfn.spec.generator import FileCertificate, PemCertificate
-from krmfn.spec.silence import Silence  # noqa: TC001  # pydantic resolves it
+from krmfn.spec.model import Model, Tag
+from krmfn.spec.silence import Silence  # noqa: TC001  # a declaration names it
 
 LocalCertificate: TypeAlias = Annotated[
     Annotated[FileCertificate, Tag("<file>")] | Annotated[PemCertificate, Tag("<pem>")],
@@ -44,6 +42,8 @@ class ValidatorSpec(Model):
 
     certificate: LocalCertificate | None = None
     """Every krmfn SealedSecret must be sealed for this certificate. A validator reads no store."""
+    environment: Namespace | None = None
+    """The environment of `.krmfn.yaml`. Default: the one whose conditions hold."""
     plain_secrets: Literal["error", "warn", "allow"] = "error"
     """How to report unencrypted Secrets with data in the output."""
     audit: Literal["error", "warn", "off"] = "warn"
@@ -66,6 +66,7 @@ class SealedSecretValidator(Model):
     metadata: Metadata
     spec: ValidatorSpec = ValidatorSpec.model_construct(
         certificate=None,
+        environment=None,
         plain_secrets="error",
         audit="warn",
         assume=(),

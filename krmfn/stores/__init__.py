@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from krmfn.errors import ProviderError
 
 if TYPE_CHECKING:
-    from krmfn.spec.base import Model
+    from krmfn.spec.model import Model
     from krmfn.stores.store import Store, Surroundings
 
 # field of the spec -> (module, class, extra that installs what it needs)
@@ -46,7 +46,7 @@ def open_store(name: str, spec: Model, around: Surroundings) -> Store:
 
 def _class(name: str, spec: Model) -> tuple[str, Any]:
     """Return the field of ``spec`` that names the kind of store, and its class."""
-    kind = next(iter(type(spec).model_fields))
+    kind = next(iter(type(spec).fields()))
     module, class_name, extra = PROVIDERS[kind]
     try:
         return kind, getattr(importlib.import_module(module), class_name)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from krmfn.spec.base import Model
+    from krmfn.spec.model import Model
     from krmfn.stores.store import Json, Location, Surroundings
     from krmfn.stores.vault.health import Health
 

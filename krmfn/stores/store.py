@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from krmfn.deadline import Deadline
     from krmfn.plaintext import Plaintext
     from krmfn.policy.file import Platform
-    from krmfn.spec.base import Model
+    from krmfn.spec.model import Model
     from krmfn.stores.vault.health import Health
     from krmfn.warned import Warned
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -74,11 +75,18 @@ def test_what_is_reached_is_copied(root: Path) -> None:
     assert done.directories == {done.root / one: root / one for one in ("base", "overlay")}
 
 
-def test_bytes_count_as_often_as_files_are_named(root: Path) -> None:
-    """Twice the base, once the overlay."""
+def test_what_counts_how_often(root: Path) -> None:
+    """For kustomize the base twice and the overlay once, for krmfn each once."""
     sizes = {path: path.stat().st_size for path in root.rglob("*") if path.is_file()}
     base = sum(size for path, size in sizes.items() if path.parent.name == "base")
-    assert copied(root).size == 2 * base + sizes[root / "overlay" / KUSTOMIZATION]
+    named = 2 * base + sizes[root / "overlay" / KUSTOMIZATION]
+    copied(root, Limits(input_bytes=named - base, named_bytes=named))
+    for short in (
+        Limits(input_bytes=named - base - 1, named_bytes=named),
+        Limits(input_bytes=named - base, named_bytes=named - 1),
+    ):
+        shutil.rmtree(root.parent / "home")
+        assert "bytes of files" in refused(root, short)
 
 
 @pytest.mark.parametrize("inline", [True, False])
@@ -210,14 +218,22 @@ def test_bases_may_not_be_nested_too_deeply(root: Path) -> None:
 def test_what_is_read_again_counts_again(root: Path) -> None:
     """Two to the sixtieth times one file is too much, and takes no longer to count."""
     nested(root, 60, entries=2)
-    assert "reads more than 16777216 bytes of files" in refused(root)
+    assert "reads more than 2000000 YAML nodes" in refused(root)
 
 
 def test_one_file_in_a_hundred_config_maps(root: Path) -> None:
     """Each of them holds it."""
-    (root / "overlay/big.txt").write_bytes(b"x" * 1_000_000)
+    (root / "overlay/big.txt").write_bytes(b"x" * 2_000_000)
     maps = [{"name": f"m{number}", "files": ["big.txt"]} for number in range(100)]
     overlay(root, configMapGenerator=maps)
+    assert "would read more than 134217728 bytes of files" in refused(root)
+
+
+def test_different_files(root: Path) -> None:
+    """krmfn keeps their contents, and so they count sooner."""
+    for number in range(9):
+        (root / f"overlay/{number}.txt").write_bytes(b"x" * 2_000_000)
+    overlay(root, configMapGenerator=[{"name": "m", "files": [f"{n}.txt" for n in range(9)]}])
     assert "reads more than 16777216 bytes of files" in refused(root)
 
 

@@ -90,8 +90,16 @@ def large(root: Path) -> None:
     write(root, {"resources": ["a.yaml"]})
 
 
+def scalars(root: Path) -> None:
+    """Just as many as may be, so that kustomize itself runs out of memory."""
+    head = "apiVersion: v1\nkind: X\nmetadata: {name: a}\n"
+    write(root, f"{head}l: [{'a,' * 990_000}a]\n", "a.yaml")
+    write(root, {"resources": ["a.yaml"]})
+
+
 TOO_MUCH = [
     long_name, aliases, aliases_in_a_patch, one_file_often, tiny_scalars, nested, beside, large,
+    scalars,
 ]  # fmt: skip
 
 

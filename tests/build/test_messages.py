@@ -115,6 +115,22 @@ def test_what_quotes_nothing(errors: str) -> None:
     assert line == f"kustomize fails: {errors} [kustomize]"
 
 
+@pytest.mark.parametrize(
+    ("errors", "is_memory"),
+    [
+        ("fatal error: runtime: out of memory\n", True),
+        ("fatal error: runtime: cannot allocate memory\nruntime stack:\n", True),
+        ("SIGSEGV: segmentation violation\nPC=0x40 m=0 sigcode=1\n", True),
+        ("panic: runtime error: invalid memory address or nil pointer dereference\n"
+         "[signal SIGSEGV: segmentation violation code=0x1]\n", False),
+        ("Error: a file is called SIGSEGV: memory\n", False),
+    ],
+)  # fmt: skip
+def test_want_of_memory(errors: str, is_memory: bool) -> None:
+    """Go's runtime says it in several ways; a bug of kustomize's looks different."""
+    assert messages.out_of_memory(errors) is is_memory
+
+
 def test_silence() -> None:
     """It may say nothing at all."""
     assert messages.failure(WARNING, {}).line() == "kustomize fails: it says nothing [kustomize]"

@@ -170,11 +170,11 @@ def test_an_interpreter_that_a_script_cannot_name(
 
 
 def test_what_it_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An environment, a folder and descriptors of its own."""
+    """An environment, a session and descriptors of its own; its folder leads to no private one."""
     monkeypatch.setenv("VAULT_TOKEN", "hvs.x")
     code = """
     import os
-    print(sorted(os.environ), os.getcwd(), os.listdir(), os.getsid(0) == os.getpid())
+    print(sorted(os.environ), os.getcwd(), os.listdir(os.environ["PATH"]), os.getsid(0) == os.getpid())
     for n in range(3, 200):
         try: os.fstat(n)
         except OSError: continue
@@ -188,7 +188,7 @@ def test_what_it_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         "GOMAXPROCS", "GOMEMLIMIT", "GOTRACEBACK", "HOME", "KUSTOMIZE_PLUGIN_HOME", "LC_ALL", "PATH",
         "TMPDIR", "TZ", "XDG_CONFIG_HOME",
     }  # fmt: skip
-    assert f"{made.home}/empty [] True" in text
+    assert "] / [] True" in text
     assert "descriptor" not in text
 
 
@@ -223,7 +223,7 @@ def test_out_of_memory(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
         made.run(made.home)
     assert caught.value.line() == (
-        "kustomize needs more than 512 MiB of memory; build less in one overlay [build-limit]"
+        "kustomize needs more than 384 MiB of memory; build less in one overlay [build-limit]"
     )
 
 

@@ -151,7 +151,7 @@ def test_warnings_are_printed_once_and_as_one_line(capsys: pytest.CaptureFixture
     evil = Warned("trailing-newline", EVIL, EVIL, EVIL)
     run.warn(evil, Warned("nul-byte", "s", "other"), evil, where=EVIL)
     run.close()
-    first, second = capsys.readouterr().err.splitlines()
+    second, first = capsys.readouterr().err.splitlines()
     assert first.startswith("[warning] krmfn plan: a")
     assert first.endswith("[trailing-newline]")
     assert first.isprintable()

@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from krmfn.errors import PolicyError, ProviderError
-from krmfn.spec.base import Model
+from krmfn.spec.model import Model
 from krmfn.spec.store_path import canonical_path
 from krmfn.stores import PROVIDERS
 from krmfn.stores.store import Location, Store

@@ -11,13 +11,13 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pydantic import TypeAdapter
 
 from krmfn.crypto.certificate import choose
 from krmfn.deadline import Deadline
 from krmfn.errors import KrmfnError
 from krmfn.sealing.recipient import fetch_url, load_certificate
 from krmfn.spec.generator import Certificate
+from krmfn.spec.model import decoder
 from krmfn.spec.platform import Recipient
 from krmfn.stores.opened import OpenedStores
 from krmfn.stores.store import Surroundings
@@ -39,7 +39,7 @@ def load(root: Path, **spec: Any) -> str:
     held = {"certs": {"pem": PEM.decode(), "other": "c4nary"}}
     with registered():
         stores = OpenedStores({"main": MemorySpec(memory={"secrets": held})}, around)
-        parsed: Any = TypeAdapter(Certificate).validate_python(spec)
+        parsed: Any = decoder(Certificate)(spec)
         return load_certificate(parsed, stores, around, NOW).fingerprint
 
 
@@ -208,7 +208,7 @@ PREVIOUS = (KEYS / "previous.crt").read_bytes()
 def recipient(root: Path, **spec: Any) -> str:
     """A recipient of the platform's, whose path is absolute."""
     around = Surroundings({}, Deadline(30), root, root)
-    parsed: Any = TypeAdapter(Recipient).validate_python(spec)
+    parsed: Any = decoder(Recipient)(spec)
     return load_certificate(parsed, OpenedStores({}, around), around, NOW).fingerprint
 
 

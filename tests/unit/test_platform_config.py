@@ -55,7 +55,10 @@ def vault(**fields: Any) -> dict[str, Any]:
         ({"rule": {"namespaces": ["a**"]}}, "has ** elsewhere"),
         ({"rule": {"reads": [{"store": "main", "paths": ["a/../b"]}]}}, "segment . or .."),
         ({"rules": [RULE, RULE]}, "the rule shop-production appears twice"),
-        ({"derivationKeys": {"k": {"store": "x", "key": "a", "property": "b"}}}, "x is not a vault"),
+        (
+            {"derivationKeys": {"k": {"store": "x", "key": "a", "property": "b"}}},
+            "x is not a vault",
+        ),
         ({"derivationKeys": {"k": {"platform": "x"}}}, "one of transit, store: required"),
         ({"limits": {"reads": 0}}, "limits.reads"),
         ({"rules": [{**RULE, "path": "x"}]}, "unknown field"),

@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from krmfn.cli.schema import ALL_KINDS, schema_of
 from krmfn.documents import strict
 from krmfn.errors import Failure
-from krmfn.spec.base import Model
 from krmfn.spec.generator import SealedSecretGenerator, stores_of_secret
-from krmfn.spec.parse import PATTERNS, name_of, parse
+from krmfn.spec.mistakes import PATTERNS
+from krmfn.spec.model import Model
+from krmfn.spec.parse import name_of, parse
+from krmfn.spec.published import published
 from krmfn.spec.stores import AgeDocument
 from krmfn.spec.validator import SealedSecretValidator
 from tests.support.specs import GONE, at, changed, generator, paths
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
     from krmfn.errors import KrmfnError
 
 CANARY = "c4n4ry value"
@@ -366,24 +366,30 @@ def test_every_pattern_has_words() -> None:
             for value in schema:
                 collect(value)
 
-    for schema in (*map(schema_of, ALL_KINDS), AgeDocument.model_json_schema(by_alias=True)):
+    for schema in (
+        *map(schema_of, ALL_KINDS),
+        published(AgeDocument).model_json_schema(by_alias=True),
+    ):
         collect(schema)
     assert len(used) == 12
     for pattern in used:
         assert any(rule in pattern for rule, _ in PATTERNS), pattern
 
 
+def all_models(base: type[Model] = Model) -> set[type[Model]]:
+    return {base}.union(*(all_models(each) for each in base.__subclasses__()))
+
+
 def test_models_are_strict_and_frozen() -> None:
     """All of them share one configuration, and none can be changed after it was made."""
-
-    def models(base: type[BaseModel]) -> set[type[BaseModel]]:
-        return {base}.union(*(models(each) for each in base.__subclasses__()))
-
-    for model in models(Model):
-        assert model.model_config["strict"]
-        assert model.model_config["frozen"]
-        assert model.model_config["extra"] == "forbid"
-        assert model.model_config["hide_input_in_errors"]
+    for model in all_models():
+        config = published(model).model_config
+        assert config["strict"]
+        assert config["frozen"]
+        assert config["extra"] == "forbid"
+        assert config["hide_input_in_errors"]
+        with pytest.raises(AttributeError, match="frozen"):
+            model.model_construct().x = 1  # type: ignore[attr-defined]
 
 
 RULES = re.compile(

@@ -33,12 +33,12 @@ def test_those_of_one_kind_are_one_line() -> None:
 
 
 def test_kinds_stay_apart() -> None:
-    """In the order in which they came; different texts of one kind are told by its title."""
+    """In the order of ids, whatever came first; different texts of one kind get its title."""
     mixed = [*many(1), *many(2, "nul-byte", "a"), *many(1, text="otherwise")]
     assert lines(mixed) == [
+        "2 times: db0: k, db1: k: a; do it [nul-byte]",
         "2 times: db0: k, db0: k: a value ends with a newline; do it; -v shows each "
         "[trailing-newline]",
-        "2 times: db0: k, db1: k: a; do it [nul-byte]",
     ]
 
 

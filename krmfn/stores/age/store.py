@@ -279,7 +279,7 @@ def _frame(value: dict[str, Any], name: str) -> AgeDocument:
     try:
         return check(AgeDocument, value, name="")
     except Failure as error:
-        known = {field.alias for field in AgeDocument.model_fields.values()}
+        known = {field.alias for field in AgeDocument.fields().values()}
         field = error.errors[0].key.partition(".")[0].partition("[")[0]
         problem = f"has a wrong or no {field}" if field in known else "has an unknown field"
         raise _no_store(name, problem) from None
