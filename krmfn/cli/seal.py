@@ -38,7 +38,6 @@ from krmfn.policy.file import platform_of
 from krmfn.spec.parse import parse
 from krmfn.spec.transformer import SealedSecretTransformer
 from krmfn.spec.validator import ValidatorSpec
-from krmfn.stores.store import Surroundings
 from krmfn.warned import is_silenced
 
 if TYPE_CHECKING:
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
 
     from krmfn.objects.sealed_secret import Object
     from krmfn.objects.stream import Item
+    from krmfn.stores.store import Surroundings
 
 
 def register(parser: argparse.ArgumentParser) -> None:
