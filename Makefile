@@ -24,8 +24,9 @@ help:
 	@echo
 	@echo 'With Python >= 3.11 and make alone:'
 	@echo '  make demo      build the example against a real vault, twice, and open what came out'
-	@echo '  make test      the quick tests that need nothing but Python; ARGS="-k seal" chooses'
-	@echo '  make test-all  all of them, also those marked slow or process, as CI runs them'
+	@echo '  make test      the quick tests, about three minutes on two cores; ARGS="-k seal" chooses'
+	@echo '  make test-all  all that need nothing but Python, also those marked slow or process, as CI does;'
+	@echo '                 about fifteen minutes'
 	@echo '  make lint      style, types and layers'
 	@echo '  make coverage  the tests again, with the branches of the core counted (>= 95 %)'
 	@echo '  make setup     only make .venv, from the hash-pinned lock; the others do it by themselves'
@@ -59,9 +60,11 @@ demo: $(READY)
 	@$(BIN)/python examples/demo.py
 
 test: $(READY)
+	@echo 'The quick tests: about three minutes on two cores (make test-all: about fifteen)'
 	@$(BIN)/pytest -n auto -m 'not (e2e or container or slow or process)' $(ARGS)
 
 test-all: $(READY)
+	@echo 'All tests that need nothing but Python: about fifteen minutes on two cores'
 	@$(BIN)/pytest -n auto -m 'not (e2e or container)' $(ARGS)
 
 lint: $(READY)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # id -> what it says; those of the audit are its rules.
 WARNINGS: dict[str, str] = {
+    "claims-printed": "kustomize build prints claims, because only krmfn build seals them",
     "data-path": "a store's path ends with /data, which krmfn adds itself",
     "equal-value": "environments share a value",
     "inexact-number": "a number may have been rounded",

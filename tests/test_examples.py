@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from tests.support.command import krmfn
+
 if TYPE_CHECKING:
     from tests.support.openbao import OpenBao
 
@@ -83,14 +85,9 @@ def test_prod_is_golden(plugins: dict[str, str], seeded: OpenBao) -> None:
 def test_prod_opens_to_the_vault_values(plugins: dict[str, str], seeded: OpenBao) -> None:
     """The controller's key opens the SealedSecret to exactly what the vault holds."""
     done = kubectl(LOGTO / "overlays/prod-legacy", plugins | seeded.environ)
-    opened = subprocess.run(
-        [sys.executable, "-m", "krmfn", "unseal", "--key", LOGTO / "demo-controller.key"],
-        input=json.dumps(sealed_secret(done.stdout)),
-        text=True,
-        capture_output=True,
-        check=True,
-        cwd=ROOT,
-    )
+    given = json.dumps(sealed_secret(done.stdout))
+    opened = krmfn("unseal", "--key", LOGTO / "demo-controller.key", stdin=given, cwd=ROOT)
+    assert opened.returncode == 0, opened.stderr
     data = json.loads(opened.stdout.removeprefix("---"))["data"]
     assert {key: base64.b64decode(value).decode() for key, value in data.items()} == {
         "ACCESS_KEY_ID": VALUES["access_key_id"],

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from krmfn.audit.findings import Finding
     from krmfn.audit.name_references import FieldSpec
     from krmfn.objects.stream import Item
-    from krmfn.spec.validator import ValidatorSpec
+    from krmfn.spec.validator import Checks
     from krmfn.warned import Warned
 
 OWNED = "operator-owned"
@@ -31,7 +31,7 @@ OWNED = "operator-owned"
 
 def audit_stream(
     items: Sequence[Item],
-    specs: Iterable[ValidatorSpec] = (),
+    specs: Iterable[Checks] = (),
     *,
     base: Path,
     root: Path,
@@ -67,7 +67,7 @@ def audit_stream(
 
 def enforce(
     items: Sequence[Item],
-    spec: ValidatorSpec,
+    spec: Checks,
     warn: Callable[[Warned], None],
     *,
     base: Path,

@@ -13,6 +13,7 @@ from krmfn.audit.entries import Scope
 from krmfn.documents.strict import mapping
 from krmfn.names import API_VERSION, CLAIM
 from krmfn.objects import sealed_secret
+from krmfn.objects.kinds import is_secret
 from krmfn.spec.catalogue import Producer
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def productions(resource: Resource, entries: Entries) -> Iterator[Production]:
         yield _sealed(resource)
     elif kind == CLAIM and version == API_VERSION:
         yield _claim(resource)
-    elif kind == "Secret" and version == "v1":
+    elif is_secret(resource.value):
         yield _plain(resource)
     else:
         for operator, entry in entries.producers_of(resource.group_kind):

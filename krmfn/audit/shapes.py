@@ -43,7 +43,7 @@ _LIST = re.compile(r"(?:^p|\w*P)ullSecrets?$|(?:^s|\w*S)ecret(?:Name|Ref)s$|(?:^
 # `…Secret: text`: in a resource, where the text before says that an object is meant and no value.
 _OBJECT = re.compile(
     r"(?i)\w*(?:existing|tls|ssl|ca|certs?|certificate|config|file|pull|credentials?|creds|apikey|"
-    r"password|registry|repository|backup|bucket|htpasswd|license)secret$"
+    r"password|registry|repository|backup|bucket|htpasswd|license|deploykey|sshkey)secret$"
 )
 _EXISTING = re.compile(
     r"(?i)\w*existing\w*secret(?:name|ref)?$|\w*secretexisting$|envfromsecrets?$|credentialsname$"

@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from krmfn.audit.enforce import enforce
-from krmfn.build.estate import settle
+from krmfn.build.estate import completed
 from krmfn.build.followed import followed
 from krmfn.build.namespace import choose_namespace
-from krmfn.build.transform import transform
+from krmfn.build.transform import Transformed, transform
 from krmfn.build.validate import validate
 from krmfn.errors import SpecError, raise_all
 from krmfn.objects import stream
@@ -25,9 +25,8 @@ from krmfn.plan.make import Plan, make_plan
 from krmfn.sealing.pipeline import Sealed, generate
 from krmfn.sealing.recipient import load_certificate
 from krmfn.spec.generator import SealedSecretGenerator
-from krmfn.spec.parse import parse
 from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
-from krmfn.spec.validator import SealedSecretValidator
+from krmfn.spec.validator import SealedSecretValidator, ValidatorSpec
 from krmfn.stores.opened import OpenedStores
 from krmfn.stores.store import Surroundings
 from krmfn.warned import is_silenced
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from krmfn.errors import Failure
     from krmfn.kustomize.kustomization import Kustomization
     from krmfn.objects.stream import Item
+    from krmfn.spec.validator import Checks
 
 GENERATOR, VALIDATOR = "SealedSecretGenerator", "SealedSecretValidator"
 # Makes the SealedSecrets of a plan, in its order.
@@ -49,11 +49,13 @@ class Call:
 
     Attributes:
         indent: of the items in the ResourceList; None for a legacy plugin, whose items are a stream.
+        implied: no kustomization lists the configuration, so none deletes the skip marker.
     """
 
     config: Any
     items: tuple[Item, ...]
     indent: int | None = None
+    implied: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,18 +75,33 @@ def seal(plan: Plan, around: Surroundings) -> list[Sealed]:
     return generate(plan, around, now=datetime.now(UTC), entropy=os.urandom)
 
 
-def answer(call: Call, overlay: Kustomization, around: Surroundings, seal: Seal = seal) -> Answer:
+def answer(
+    call: Call,
+    overlay: Kustomization,
+    around: Surroundings,
+    seal: Seal = seal,
+    *,
+    holds: bool = True,
+) -> Answer:
     """Return the output and warnings of one call.
+
+    Args:
+        holds: run the transformer's own checks.
 
     Raises:
         Failure: any; nothing is to be printed then.
     """
-    config = parse(settle(call.config, call.items, overlay, around))
+    config = completed(call.config, call.items, overlay, around)
     if isinstance(config, SealedSecretGenerator):
-        made = _generate(planned(config, call, overlay, around), around, seal)
-        return Answer(stream.write(made))
+        objects = _generate(planned(config, call, overlay, around), around, seal)
+        return Answer(stream.write(objects))
     if isinstance(config, SealedSecretTransformer):
-        return _transform(config, call, overlay, around, seal)
+        done = _transform(config, call, overlay, around, seal)
+        if holds and config.spec.validate_ is not None:
+            written = stream.write([*done.sealed, *done.companions])
+            made = stream.stream(written, "the transformer")
+            hold((*done.kept, *made), config.spec.validate_, around)
+        return Answer(_written(done, call), done.digests)
     if isinstance(config, SecretClaim):
         raise SpecError(
             "wrong-list",
@@ -138,16 +155,17 @@ def _transform(
     overlay: Kustomization,
     around: Surroundings,
     seal: Seal,
-) -> Answer:
-    """Return every item unchanged to the byte, except that SealedSecrets replace claims."""
+) -> Transformed:
     overlay.check_list(config.kind, config.metadata.name, "transformers")
-    done = transform(call.items, config, overlay, around, seal)
-    made = [*done.sealed, *done.companions, skip_marker()]
+    return transform(call.items, config, overlay, around, seal)
+
+
+def _written(done: Transformed, call: Call) -> str:
+    """Return every item unchanged to the byte, except that SealedSecrets replace claims."""
+    made = [*done.sealed, *done.companions, *([] if call.implied else [skip_marker()])]
     if call.indent is None:
-        text = stream.rewrite_stream(done.kept, made)
-    else:
-        text = stream.rewrite(done.kept, made, call.indent)
-    return Answer(text, done.digests)
+        return stream.rewrite_stream(done.kept, made)
+    return stream.rewrite(done.kept, made, call.indent)
 
 
 def check(
@@ -171,8 +189,25 @@ def check(
         Failure: what the validator finds.
     """
     overlay.check_list(VALIDATOR, config.metadata.name, "validators")
-    spec, certificate = config.spec, None
-    if spec.certificate is not None and sealed:
+    hold(items, config.spec, around, sealed=sealed, in_build=in_build, refers=refers)
+
+
+def hold(
+    items: tuple[Item, ...],
+    spec: Checks,
+    around: Surroundings,
+    *,
+    sealed: bool = True,
+    in_build: bool = True,
+    refers: Iterable[FieldSpec] = (),
+) -> None:
+    """Check a stream against a specification, as `check`.
+
+    Raises:
+        Failure: what is wrong in the stream.
+    """
+    certificate = None
+    if isinstance(spec, ValidatorSpec) and spec.certificate is not None and sealed:
         stores = OpenedStores({}, around)
         certificate = load_certificate(spec.certificate, stores, around, datetime.now(UTC))
     verdict = validate(

@@ -48,6 +48,7 @@ class Config:
         where: ``file:line:column`` of the entry that lists it.
         stub: the number in its stub; the same as ``number``, but for a file that several
             kustomizations list.
+        implied: no kustomization lists it (`krmfn.build.implied`).
     """
 
     number: int
@@ -56,6 +57,7 @@ class Config:
     list: str
     where: str
     stub: int
+    implied: bool = False
 
 
 @dataclass(frozen=True)

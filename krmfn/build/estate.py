@@ -1,8 +1,8 @@
-"""`.krmfn.yaml`: found, read, and put into the configuration of a call. The one place that does so.
+"""Find and read `.krmfn.yaml`, and fill the configuration of a call from it; nothing else does so.
 
-Rules enforced here: it stands at the repository's root and nowhere else on the way to a call's
-directory; without it every configuration stays as it is; no environment is looked for by a
-configuration that needs nothing of one.
+Rules enforced here: the file is at the repository's root, and another one on the way to a call's
+directory is an error; without it, a configuration with none of its fields stays as it is; a
+configuration that needs nothing from an environment needs no environment.
 """
 
 from __future__ import annotations
@@ -18,19 +18,38 @@ from krmfn.files.read import exists, read_repository_file
 from krmfn.names import API_VERSION, CLAIM, GENERATOR, TRANSFORMER, VALIDATOR
 from krmfn.objects.kinds import each
 from krmfn.objects.sealed_secret import KIND
-from krmfn.plan.estate import FILE, PLACEHOLDER, Scene, choose, settled
+from krmfn.plan.estate import FILE, PLACEHOLDER, SEALING, SHARED, Scene, choose, settled
 from krmfn.policy.file import platform_of
-from krmfn.spec.parse import parse
+from krmfn.spec.parse import check, name_of, parse
+from krmfn.spec.repository import RepositoryConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from krmfn.kustomize.kustomization import Kustomization
     from krmfn.objects.stream import Item
+    from krmfn.spec.model import Model
     from krmfn.stores.store import Surroundings
 
 VARIABLE = "KRMFN_ENVIRONMENT"
 _ABOUT = ("name", "paths", "namespaces", "environments")
+_NONE: dict[str, Any] = {
+    "apiVersion": API_VERSION,
+    "kind": "RepositoryConfig",
+    "spec": {},
+}
+
+
+def completed(
+    value: Any, items: Iterable[Item], overlay: Kustomization, around: Surroundings
+) -> Model:
+    """Return the model of a configuration, filled from `.krmfn.yaml`.
+
+    Raises:
+        SpecError, ErrorList: as `settle`, or the configuration is wrong.
+    """
+    return parse(settle(value, items, overlay, around))
 
 
 def settle(
@@ -41,62 +60,99 @@ def settle(
     *,
     in_overlay: bool = True,
 ) -> Any:
-    """A configuration with what the repository's own says for it.
+    """Fill the configuration of a call from `.krmfn.yaml` and from the policy.
 
     Args:
-        value: the configuration, as a function is given it.
-        items: what it is given beside.
-        in_overlay: whether a kustomization lists it.
+        value: the configuration, as kustomize gives it to a function.
+        items: the resources of the call.
+        in_overlay: whether a kustomization lists the configuration.
 
     Raises:
-        SpecError, ErrorList: the file is wrong or elsewhere, or no environment is meant for sure.
+        SpecError, ErrorList: the file is wrong or elsewhere, or no environment or several match.
     """
-    found, platform = _file(around), platform_of(around)
-    kind = mapping(value).get("kind")
-    if kind not in (GENERATOR, TRANSFORMER, VALIDATOR) or (found is None and platform is None):
+    kind, spec = mapping(value).get("kind"), mapping(mapping(value).get("spec"))
+    if kind not in (GENERATOR, TRANSFORMER, VALIDATOR) or not _is_shaped(value):
         return value
-    spec = mapping(value.get("spec"))
-    parts = (value.get("spec"), spec.get("sealing"), spec.get("stores"))
-    if not all(isinstance(part, dict | None) for part in parts):
-        return value  # the parser says what is wrong
-    from krmfn.spec.repository import RepositoryConfig  # lazy: most repositories have none
-
-    found = found or {"apiVersion": API_VERSION, "kind": "RepositoryConfig", "spec": {}}
-    config: Any = parse(found, where=FILE, kinds={"RepositoryConfig": RepositoryConfig})
-    raw = mapping(found["spec"])
+    found, platform = read_settings(around.base, around.root), platform_of(around)
+    own = {name: spec[name] for name in SHARED if name in spec}
+    fields = {"environments", "environment", *(() if kind == VALIDATOR else SEALING)}
+    if found is None and platform is None and fields.isdisjoint(spec):
+        return value
+    if own:
+        check(RepositoryConfig, {**_NONE, "spec": own}, name=name_of(value))
+    repository = mapping((found or _NONE)["spec"])
     claims = [one for item in items for one in _claims(item, value)]
+    scene = _scene(value, claims, overlay, around, in_overlay=in_overlay and bool(overlay.file))
+    holder = own if "environments" in own else repository
+    entry = _entry(holder, scene, needed=bool(scene.named) or not _is_whole(value, own, claims))
+    prefix = os.path.relpath(around.root, around.base.resolve())
+    shared = [_moved(repository, prefix)]
+    layers = [entry, own, *shared] if holder is own else [own, _moved(entry, prefix), *shared]
+    layers = [{k: v for k, v in layer.items() if k not in _ABOUT} for layer in layers]
+    if platform is not None and kind != VALIDATOR and (kind == GENERATOR or claims):
+        from krmfn.policy.offer import offered  # lazy: only under a policy
+
+        missing = _missing(value, layers, claims)
+        layers.append(offered(platform.spec, platform.application, scene.namespaces, missing))
+    done = settled(value, layers, str(entry.get("name", "")), governed=platform is not None)
+    if kind == TRANSFORMER and found is not None and not _has_validator(overlay):
+        done["spec"].setdefault("validate", {})
+    return done
+
+
+def _is_shaped(value: dict[str, Any]) -> bool:
+    """Whether the parts that are filled have the right types; otherwise the parser reports them."""
+    spec = value.get("spec")
+    parts = [spec, *(mapping(spec).get(name) for name in ("sealing", "stores"))]
+    return all(isinstance(part, dict | None) for part in parts)
+
+
+def _has_validator(overlay: Kustomization) -> bool:
+    return any(one.kind == VALIDATOR and one.list == "validators" for one in overlay.listed)
+
+
+def _scene(
+    value: dict[str, Any],
+    claims: list[dict[str, Any]],
+    overlay: Kustomization,
+    around: Surroundings,
+    *,
+    in_overlay: bool,
+) -> Scene:
+    """Return the facts that choose a call's environment."""
     directory = around.base.resolve().relative_to(around.root).as_posix() if in_overlay else None
     spaces = {_namespace(one) or overlay.namespace for one in claims}
     if value["kind"] == GENERATOR:
-        spaces = {str(mapping(value.get("metadata")).get("namespace") or overlay.namespace)}
-    named = str(spec.get("environment") or around.environ.get(VARIABLE) or "")
-    scene = Scene(directory, frozenset(spaces - {""}), named)
-    try:
-        chosen = choose(config.spec, scene)
-    except SpecError:
-        if named or not _is_whole(value, claims):
-            raise
-        chosen = None
-    entries = [one for one in sequence(raw.get("environments")) if chosen]
-    layers = [one for one in entries if chosen and mapping(one).get("name") == chosen.name]
-    prefix = os.path.relpath(around.root, around.base.resolve())
-    own = [
-        _moved({k: v for k, v in layer.items() if k not in _ABOUT}, prefix)
-        for layer in (*layers, raw)
-    ]
-    if platform is not None and kind != VALIDATOR and (kind == GENERATOR or claims):
-        from krmfn.policy.offer import offered  # lazy: for those whom a policy governs
+        spaces = {_namespace(value) or overlay.namespace}
+    named = mapping(value.get("spec")).get("environment") or around.environ.get(VARIABLE) or ""
+    return Scene(directory, frozenset(spaces - {""}), str(named))
 
-        missing = _missing(value, own, claims)
-        own.append(offered(platform.spec, platform.application, scene.namespaces, missing))
-    name = chosen.name if chosen else ""
-    return settled(value, own, name, governed=platform is not None)
+
+def _entry(holder: dict[str, Any], scene: Scene, *, needed: bool) -> dict[str, Any]:
+    """Return the entry of the call's environment; empty without one.
+
+    Args:
+        holder: settings with `environments`, as values.
+        needed: whether it is an error if no entry or several match.
+
+    Raises:
+        SpecError: as `krmfn.plan.estate.choose`.
+    """
+    config = check(RepositoryConfig, {**_NONE, "spec": holder}, name=FILE)
+    try:
+        chosen = choose(config.spec.environments, scene)
+    except SpecError:
+        if needed:
+            raise
+        return {}
+    entries = [mapping(one) for one in sequence(holder.get("environments")) if chosen]
+    return next((one for one in entries if chosen and one["name"] == chosen.name), {})
 
 
 def _missing(
     value: dict[str, Any], layers: list[dict[str, Any]], claims: list[dict[str, Any]]
 ) -> list[str]:
-    """What is needed and nobody names, of what a rule of the platform's may say."""
+    """Return the fields that sealing needs and nothing sets, of those that a policy may set."""
     spec = mapping(value.get("spec"))
     sealing = mapping(spec.get("sealing"))
     secrets = [mapping(one.get("spec")) for one in claims]
@@ -108,22 +164,25 @@ def _missing(
         "stores": any(_reads(one) for one in secrets),
     }
     said = {*sealing, *(name for layer in layers for name, one in layer.items() if one)}
-    said |= {"stores"} if spec.get("stores") else set()
     return [name for name, wanted in needed.items() if wanted and name not in said]
 
 
 def _reads(secret: dict[str, Any]) -> bool:
+    """Whether a secret has values from a store."""
     entries = [mapping(one) for one in sequence(secret.get("data"))]
     return "from" in secret or "dataFrom" in secret or any("remoteRef" in one for one in entries)
 
 
-def _file(around: Surroundings) -> dict[str, Any] | None:
-    """The file at the repository's root, as values; None without one.
+def read_settings(base: Path, root: Path) -> dict[str, Any] | None:
+    """Return `.krmfn.yaml` of the repository's root as values; None without one.
+
+    Args:
+        base: a directory in the repository.
 
     Raises:
-        SpecError: it cannot be read, or there is another one on the way to the directory.
+        SpecError, ErrorList: it is wrong, or there is another one between the directory and the root.
     """
-    base, root = around.base.resolve(), around.root
+    base = base.resolve()
     for place in (base, *base.parents):
         if place == root or not place.is_relative_to(root):
             break
@@ -134,17 +193,19 @@ def _file(around: Surroundings) -> dict[str, Any] | None:
                 expected=f"one {FILE}, at {root / FILE}",
                 remedy="move it there, or set KRMFN_ROOT",
             )
-    if not exists(root / FILE):
+    if not os.path.lexists(root / FILE):
         return None
     content = read_repository_file(FILE, base=root, root=root, key="")
-    found = strict.load(content, FILE)
-    if not isinstance(found, dict):
-        raise SpecError("file", f"{FILE} is not an object")
-    return found
+    document = strict.document(content, FILE)
+    found = document.value()
+    parse(
+        found, where=FILE, position=document.position, kinds={"RepositoryConfig": RepositoryConfig}
+    )
+    return mapping(found)
 
 
 def _claims(item: Item, value: dict[str, Any]) -> Iterable[dict[str, Any]]:
-    """Those of an item's objects that say where a call belongs."""
+    """Yield the objects of an item whose namespaces choose the environment."""
     wanted = KIND if value["kind"] == VALIDATOR else CLAIM
     if item.kind == wanted or item.kind.endswith("List"):
         for _, one in each(item.document.value()):
@@ -156,21 +217,17 @@ def _namespace(claim: dict[str, Any]) -> str:
     return str(mapping(claim.get("metadata")).get("namespace") or "")
 
 
-def _is_whole(value: dict[str, Any], claims: list[dict[str, Any]]) -> bool:
+def _is_whole(value: dict[str, Any], own: dict[str, Any], claims: list[dict[str, Any]]) -> bool:
     """Whether a configuration needs nothing from an environment."""
-    spec = mapping(value.get("spec"))
     if value["kind"] == VALIDATOR:
-        return "certificate" in spec
+        return "certificate" in own
     if value["kind"] == TRANSFORMER and not claims:
         return True
-    sealing = mapping(spec.get("sealing"))
-    keyed = "derivationKey" in sealing or sealing.get("mode") == "random"
-    asks = PLACEHOLDER in json.dumps([value, claims])
-    return "certificate" in sealing and keyed and "stores" in spec and not asks
+    return not _missing(value, [own], claims) and PLACEHOLDER not in json.dumps([value, claims])
 
 
 def _moved(value: Any, prefix: str) -> Any:
-    """The same, its files named from another directory."""
+    """Return the same settings, with file names relative to another directory."""
     if isinstance(value, dict):
         return {
             key: os.path.join(prefix, each)  # noqa: PTH118  # a text of the configuration

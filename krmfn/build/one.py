@@ -20,8 +20,9 @@ from krmfn.build import answer, finished
 from krmfn.build.bind import Binding
 from krmfn.build.channel import Server
 from krmfn.build.copy import Limits, copy
-from krmfn.build.estate import settle
+from krmfn.build.estate import completed, read_settings
 from krmfn.build.followed import went_elsewhere
+from krmfn.build.implied import add_transformer
 from krmfn.build.rehearse import suffix_of
 from krmfn.build.sandbox import Sandbox
 from krmfn.build.selects import selects_sealed
@@ -36,8 +37,8 @@ from krmfn.objects import stream
 from krmfn.objects.kinds import Place
 from krmfn.policy.file import platform_of
 from krmfn.sealing.pipeline import permit, values
-from krmfn.spec.parse import parse
-from krmfn.spec.validator import SealedSecretValidator
+from krmfn.spec.transformer import SealedSecretTransformer
+from krmfn.spec.validator import SealedSecretValidator, as_validator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -100,6 +101,11 @@ class Look:
     plans: list[tuple[Plan, Surroundings]]
     run: Run
 
+    @property
+    def implied(self) -> bool:
+        """Whether no kustomization lists a transformer for the claims, so that only krmfn seals them."""
+        return _is_implied(self.run)
+
 
 @dataclass(frozen=True)
 class _Pass:
@@ -122,14 +128,19 @@ class _Pass:
         return Run(output, calls.made)
 
     def validators(self, items: Sequence[Item]) -> Iterator[SealedSecretValidator]:
-        """Yield the validators of the outermost kustomization, which check the finished stream."""
+        """Yield the validators of the outermost kustomization, and its transformer's own checks.
+
+        They check the finished stream.
+        """
         inside = replace(self.around, base=self.directory)
         overlay = read_overlay(inside.base, inside.root)
         for config in self.copied.configs.values():
-            if config.directory == self.directory and config.list == "validators":
-                found = parse(settle(config.value, items, overlay, inside))
+            if config.directory == self.directory and config.list != "generators":
+                found = completed(config.value, items, overlay, inside)
                 if isinstance(found, SealedSecretValidator):
                     yield found
+                elif isinstance(found, SealedSecretTransformer) and found.spec.validate_:
+                    yield as_validator(found.metadata, found.spec.validate_)
 
 
 def build(
@@ -209,8 +220,11 @@ def values_of(look: Look) -> list[Rendered]:
 
 def plans(
     directory: Path, command: tuple[str, ...], flags: Sequence[str], around: Surroundings
-) -> list[tuple[Plan, Surroundings]]:
+) -> tuple[list[tuple[Plan, Surroundings]], bool]:
     """Return the plans of an overlay's build, with the context of each configuration.
+
+    Returns:
+        The plans, and whether no kustomization lists a transformer for its claims.
 
     Raises:
         Failure: any that is known before something is read, but for what a policy denies.
@@ -218,7 +232,11 @@ def plans(
     with _pass(directory, command, flags, around) as whole:
         run = whole.run("look")
         finished.check(run.items, run.calls, claims=False, governed=False)
-        return _plans(run)
+        return _plans(run), _is_implied(run)
+
+
+def _is_implied(run: Run) -> bool:
+    return any(called.config.implied for called in run.calls)
 
 
 def _plans(run: Run) -> list[tuple[Plan, Surroundings]]:
@@ -369,6 +387,8 @@ def _pass(
 
         limits = Limits(add_input=platform.usage.add_input) if platform else Limits()
         load = partial(_loaded, sandbox)
-        copied = copy(directory, around.root, home, limits=limits, load=load)
         with kept():
+            copied = copy(directory, around.root, home, limits=limits, load=load)
+            if read_settings(directory, around.root) is not None:
+                add_transformer(copied)
             yield _Pass(copied, sandbox, flags, around, directory)

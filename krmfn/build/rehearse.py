@@ -17,7 +17,7 @@ from krmfn.policy.file import platform_of
 from krmfn.sealing import digest
 from krmfn.sealing.pipeline import Sealed, object_of, under
 from krmfn.sealing.recipient import load_certificate
-from krmfn.spec.generator import PlatformCertificate, UrlCertificate
+from krmfn.spec.sealing import PlatformCertificate, UrlCertificate
 from krmfn.spec.stores import StoreProperty
 from krmfn.stores.opened import OpenedStores
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from krmfn.audit.name_references import configured_fields
 from krmfn.build import answer
 from krmfn.build.answer import Answer, Call
-from krmfn.build.estate import settle
+from krmfn.build.estate import completed
 from krmfn.build.followed import followed
 from krmfn.build.rehearse import rehearse
 from krmfn.build.transform import claims_of
@@ -33,7 +33,7 @@ from krmfn.objects.sealed_secret import (
 )
 from krmfn.plan.make import plan_claims
 from krmfn.spec.generator import SealedSecretGenerator
-from krmfn.spec.parse import name_of, parse
+from krmfn.spec.parse import name_of
 from krmfn.spec.transformer import SealedSecretTransformer
 from krmfn.spec.validator import SealedSecretValidator
 
@@ -128,8 +128,8 @@ class Calls:
         return found.text
 
     def _answer(self, called: Called, overlay: Kustomization) -> Answer:
-        call = Call(called.config.value, called.items)
-        config = parse(settle(call.config, call.items, overlay, called.around))
+        call = Call(called.config.value, called.items, implied=called.config.implied)
+        config = completed(call.config, call.items, overlay, called.around)
         if isinstance(config, SealedSecretValidator):
             self._check(config, called, overlay)
             return Answer("")
@@ -146,7 +146,10 @@ class Calls:
                 called.made = rehearse(plan, around, strict=self._mode == "rehearsal")
             return called.made
 
-        return answer.answer(call, overlay, called.around, seal)
+        # The outermost transformer's checks are of the finished stream, as those of validators.
+        outermost = called.config.directory == self._copied.directories[self._copied.place]
+        holds = self._mode == "real" and not outermost
+        return answer.answer(call, overlay, called.around, seal, holds=holds)
 
     def _check(self, config: SealedSecretValidator, called: Called, overlay: Kustomization) -> None:
         """Hold the stream against a validator, without the warnings that the finished stream gives."""
@@ -196,7 +199,7 @@ def move(config: Config) -> str:
 
 def claims_only(call: Call, overlay: Kustomization, around: Surroundings) -> str:
     """Return the output of a generator or transformer without sealing: claims and companions."""
-    config = parse(settle(call.config, call.items, overlay, around))
+    config = completed(call.config, call.items, overlay, around)
     if isinstance(config, SealedSecretGenerator):
         plan = answer.planned(config, call, overlay, around)
         claims = [
@@ -217,7 +220,8 @@ def claims_only(call: Call, overlay: Kustomization, around: Surroundings) -> str
         for item in kept
         if (item.api_version, item.kind) == (API_VERSION, CLAIM)
     ]
-    return stream.rewrite_stream(kept, [*companions, skip_marker()])
+    marker = [] if call.implied else [skip_marker()]
+    return stream.rewrite_stream(kept, [*companions, *marker])
 
 
 def _claim(namespace: str, scope: str, mode: str, raw: Object) -> Object:

@@ -19,7 +19,15 @@ from krmfn.documents.strict import mapping
 from krmfn.errors import CheckError
 from krmfn.names import CLAIM, GENERATOR, TRANSFORMER, VALIDATOR
 from krmfn.objects.ciphertext import is_sops_secret
-from krmfn.objects.kinds import annotations_of, each, kind_of, may_be_list, place_of, text
+from krmfn.objects.kinds import (
+    annotations_of,
+    each,
+    is_secret,
+    kind_of,
+    may_be_list,
+    place_of,
+    text,
+)
 from krmfn.objects.makers import makers, twice
 from krmfn.objects.sealed_secret import (
     API_VERSION,
@@ -105,7 +113,7 @@ def _check(
     elif kind in FUNCTIONS and version.startswith(CLAIM_GROUP):
         if not _is_local(value):
             verdict.findings.append(_not_run(kind, name))
-    elif kind == "Secret" and version == "v1":
+    elif is_secret(value):
         _plain_secret(value, name, plain_secrets, verdict)
     elif kind == "ConfigMap" and name == SKIP_MARKER:
         verdict.warnings.append(_marker(name))

@@ -27,6 +27,7 @@ from krmfn.files.read import find_root
 from krmfn.policy.file import platform_of
 from krmfn.sealing.dry_run import look
 from krmfn.stores.store import Surroundings
+from krmfn.warned import Warned
 
 if TYPE_CHECKING:
     import argparse
@@ -44,6 +45,14 @@ FACTS = {
     "repository": "ARGOCD_APP_SOURCE_REPO_URL",
     "destination": "ARGOCD_APP_NAMESPACE",
 }
+
+
+CLAIMS_PRINTED = Warned(
+    "claims-printed",
+    "",
+    "kustomize build prints claims here: no kustomization lists a SealedSecretTransformer",
+    "build with krmfn build, or list one under transformers:",
+)
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -89,7 +98,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _overlay(directory: Path, around: Surroundings, offline: bool) -> list[Outlook]:
     command = find_kustomize(around.environ, around.root)
-    planned = plans(directory, command, (), around)
+    planned, implied = plans(directory, command, (), around)
+    if implied:
+        around.warn(CLAIMS_PRINTED)
     now = datetime.now(UTC)
     found = [o for plan, inside in planned for o in look(plan, inside, now=now, offline=True)]
     # As in a build, nothing is asked for one configuration while another is denied.

@@ -112,9 +112,26 @@ def _config(
     return config
 
 
+def _check_objects(items: Sequence[Item]) -> None:
+    """Refuse a document that is no object: nothing can tell what is in it.
+
+    Raises:
+        SpecError: there is one.
+    """
+    for item in items:
+        if not item.kind and not isinstance(item.document.value(), dict):
+            raise SpecError(
+                "input",
+                "a document of the stream is not an object",
+                where=f"{item.name}:{item.line + 1}",
+                remedy="pass resources only, each as a document or an entry of a List",
+            )
+
+
 def _sealed(config_file: Path | None, options: argparse.Namespace, around: Surroundings) -> str:
     platform_of(around)
     items = stream.stream(read_input(options.file), options.file)
+    _check_objects(items)
     config = _config(config_file, items, around)
     if not items:
         raise SpecError(

@@ -134,7 +134,9 @@ def client(context: str | None) -> Any:
         if inside and context is None:
             load_incluster_config()
         else:
-            load_kube_config(context=context)
+            # Said here, because the library looks at the environment when it is imported.
+            file = os.environ.get("KUBECONFIG", "~/.kube/config")
+            load_kube_config(config_file=file, context=context)
     except (ConfigException, OSError, ValueError):
         raise ProviderError(
             "unavailable",

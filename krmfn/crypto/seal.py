@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
+from itertools import count
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -28,6 +29,9 @@ SESSION_KEY_BYTES = 32
 RANDOM_BYTES = 64
 _HASH_BYTES = 32
 _ZERO_NONCE = bytes(12)
+# Importing gmpy2 takes as long as 100 items save with it.
+_FEW = 48
+_items = count()
 
 
 def hybrid_encrypt(
@@ -50,7 +54,7 @@ def hybrid_encrypt(
     session_key, seed = random[:SESSION_KEY_BYTES], random[SESSION_KEY_BYTES:]
     size = (modulus.bit_length() + 7) // 8
     encoded = _eme_oaep(session_key, seed, label, size)
-    wrapped = _power()(int.from_bytes(encoded), exponent, modulus).to_bytes(size)
+    wrapped = _power(int.from_bytes(encoded), exponent, modulus).to_bytes(size)
     return size.to_bytes(2) + wrapped + AESGCM(session_key).encrypt(_ZERO_NONCE, plaintext, None)
 
 
@@ -98,9 +102,16 @@ def _xor(left: bytes, right: bytes) -> bytes:
     return (int.from_bytes(left) ^ int.from_bytes(right)).to_bytes(len(left))
 
 
+def _power(base: int, exponent: int, modulus: int) -> int:
+    """Modular power: Python's for the first items of a run, then GMP's. Same numbers."""
+    if next(_items) < _FEW:
+        return pow(base, exponent, modulus)
+    return _gmp_power()(base, exponent, modulus)
+
+
 @cache
-def _power() -> Callable[[int, int, int], int]:
-    """Modular power: GMP's when it is installed (5 times faster), else Python's. Same numbers."""
+def _gmp_power() -> Callable[[int, int, int], int]:
+    """Return GMP's modular power if it is installed (5 times faster), else Python's."""
     try:
         import gmpy2
     except ModuleNotFoundError:

@@ -24,6 +24,7 @@ CHECKS: dict[str, tuple[str, str]] = {
     "sandbox": ("tools", "the kernel keeps kustomize from the network and from others' files"),
     "function": ("tools", "what each configuration's annotation starts is installed"),
     "build": ("overlay", "the overlay builds, with its claims left unsealed"),
+    "claims-printed": ("overlay", "`kustomize build` seals the claims, as `krmfn build` does"),
     "config-left": ("overlay", "no krmfn configuration is listed under `resources:`"),
     "marker": ("overlay", "the skip marker is deleted, so that a skipped krmfn stops the build"),
     "validator": ("overlay", "the outermost kustomization lists a SealedSecretValidator"),

@@ -89,6 +89,8 @@ def examine(patient: Patient) -> Examined:
     found.sealed = [
         v for v in values if (v.get("apiVersion"), v.get("kind")) == (API_VERSION, KIND)
     ]
+    if seen.implied:
+        tell([_claims_printed(patient)])
     tell(marker)
     tell(_validated(items, seen.validators, patient))
     tell(_sealed_for(found.sealed))
@@ -106,6 +108,17 @@ def examine(patient: Patient) -> Examined:
         tell(failed("audit", failure, patient.name))
     _plan(found, patient)
     return found
+
+
+def _claims_printed(patient: Patient) -> Diagnosis:
+    return Diagnosis(
+        "claims-printed",
+        "warning",
+        patient.name,
+        "kustomize build prints claims here: only krmfn build seals them",
+        "no kustomization lists a SealedSecretTransformer",
+        "build with krmfn build, or list one under transformers:",
+    )
 
 
 def _not_built(failure: Failure, patient: Patient) -> Iterator[Diagnosis]:
@@ -273,7 +286,7 @@ def _plan(found: Examined, patient: Patient) -> None:
     """Plan the overlay: targets, certificates and the policy's rulings; contacts no server."""
     tell = found.diagnoses.extend
     try:
-        planned = plans(patient.directory, patient.command, (), patient.fresh())
+        planned, _ = plans(patient.directory, patient.command, (), patient.fresh())
     except Failure as failure:
         tell(failed("build", failure, patient.name))
         return

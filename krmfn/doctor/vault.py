@@ -16,7 +16,7 @@ from krmfn.errors import Failure
 from krmfn.policy.file import platform_of
 from krmfn.sealing.dry_run import look
 from krmfn.sealing.pipeline import under
-from krmfn.spec.generator import StoredKey, TransitKey
+from krmfn.spec.sealing import StoredKey, TransitKey
 from krmfn.stores.opened import OpenedStores
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from krmfn.errors import SpecError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SOPS_VALUE = rb"ENC\[[A-Z0-9_]+,data:[^,\]\s]*,iv:[^,\]\s]+,tag:[^,\]\s]+,type:[a-z]+\]"
+# A line of YAML may be folded at a comma.
+_SOPS_VALUE = rb"ENC\[[A-Z0-9_]+,\s*data:[^,\]]*,\s*iv:[^,\]]+,\s*tag:[^,\]]+,\s*type:[a-z]+\]"
 _ENCRYPTED = re.compile(_SOPS_VALUE)
 _SEALED = re.compile(
     rb"""(?m)^[\s{,]*["']?kind["']?\s*:\s*["']?SealedSecret\b|"kind":\s*"SealedSecret\""""
@@ -49,13 +50,27 @@ AVP = Kind(
 VALS = Kind("it is a reference of vals", "write remoteRef: in its place, or vals eval first")
 GIT_CRYPT = Kind("it is encrypted by git-crypt", "unlock it first: git-crypt unlock")
 ANSIBLE = Kind("it is encrypted by ansible-vault", "decrypt it first: ansible-vault decrypt FILE")
+PGP = Kind("it is encrypted by OpenPGP", "decrypt it first: gpg --decrypt FILE")
+EYAML = Kind("it is encrypted by hiera-eyaml", "decrypt it first: eyaml decrypt -f FILE")
+STRONGBOX = Kind("it is encrypted by strongbox", "decrypt it first: strongbox -decrypt")
+LFS = Kind("it is a pointer of Git LFS", "fetch the file first: git lfs pull")
+WEBHOOK = Kind(
+    "it is a reference of Bank-Vaults", "write remoteRef: in its place, or name the value itself"
+)
+ONEPASSWORD = Kind("it is a reference of 1Password", "resolve it first: op inject or op read")
 
 _SIGNS: tuple[tuple[re.Pattern[bytes], Kind], ...] = (
     (_ENCRYPTED, SOPS),
     (re.compile(rb"-----BEGIN AGE ENCRYPTED FILE-----"), AGE),
     (re.compile(rb"\Aage-encryption\.org/v1\n"), AGE),
     (re.compile(rb"\A\x00GITCRYPT\x00"), GIT_CRYPT),
-    (re.compile(rb"\A\s*\$ANSIBLE_VAULT;"), ANSIBLE),
+    (re.compile(rb"(?m)^\s*\$ANSIBLE_VAULT;\d"), ANSIBLE),
+    (re.compile(rb"\A\s*-----BEGIN PGP MESSAGE-----"), PGP),
+    (re.compile(rb"ENC\[(?:PKCS7|GPG|KMS),[A-Za-z0-9+/=\s]+\]"), EYAML),
+    (re.compile(rb"\A# STRONGBOX ENCRYPTED RESOURCE"), STRONGBOX),
+    (re.compile(rb"\Aversion https://git-lfs\.github\.com/spec/v1\n"), LFS),
+    (re.compile(rb"\A(?:>>)?vault:[-\w./]+#[^\s]+\s*\Z|\$\{(?:>>)?vault:[^}#]+#[^}]+\}"), WEBHOOK),
+    (re.compile(rb"\Aop://[^/\n]+/[^/\n]+/[^\n]+\n?\Z|\{\{\s*op://[^}]+\}\}"), ONEPASSWORD),
     (re.compile(rb"<path:[^#<>]+#[^<>]+>"), AVP),
     (re.compile(rb"(?<![A-Za-z0-9])(?:secret)?ref\+[A-Za-z0-9]+://[^\s]"), VALS),
 )

@@ -34,9 +34,13 @@ def each(value: Any, path: Path = ()) -> Iterator[tuple[Path, Object]]:
     The entries of a ``List``, or of a list of one kind such as ``SecretList``, are objects of their
     own, also inside of another list. An entry that names no kind has that of its list, as the API
     server's answers mean it. What is no mapping is left out.
+
+    Raises:
+        SpecError: the kind, name or data of an object are behind a merge key, or in no entry.
     """
     if not isinstance(value, dict):
         return
+    _check_merged(value)
     items = list_items(value)
     if items is None:
         yield path, value
@@ -44,15 +48,39 @@ def each(value: Any, path: Path = ()) -> Iterator[tuple[Path, Object]]:
     inherited = _inherited(value)
     for number, item in enumerate(items):
         if isinstance(item, dict):
-            yield from each({**inherited, **item}, (*path, "items", number))
+            own = {k: v for k, v in item.items() if v is not None or k not in inherited}
+            yield from each({**inherited, **own}, (*path, "items", number))
+        elif isinstance(item, list) and not inherited:
+            raise SpecError("object", f"items[{number}] of a {_LIST} is not an object", found="a list")
+
+
+def _check_merged(value: Object) -> None:
+    """Refuse YAML 1.1's merge keys where they may hide what an object is, or what is in it."""
+    secret = ("data", "stringData") if is_secret(value) else ()
+    for place in ("", "metadata", *secret):
+        inside = mapping(value.get(place) if place else value)
+        if isinstance(inside.get("<<"), dict | list):
+            raise SpecError(
+                "object",
+                "the merge key << is not understood",
+                where=title_of(value),
+                key=place,
+                remedy="write the merged fields out",
+            )
 
 
 def list_items(value: Any) -> list[Any] | None:
-    """Return the entries of a list; None for any other object."""
+    """Return the entries of a list; None for any other object.
+
+    Raises:
+        SpecError: the entries of a ``List`` are no list.
+    """
     found = mapping(value)
     kind, items = found.get("kind"), found.get("items")
     if isinstance(kind, str) and may_be_list(kind) and isinstance(items, list):
         return items
+    if kind == _LIST and isinstance(items, dict):
+        raise SpecError("object", f"items of a {_LIST} is not a list", found="an object")
     return None
 
 
@@ -110,8 +138,16 @@ def title_of(value: Any) -> str:
 
 
 def group_of(api_version: str) -> str:
-    """Return the group of an ``apiVersion``; ``core`` for the one without a name."""
+    """Return the group of an ``apiVersion``; ``core`` for the one without a name, as in ``/v1``."""
     return api_version.rpartition("/")[0] or "core"
+
+
+def is_secret(value: Any) -> bool:
+    """Whether an object is a Secret of Kubernetes, in whatever way its version is written."""
+    found = mapping(value)
+    version = found.get("apiVersion")
+    core = version is None or (isinstance(version, str) and group_of(version.strip()) == "core")
+    return found.get("kind") == "Secret" and core
 
 
 def text(value: Any, key: str, where: str = "") -> str:

@@ -10,7 +10,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from krmfn.errors import CheckError
-from krmfn.objects.kinds import Place, annotations_of, each, kind_of, may_be_list, place_of
+from krmfn.objects.kinds import (
+    Place,
+    annotations_of,
+    each,
+    is_secret,
+    kind_of,
+    may_be_list,
+    place_of,
+)
 from krmfn.objects.sealed_secret import API_VERSION, KIND, LOCAL_CONFIG
 
 if TYPE_CHECKING:
@@ -51,9 +59,9 @@ def standing(items: Iterable[Item]) -> Iterator[Maker]:
 
 def makers(value: Object) -> Iterator[Maker]:
     """Yield the object as a maker, if it creates a Secret."""
-    known = {("v1", "Secret"), (API_VERSION, KIND)}
     kind, own = kind_of(value), annotations_of(value)
-    if (value.get("apiVersion"), kind) not in known or own.get(LOCAL_CONFIG) == "true":
+    sealed = (value.get("apiVersion"), kind) == (API_VERSION, KIND)
+    if not (sealed or is_secret(value)) or own.get(LOCAL_CONFIG) == "true":
         return
     if kind == "Secret" and any(own.get(name) == "true" for name in _TAKEN_OVER):
         return

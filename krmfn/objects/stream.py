@@ -111,7 +111,7 @@ def read(text: str | bytes, name: str = "<stdin>") -> ResourceList:
             if key.value == "items" and isinstance(value, yaml.SequenceStartEvent):
                 indent, items = _items(following, value, text, name)
                 continue
-            end = _end(following, value, name, set())
+            end = _end(following, value, name, {})
             if key.value == "kind":
                 kind = getattr(value, "value", "")
             elif key.value == "functionConfig":
@@ -190,22 +190,23 @@ def _node(following: Next, first: Any, name: str) -> _Node:
     """
     wanted = {"apiVersion": "", "kind": ""}
     if not isinstance(first, yaml.MappingStartEvent):
-        return _Node(first.start_mark, _end(following, first, name, set()), "", "")
-    anchors = {first.anchor}
+        return _Node(first.start_mark, _end(following, first, name, {}), "", "")
+    anchors = {first.anchor: ""}
     while not isinstance(key := following(), yaml.MappingEndEvent):
         _end(following, key, name, anchors)
         value = following()
-        if isinstance(value, yaml.ScalarEvent) and getattr(key, "value", None) in wanted:
-            wanted[key.value] = value.value
         _end(following, value, name, anchors)
+        if getattr(key, "value", None) in wanted:
+            alias = isinstance(value, yaml.AliasEvent)
+            wanted[key.value] = anchors[value.anchor] if alias else getattr(value, "value", "")
     return _Node(first.start_mark, key.end_mark, wanted["apiVersion"], wanted["kind"])
 
 
-def _end(following: Next, event: Any, name: str, anchors: set[str | None]) -> Any:
+def _end(following: Next, event: Any, name: str, anchors: dict[str | None, str]) -> Any:
     """Read to the end of the node that begins with ``event``, and return the end.
 
     Args:
-        anchors: those of its item so far, to which it adds its own.
+        anchors: those of its item so far with the texts behind them, to which it adds its own.
 
     Raises:
         SpecError: nested too deeply, or an alias for something outside of its item.
@@ -219,7 +220,7 @@ def _end(following: Next, event: Any, name: str, anchors: set[str | None]) -> An
                 raise _wrong(name, event.start_mark, "an alias leads out of its item")
         else:
             if event.anchor:
-                anchors.add(event.anchor)
+                anchors[event.anchor] = getattr(event, "value", "")
             depth += isinstance(event, yaml.CollectionStartEvent)
             if depth > strict.SAFE_DEPTH:
                 raise _wrong(name, event.start_mark, "nested too deeply")

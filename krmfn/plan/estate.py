@@ -1,7 +1,7 @@
-"""Settings of a repository and of its environments, put into a configuration. Pure.
+"""Fill a configuration with the settings of its repository and environment. Pure.
 
-Rules enforced here: a configuration's own field wins over its environment's, and that over what holds
-for all; nothing is merged deeper than a field or a named store; one environment for one call.
+Rules enforced here: a configuration's own field overrides its environment's, and that overrides the
+repository's; nothing is merged deeper than a field or a named store; a call has one environment.
 """
 
 from __future__ import annotations
@@ -17,22 +17,23 @@ from krmfn.spec.pattern import matches
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from krmfn.spec.repository import Environment, RepositorySpec
+    from krmfn.spec.repository import Environment
 
 SEALING = ("certificate", "derivationKey", "scope", "mode", "epoch")
+SHARED = (*SEALING, "stores", "defaultStore", "environments")
 PLACEHOLDER = "{environment}"
 FILE = ".krmfn.yaml"
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What a call is known by.
+    """The facts about a call that choose its environment.
 
     Attributes:
-        directory: of the kustomization that lists the configuration, from the repository's root; None
-            where there is none, as in `krmfn seal`.
-        namespaces: those of its claims.
-        named: the environment that the configuration, an option or a variable names.
+        directory: of the kustomization that lists the configuration, relative to the repository's
+            root; None if it is unknown, as in `krmfn seal` and in a container.
+        namespaces: of its claims.
+        named: by the configuration, an option or a variable; may be empty.
     """
 
     directory: str | None = None
@@ -40,13 +41,13 @@ class Scene:
     named: str = ""
 
 
-def choose(spec: RepositorySpec, scene: Scene) -> Environment | None:
-    """The one environment of a call; None where a repository has none.
+def choose(entries: Collection[Environment], scene: Scene) -> Environment | None:
+    """Return the environment of a call; None where there are no environments.
 
     Raises:
-        SpecError: it is not there, or no entry or several match.
+        SpecError: the named one is unknown, or no entry or several entries match.
     """
-    known = {one.name: one for one in spec.environments}
+    known = {one.name: one for one in entries}
     if scene.named:
         if scene.named not in known:
             raise SpecError(
@@ -82,7 +83,7 @@ def _holds(one: Environment, scene: Scene) -> bool:
 
 
 def _below(pattern: str, directory: str | None) -> bool:
-    """Whether a directory is the named one, or below it."""
+    """Whether a pattern matches a directory or one above it."""
     if directory is None:
         return False
     depth = pattern.count("/") + 1
@@ -90,7 +91,7 @@ def _below(pattern: str, directory: str | None) -> bool:
 
 
 def _words(scene: Scene) -> str:
-    """How an error names a call."""
+    """Return the words for a call in an error."""
     spaces = ", ".join(sorted(scene.namespaces)) or "none"
     place = f"the directory {scene.directory or '.'} and " if scene.directory is not None else ""
     return f"{place}the namespaces {spaces}"
@@ -103,20 +104,23 @@ def settled(
     *,
     governed: bool = False,
 ) -> dict[str, Any]:
-    """A configuration with everything that it leaves out and somebody else says.
+    """Return a configuration with its missing fields filled in.
 
     Args:
         value: the configuration.
-        layers: what is said elsewhere, the first winning over the next.
+        layers: settings in the shape of `RepositoryConfig.spec`, the first of them overriding the
+            next; those of the configuration's own ``spec`` are among them.
         environment: its name; may be empty.
         governed: whether derivation keys are the platform's to name.
     """
-    spec = dict(mapping(value.get("spec")))
-    if value.get("kind") == VALIDATOR:
-        said = [layer["certificate"] for layer in layers if "certificate" in layer]
+    kind = value.get("kind")
+    spec = {k: v for k, v in mapping(value.get("spec")).items() if k not in SHARED}
+    if kind == VALIDATOR:
+        said = [mapping(layer["certificate"]) for layer in layers if "certificate" in layer]
         local = [one for one in said if {"file", "pem"} & set(one)]
-        return {**value, "spec": {**dict(zip(["certificate"], local, strict=False)), **spec}}
-    sealing, stores = dict(mapping(spec.get("sealing"))), dict(mapping(spec.get("stores")))
+        return {**value, "spec": {**spec, **({"certificate": local[0]} if local else {})}}
+    sealing = dict(mapping(spec.get("sealing")))
+    stores: dict[str, Any] = {}
     for layer in layers:
         for name in SEALING:
             if name in layer:
@@ -131,11 +135,8 @@ def settled(
     if isinstance(key, dict) and isinstance(key.get("key"), str):
         path = finished(key["key"], environment, "derivationKey.key")
         sealing["derivationKey"] = {**key, "key": path}
-    if environment:
-        spec["environment"] = environment
-    if stores:
-        spec["stores"] = stores
-    return {**value, "spec": {**spec, **({"sealing": sealing} if sealing else {})}}
+    filled = {"environment": environment, "stores": stores, "sealing": sealing}
+    return {**value, "spec": spec | {name: one for name, one in filled.items() if one}}
 
 
 def _default_key(store: str, environment: str) -> dict[str, Any]:
@@ -145,7 +146,7 @@ def _default_key(store: str, environment: str) -> dict[str, Any]:
 
 
 def finished(path: str, environment: str, field: str) -> str:
-    """A path with the environment's name in it.
+    """Return a path with the environment's name filled in.
 
     Raises:
         SpecError: there is no environment to name, or there is another brace.
@@ -153,11 +154,11 @@ def finished(path: str, environment: str, field: str) -> str:
     if PLACEHOLDER in path and not environment:
         raise SpecError(
             "environment-unclear",
-            f"{PLACEHOLDER} is used, and no environment is known",
+            f"the path has {PLACEHOLDER}, and no environment is known",
             key=field,
             remedy=f"define environments in {FILE}, or write the path out",
         )
     text = path.replace(PLACEHOLDER, environment)
     if {"{", "}"} & set(text):
-        raise SpecError("path", f"a brace is part of no path but in {PLACEHOLDER}", key=field)
+        raise SpecError("path", f"the path has a brace outside {PLACEHOLDER}", key=field)
     return text

@@ -9,24 +9,20 @@ from krmfn.errors import KrmfnError, SpecError, raise_all
 from krmfn.objects import ciphertext
 from krmfn.objects.sealed_secret import label_for
 from krmfn.plan.annotations import check_annotations
+from krmfn.plan.estate import FILE
 from krmfn.plan.short import advice, long_form, written
 from krmfn.plan.template import ValueTemplate
-from krmfn.spec.generator import ItemMetadata, PlatformCertificate, PlatformKey, stores_of_secret
+from krmfn.spec.generator import ItemMetadata, stores_of_secret
+from krmfn.spec.sealing import PlatformCertificate, PlatformKey
 from krmfn.spec.stores import PlatformStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from krmfn.kustomize.kustomization import Kustomization
-    from krmfn.spec.generator import (
-        DataEntry,
-        DataFrom,
-        DefinedKey,
-        SealedSecretGenerator,
-        Sealing,
-        SecretShape,
-    )
+    from krmfn.spec.generator import DataEntry, DataFrom, SealedSecretGenerator, SecretShape
     from krmfn.spec.platform import AnyPlatformStore
+    from krmfn.spec.sealing import DefinedKey, Sealing
     from krmfn.spec.stores import Store
     from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
 
@@ -252,7 +248,13 @@ def plan_claims(config: SealedSecretTransformer, claims: Iterable[tuple[SecretCl
         name = claim.metadata.name
         try:
             if sealing is None:
-                raise SpecError("spec", "required: there is a claim to seal", key="spec.sealing")
+                raise SpecError(
+                    "spec",
+                    "required: there is a claim to seal",
+                    key="spec.sealing",
+                    remedy=f"set it here or in {FILE}, which a container cannot read: set its fields "
+                    "in spec there",
+                )
             shape = long_form(claim.spec, config.spec)
             _check_claim(shape, sealing, config)
             own = _own_metadata(claim, shape)

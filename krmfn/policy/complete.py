@@ -10,22 +10,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from krmfn.errors import PolicyError
-from krmfn.spec.generator import (
+from krmfn.spec.platform import PlatformAgeStore
+from krmfn.spec.sealing import (
     FileCertificate,
     PemCertificate,
     PlatformCertificate,
     PlatformKey,
     TransitKey,
 )
-from krmfn.spec.platform import PlatformAgeStore
 from krmfn.spec.stores import Age, AgeStore, PlatformStore, VaultStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from krmfn.plan.make import Plan
-    from krmfn.spec.generator import DefinedKey, DerivationKey
     from krmfn.spec.platform import AnyPlatformStore, PlatformSpec
+    from krmfn.spec.sealing import DefinedKey, DerivationKey
     from krmfn.spec.stores import Store, Vault
 
 # What a repository's own definition of a store may say, if it says what the platform says.

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from krmfn.spec.generator import TransitKey
 from krmfn.spec.platform import PlatformVaultStore
+from krmfn.spec.sealing import TransitKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

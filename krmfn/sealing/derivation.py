@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from krmfn.crypto import derive
 from krmfn.errors import SealingError
 from krmfn.sealing.property import read_property
-from krmfn.spec.generator import TransitKey
+from krmfn.spec.sealing import TransitKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from krmfn.spec.generator import DefinedKey
+    from krmfn.spec.sealing import DefinedKey
     from krmfn.stores.opened import OpenedStores
 
 KEY_FIELD = "spec.sealing.derivationKey"

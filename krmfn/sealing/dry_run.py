@@ -19,7 +19,7 @@ from krmfn.sealing.derivation import derivation
 from krmfn.sealing.pipeline import under
 from krmfn.sealing.recipient import load_certificate
 from krmfn.sealing.values import components, pick, to_bytes
-from krmfn.spec.generator import TransitKey, UrlCertificate
+from krmfn.spec.sealing import TransitKey, UrlCertificate
 from krmfn.spec.store_path import canonical_path
 from krmfn.spec.stores import StoreProperty
 from krmfn.stores.opened import OpenedStores

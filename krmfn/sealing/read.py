@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from krmfn.crypto import derive
 from krmfn.errors import KrmfnError, SealingError, SpecError
 from krmfn.parallel import at_once
-from krmfn.spec.generator import StoredKey, TransitKey
+from krmfn.spec.sealing import StoredKey, TransitKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -10,14 +10,14 @@ from krmfn.crypto.certificate import SealingCertificate, choose, parse, pem_bloc
 from krmfn.deadline import Deadline
 from krmfn.errors import DeadlineError, KrmfnError, ProviderError, SealingError, SpecError
 from krmfn.files.read import read_file, read_repository_file
-from krmfn.spec.generator import FileCertificate, PemCertificate, UrlCertificate
+from krmfn.spec.sealing import FileCertificate, PemCertificate, UrlCertificate
 from krmfn.spec.stores import StoreProperty
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from krmfn.spec.generator import Certificate, PlatformCertificate
     from krmfn.spec.platform import Recipient
+    from krmfn.spec.sealing import Certificate, PlatformCertificate
     from krmfn.stores.opened import OpenedStores
     from krmfn.stores.store import Surroundings
 

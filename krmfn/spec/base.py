@@ -7,6 +7,7 @@ in External Secrets; `one_of` turns that into a discriminated union.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Annotated, Any, TypeAlias
 
 from krmfn.spec.model import Discriminator, Field, Model, StringConstraints
@@ -66,6 +67,11 @@ def one_of(*keys: str) -> Discriminator:
         return next((f"<{key}>" for key in keys if key in value), None)
 
     return Discriminator(discriminate, f"one of {', '.join(keys)}: required")
+
+
+def repeated(words: list[str]) -> list[str]:
+    """Those that occur more than once, in order."""
+    return sorted(word for word, count in Counter(words).items() if count > 1)
 
 
 # On a tuple's annotation: a YAML list may fill it, while its items stay strict.

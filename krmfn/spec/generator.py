@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Annotated, Literal, Self, TypeAlias
 
 from krmfn.spec.base import (
@@ -11,110 +10,15 @@ from krmfn.spec.base import (
     Namespace,
     SecretKey,
     SecretName,
-    Sha256,
     Text,
     either,
-    one_of,
+    repeated,
 )
-from krmfn.spec.model import Field, Model, StringConstraints, Tag, model_validator, spec_error
+from krmfn.spec.model import Field, Model, Tag, model_validator, spec_error
+from krmfn.spec.repository import RepositorySpec
+from krmfn.spec.sealing import Mode, Scope, Sealing, stores_of_sealing
 from krmfn.spec.silence import Silence  # noqa: TC001  # a declaration names it
-from krmfn.spec.stores import ExtractRef, FromRef, RemoteRef, Store, StoreName, StoreProperty
-
-Scope: TypeAlias = Literal["strict", "namespace-wide", "cluster-wide"]
-Mode: TypeAlias = Literal["deterministic", "random"]
-
-
-class FileCertificate(Model):
-    """A PEM file; the newest valid certificate of a bundle is used."""
-
-    file: Text
-
-
-class PemCertificate(Model):
-    """PEM text, in the configuration itself."""
-
-    pem: Text
-
-
-class UrlCertificate(Model):
-    """An https address, with the pin that makes a request to it safe."""
-
-    url: Text
-    sha256: Sha256
-    """SHA-256 of the certificate's public key, as `krmfn.dev/certificate` says it."""
-
-
-class PlatformCertificate(Model):
-    """A recipient that the platform's configuration names."""
-
-    platform: StoreName
-    """The recipient's name."""
-
-
-Certificate: TypeAlias = Annotated[
-    Annotated[FileCertificate, Tag("<file>")]
-    | Annotated[PemCertificate, Tag("<pem>")]
-    | Annotated[UrlCertificate, Tag("<url>")]
-    | Annotated[StoreProperty, Tag("<store>")]
-    | Annotated[PlatformCertificate, Tag("<platform>")],
-    one_of("file", "pem", "url", "store", "platform"),
-]
-
-
-class Transit(Model):
-    """A key of the vault's transit engine, which never leaves it. Type `hmac`, for krmfn alone."""
-
-    store: StoreName
-    mount: Text = "transit"
-    key: Text
-    version: Annotated[int, Field(ge=1)]
-
-
-class TransitKey(Model):
-    """Shape `transit`."""
-
-    transit: Transit
-    id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")] | None = None
-    """Pin: the first 16 hex digits of the key's own digest."""
-
-
-class StoredKey(StoreProperty):
-    """32 or 64 random bytes, as lower-case hex or base64, in a store."""
-
-    id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")] | None = None
-    """Pin: the first 16 hex digits of the key's own digest."""
-
-
-class PlatformKey(Model):
-    """A derivation key that the platform's configuration defines."""
-
-    platform: StoreName
-    """The key's name."""
-    id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")] | None = None
-    """Pin: the first 16 hex digits of the key's own digest."""
-
-
-DefinedKey: TypeAlias = Annotated[
-    Annotated[TransitKey, Tag("<transit>")] | Annotated[StoredKey, Tag("<store>")],
-    one_of("transit", "store"),
-]
-DerivationKey: TypeAlias = Annotated[
-    Annotated[TransitKey, Tag("<transit>")]
-    | Annotated[StoredKey, Tag("<store>")]
-    | Annotated[PlatformKey, Tag("<platform>")],
-    one_of("transit", "store", "platform"),
-]
-
-
-class Sealing(Model):
-    """The recipient and the method of sealing."""
-
-    certificate: Certificate
-    scope: Scope = "strict"
-    mode: Mode = "deterministic"
-    derivation_key: DerivationKey | None = None
-    epoch: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "1"
-    """Change it to reseal every value on purpose."""
+from krmfn.spec.stores import ExtractRef, FromRef, RemoteRef, StoreName
 
 
 class DataEntry(Model):
@@ -134,11 +38,6 @@ class DataEntry(Model):
         if self.store is not None and self.remote_ref is None:
             raise spec_error("store has no meaning beside value")
         return self
-
-
-def repeated(words: list[str]) -> list[str]:
-    """Those that occur more than once, in order."""
-    return sorted(word for word, count in Counter(words).items() if count > 1)
 
 
 class DataFrom(Model):
@@ -228,13 +127,14 @@ class SecretSpec(SecretShape):
     name: SecretName
 
 
-class GeneratorSpec(Model):
-    """The secrets of the generator, and their sealing."""
+class GeneratorSpec(RepositorySpec):
+    """The secrets of the generator, and their sealing.
+
+    Every field of the `spec` of `.krmfn.yaml` may also be here, for a container, which cannot read it.
+    """
 
     sealing: Sealing
-    stores: dict[StoreName, Store] = {}
-    default_store: StoreName | None = None
-    """The store of secrets that name none. Left out: the only one."""
+    """Overrides `.krmfn.yaml`. Required without that file."""
     environment: Namespace | None = None
     """The environment of `.krmfn.yaml`. Default: the one whose conditions hold."""
     name_references: bool = True
@@ -261,19 +161,6 @@ def stores_of_secret(secret: SecretShape) -> set[str]:
     names = {e.store or secret.store or "" for e in secret.data if e.remote_ref is not None}
     names |= {secret.store or ""} if secret.from_ is not None else set()
     return names | {e.store or secret.store or "" for e in secret.data_from}
-
-
-def stores_of_sealing(sealing: Sealing) -> set[str]:
-    """The stores that key and certificate come from."""
-    names = set()
-    key, certificate = sealing.derivation_key, sealing.certificate
-    if isinstance(key, TransitKey):
-        names.add(key.transit.store)
-    elif isinstance(key, StoredKey):
-        names.add(key.store)
-    if isinstance(certificate, StoreProperty):
-        names.add(certificate.store)
-    return names
 
 
 class SealedSecretGenerator(Model):

@@ -146,7 +146,8 @@ class Model:
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
-        declared = dict(cls._declared)
+        bases = [base for base in reversed(cls.__bases__) if issubclass(base, Model)]
+        declared = {name: said for base in bases for name, said in base._declared.items()}  # noqa: SLF001
         for name, value in list(vars(cls).items()):
             if isinstance(value, FieldInfo):
                 declared[name] = value
@@ -158,7 +159,8 @@ class Model:
         own = (
             value for value in vars(cls).values() if "_krmfn_rule" in getattr(value, "__dict__", ())
         )
-        cls._rules = (*cls._rules, *own)
+        inherited = dict.fromkeys(rule for base in bases for rule in base._rules)  # noqa: SLF001
+        cls._rules = (*inherited, *own)
 
     def __init__(self, **values: Any) -> None:
         decoded = type(self).model_validate(values)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
-from krmfn.spec.base import AS_LIST, Metadata, Namespace
-from krmfn.spec.generator import Certificate, DerivationKey, Mode, Scope, repeated
-from krmfn.spec.model import (
-    AfterValidator,
-    Field,
-    Model,
-    StringConstraints,
-    model_validator,
-    spec_error,
-)
+from krmfn.spec.base import AS_LIST, Metadata, Namespace, repeated
+from krmfn.spec.model import AfterValidator, Field, Model, model_validator, spec_error
 from krmfn.spec.pattern import REST, problem
+from krmfn.spec.sealing import (  # noqa: TC001  # a declaration names them
+    Certificate,
+    DerivationKey,
+    Epoch,
+    Mode,
+    Scope,
+)
 from krmfn.spec.stores import Store, StoreName  # noqa: TC001  # a declaration names them
 
 
@@ -36,7 +35,7 @@ class Shared(Model):
     """Default: `{store: <the default store>, key: krmfn/derivation/{environment}, property: key}`."""
     scope: Scope | None = None
     mode: Mode | None = None
-    epoch: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
+    epoch: Epoch | None = None
     stores: dict[StoreName, Store] = {}
     default_store: StoreName | None = None
     """The store of claims without `store`. Default: the only store."""
@@ -66,7 +65,7 @@ class RepositorySpec(Shared):
     environments: Annotated[tuple[Environment, ...], AS_LIST] = ()
 
     @model_validator(mode="after")
-    def _distinct(self) -> RepositorySpec:
+    def _distinct(self) -> Self:
         if twice := repeated([one.name for one in self.environments]):
             raise spec_error(f"the environment {', '.join(twice)} is listed twice")
         return self

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from krmfn.spec.base import Metadata, Namespace  # noqa: TC001  # a declaration names them
-from krmfn.spec.generator import Sealing, SecretShape, stores_of_sealing
-from krmfn.spec.model import Model, model_validator, spec_error
+from krmfn.spec.generator import SecretShape  # noqa: TC001  # a declaration names it
+from krmfn.spec.model import Field, Model, model_validator, spec_error
+from krmfn.spec.repository import RepositorySpec
+from krmfn.spec.sealing import Sealing, stores_of_sealing
 from krmfn.spec.silence import Silence  # noqa: TC001  # a declaration names it
-from krmfn.spec.stores import Store, StoreName  # noqa: TC001  # a declaration names them
+from krmfn.spec.validator import Checks  # noqa: TC001  # a declaration names it
 
 
 class SecretClaim(Model):
@@ -24,19 +26,22 @@ class SecretClaim(Model):
     spec: SecretShape
 
 
-class TransformerSpec(Model):
-    """How claims are sealed, and the stores that they may name."""
+class TransformerSpec(RepositorySpec):
+    """How claims are sealed, and the stores that they may name.
+
+    Every field of the `spec` of `.krmfn.yaml` may also be here, for a container, which cannot read it.
+    """
 
     sealing: Sealing | None = None
-    """Required as soon as there is a claim."""
-    stores: dict[StoreName, Store] = {}
-    default_store: StoreName | None = None
-    """The store of claims that name none. Left out: the only one."""
+    """Overrides `.krmfn.yaml`. Without that file, required as soon as there is a claim."""
     environment: Namespace | None = None
     """The environment of `.krmfn.yaml`. Default: the one whose conditions hold."""
     name_references: bool = True
     """`false`: no name companions, for many claims whose names do not change: kustomize needs time
     by the square of the number of items."""
+    validate_: Annotated[Checks | None, Field(alias="validate")] = None
+    """Check the transformer's output as a SealedSecretValidator does. Default: no checks; with
+    `.krmfn.yaml`, those of an empty validator, unless the kustomization lists a validator."""
     silence: Silence = ()
     """Warnings that are not wanted: `id`, or `id/secret` for one Secret."""
 
@@ -55,11 +60,4 @@ class SealedSecretTransformer(Model):
     api_version: Literal["krmfn.dev/v1alpha1"]
     kind: Literal["SealedSecretTransformer"]
     metadata: Metadata
-    spec: TransformerSpec = TransformerSpec.model_construct(
-        sealing=None,
-        stores={},
-        default_store=None,
-        environment=None,
-        name_references=True,
-        silence=(),
-    )
+    spec: TransformerSpec = TransformerSpec.model_construct()

@@ -14,8 +14,9 @@ from krmfn.spec.base import (
     one_of,
 )
 from krmfn.spec.catalogue import Version  # noqa: TC001  # a declaration names it
-from krmfn.spec.generator import FileCertificate, PemCertificate
 from krmfn.spec.model import Model, Tag
+from krmfn.spec.repository import RepositorySpec
+from krmfn.spec.sealing import FileCertificate, PemCertificate
 from krmfn.spec.silence import Silence  # noqa: TC001  # a declaration names it
 
 LocalCertificate: TypeAlias = Annotated[
@@ -37,13 +38,9 @@ class Assumption(Model):
     """The reason, for reviewers of the change."""
 
 
-class ValidatorSpec(Model):
+class Checks(Model):
     """The optional checks of a build."""
 
-    certificate: LocalCertificate | None = None
-    """Every krmfn SealedSecret must be sealed for this certificate. A validator reads no store."""
-    environment: Namespace | None = None
-    """The environment of `.krmfn.yaml`. Default: the one whose conditions hold."""
     plain_secrets: Literal["error", "warn", "allow"] = "error"
     """How to report unencrypted Secrets with data in the output."""
     audit: Literal["error", "warn", "off"] = "warn"
@@ -58,19 +55,30 @@ class ValidatorSpec(Model):
     """CloudNativePG's version where it is not the newest: the keys of its Secrets depend on it."""
 
 
+class ValidatorSpec(Checks, RepositorySpec):
+    """The checks, and the certificate that everything must be sealed for."""
+
+    certificate: LocalCertificate | None = None
+    """Every krmfn SealedSecret must be sealed for this one. Default: the environment's, if it is a
+    file or PEM text. A validator reads no store."""
+    environment: Namespace | None = None
+    """The environment of `.krmfn.yaml`. Default: the one whose conditions hold."""
+
+
 class SealedSecretValidator(Model):
     """Fails the build if a SealedSecret is not sealed for its final name and namespace."""
 
     api_version: Literal["krmfn.dev/v1alpha1"]
     kind: Literal["SealedSecretValidator"]
     metadata: Metadata
-    spec: ValidatorSpec = ValidatorSpec.model_construct(
-        certificate=None,
-        environment=None,
-        plain_secrets="error",
-        audit="warn",
-        assume=(),
-        catalogue=(),
-        silence=(),
-        cnpg_version=None,
+    spec: ValidatorSpec = ValidatorSpec.model_construct()
+
+
+def as_validator(metadata: Metadata, checks: Checks) -> SealedSecretValidator:
+    """Return a validator with a transformer's own checks."""
+    return SealedSecretValidator.model_construct(
+        api_version="krmfn.dev/v1alpha1",
+        kind="SealedSecretValidator",
+        metadata=metadata,
+        spec=ValidatorSpec.model_construct(**vars(checks)),
     )

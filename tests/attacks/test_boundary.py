@@ -13,7 +13,6 @@ import pytest
 
 from tests.support.boundaries import ATTACKS, OUTSIDE, OWN, prepare
 from tests.support.platform import write_platform
-from tests.support.served import served
 from tests.support.trap import trap
 
 if TYPE_CHECKING:
@@ -32,11 +31,10 @@ def inside() -> Iterator[Trap]:
         yield server
 
 
-@pytest.fixture(scope="module")
-def krmfn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+@pytest.fixture
+def krmfn(server: Served) -> Served:
     """krmfn without its start: here are many short calls."""
-    with served(tmp_path_factory.mktemp("krmfn")) as server:
-        yield server
+    return server
 
 
 def environment(tmp_path: Path) -> dict[str, str]:

@@ -269,11 +269,9 @@ def test_a_system_without_the_filter(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_the_deadline(tmp_path: Path) -> None:
     """It ends kustomize, whether anything is answered meanwhile or not."""
-    made = prepared(tmp_path, "import time; time.sleep(60)", seconds=1)
-    start = time.monotonic()
+    made = prepared(tmp_path, "import time; time.sleep(9999)", seconds=1)
     with pytest.raises(DeadlineError):
         made.run(made.home, answer=lambda channel: channel.recv(1) and None)
-    assert time.monotonic() - start < 30
 
 
 WAITING = """\

@@ -266,11 +266,22 @@ def test_every_command_is_here() -> None:
 )
 def test_nothing_is_shown(case: Case, made: Project, tmp_path: Path) -> None:
     """Neither by its output nor by its children, nor in a file that did not hold it before."""
+    check(case, made, tmp_path)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("case", [cases[0] for cases in CASES.values()], ids=lambda case: case.line)
+def test_its_process_shows_nothing(case: Case, made: Project, tmp_path: Path) -> None:
+    """One of each command as a person starts it."""
+    check(case, made, tmp_path, process=True)
+
+
+def check(case: Case, made: Project, tmp_path: Path, *, process: bool = False) -> None:
     project = Project(shutil.copytree(made.directory, tmp_path / "shop"), made.environ)
     held = {file: file.read_bytes() for file in files(tmp_path)}
     with watching() as seen:
         stdin = (project.directory / case.stdin).read_bytes() if case.stdin else b""
-        done = project.run(None, *case.line.split(), stdin=stdin)
+        done = project.run(None, *case.line.split(), stdin=stdin, process=process)
     said = (done.stdout + done.stderr).decode()
     assert (done.returncode, case.says in said) == (case.code, True), said
     clean("standard error", done.stderr, BEGINNING)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import stat
-import subprocess
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyrage
 import pytest
@@ -17,6 +15,10 @@ from cryptography.hazmat.primitives import serialization
 
 from krmfn.crypto import derive
 from krmfn.stores.age.store import AgeFile, open_file, render_file
+from tests.support import command
+
+if TYPE_CHECKING:
+    import subprocess
 
 CANARY = "canary-4711"
 ROOT = Path(__file__).parents[2]
@@ -25,18 +27,8 @@ ROOT = Path(__file__).parents[2]
 def krmfn(
     directory: Path, *arguments: str, given: str = "", code: int = 0, identity: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
-    if identity:
-        environ["KRMFN_AGE_IDENTITY"] = identity
-    result = subprocess.run(
-        [sys.executable, "-m", "krmfn", "age", *arguments],
-        cwd=directory,
-        env=environ,
-        input=given,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environ = {"KRMFN_AGE_IDENTITY": identity} if identity else {}
+    result = command.krmfn("age", *arguments, stdin=given, cwd=directory, **environ)
     assert result.returncode == code, result.stderr
     assert CANARY not in result.stderr
     return result

@@ -1,21 +1,32 @@
-"""Interrupted or terminated at any moment, a command has written everything or nothing."""
+"""Interrupted or terminated at any moment, a command has written everything or nothing.
+
+Aborted, it leaves no core file.
+"""
 
 from __future__ import annotations
 
+import http.server
 import json
 import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support import repository as repo
 from tests.support.function import KEYS, Project, config
+from tests.support.https import serving
 from tests.support.moments import Command, End, moments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator
 
+    from tests.support.openbao import OpenBao
+
+CORE_PATTERN = Path("/proc/sys/kernel/core_pattern")
 BOTH = [signal.SIGINT, signal.SIGTERM]
 POD = {
     "apiVersion": "v1",
@@ -89,6 +100,9 @@ def age_set(place: Path) -> Command:
     return Command(place, ["age", "set", "s.age", "app", "y"], made.environ, stdin="new")
 
 
+IMPORT = ["import", "secret", "in.yaml", "--write-values", "--output", "claims.yaml"]
+
+
 def import_values(place: Path) -> Command:
     made = project(place)
     (place / "in.yaml").write_text(json.dumps(SECRET))
@@ -99,8 +113,53 @@ def import_values(place: Path) -> Command:
         "spec": {"stores": {"main": {"age": {"file": "s.age"}}}},
     }
     (place / "config.yaml").write_text(json.dumps(value))
-    arguments = ["import", "secret", "in.yaml", "--config", "config.yaml", "--write-values"]
-    return Command(place, [*arguments, "--output", "claims.yaml"], made.environ)
+    return Command(place, [*IMPORT, "--config", "config.yaml"], made.environ)
+
+
+def import_into_a_vault(place: Path, openbao: OpenBao) -> Command:
+    """Two Secrets: both are stored, or neither."""
+    place.mkdir()
+    secrets = [
+        {**SECRET, "metadata": {"name": name, "namespace": "moments"}} for name in ("one", "two")
+    ]
+    (place / "in.yaml").write_text("\n---\n".join(map(json.dumps, secrets)))
+    paths = ("moments/one", "moments/two")
+    return Command(place, IMPORT, openbao.environ, vault=paths)
+
+
+def fetch_certificate(place: Path, authority: tuple[str, Path]) -> Command:
+    """Into directories that are not there yet."""
+    url, ca = authority
+    place.mkdir()
+    arguments = ["cert", "fetch", "--url", f"{url}/v1/cert.pem", "--output", "certs/new/c.pem"]
+    return Command(place, arguments, {"SSL_CERT_FILE": str(ca)})
+
+
+def refetch_certificate(place: Path, authority: tuple[str, Path]) -> Command:
+    """In place of an earlier one."""
+    command = fetch_certificate(place, authority)
+    (place / "c.pem").write_text("the one before\n")
+    return replace(command, arguments=[*command.arguments[:-1], "c.pem"])
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """The address of a controller's certificate, and the CA of that server."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = (KEYS / "current.crt").read_bytes()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    (tmp_path / "authority").mkdir()
+    with serving(tmp_path / "authority", Handler) as served:
+        yield served
 
 
 def audit(place: Path) -> Command:
@@ -111,8 +170,35 @@ def graph(place: Path) -> Command:
     return Command(place, ["graph", "o1"], generated(place).environ)
 
 
-QUICK = [rotate, age_init, age_set, import_values]
-BUILDING = [build, init, audit, graph]
+# With the fixture that each needs.
+QUICK: dict[Callable[..., Command], tuple[str, ...]] = {
+    rotate: (),
+    age_init: (),
+    age_set: (),
+    import_values: (),
+    import_into_a_vault: ("openbao",),
+    fetch_certificate: ("authority",),
+    refetch_certificate: ("authority",),
+}
+BUILDING: dict[Callable[..., Command], tuple[str, ...]] = {
+    build: (),
+    init: (),
+    audit: (),
+    graph: (),
+}
+NEEDS = QUICK | BUILDING
+
+
+@pytest.fixture
+def command(request: pytest.FixtureRequest, tmp_path: Path) -> Command:
+    """The command of a function above."""
+    make: Callable[..., Command] = request.param
+    return make(tmp_path / "folder", *map(request.getfixturevalue, NEEDS[make]))
+
+
+def of(makers: Iterable[Callable[..., Command]]) -> pytest.MarkDecorator:
+    """Run a test with each of the commands."""
+    return pytest.mark.parametrize("command", makers, indirect=True, ids=lambda one: one.__name__)
 
 
 def judge(ends: list[End], before: dict[str, str]) -> None:
@@ -121,6 +207,7 @@ def judge(ends: list[End], before: dict[str, str]) -> None:
     assert whole.code == 0, whole.error
     assert whole.left == []
     assert whole.events > 0
+    assert [end.open for end in ends] == [0] * len(ends)
     changed = {name for name in whole.files if whole.files[name] != before.get(name)}
     for number, end in enumerate(others):
         where = f"moment {number}: signal {end.number}, exit {end.code}: {end.error}"
@@ -140,28 +227,49 @@ def held(folder: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("make", QUICK)
-def test_a_moment_in_the_middle(make: Callable[[Path], Command], tmp_path: Path) -> None:
+@of(QUICK)
+def test_a_moment_in_the_middle(command: Command, tmp_path: Path) -> None:
     """One signal, amid the writing."""
-    command = make(tmp_path / "folder")
     before = held(command.folder)
     judge(moments(command, tmp_path / "work", [signal.SIGTERM], [-1]), before)
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("make", QUICK)
-def test_every_moment(make: Callable[[Path], Command], tmp_path: Path) -> None:
+@of(QUICK)
+def test_every_moment(command: Command, tmp_path: Path) -> None:
     """Both signals before each event."""
-    command = make(tmp_path / "folder")
     before = held(command.folder)
     judge(moments(command, tmp_path / "work", BOTH), before)
 
 
 @pytest.mark.process
 @pytest.mark.slow
-@pytest.mark.parametrize("make", BUILDING)
-def test_moments_of_a_build(make: Callable[[Path], Command], tmp_path: Path) -> None:
+@of(BUILDING)
+def test_moments_of_a_build(command: Command, tmp_path: Path) -> None:
     """Both signals at moments over the whole run, in the private folder and in the result."""
-    command = make(tmp_path / "folder")
     before = held(command.folder)
     judge(moments(command, tmp_path / "work", BOTH, most=12), before)
+
+
+@pytest.mark.process
+@of(NEEDS)
+def test_an_abort_leaves_no_core(command: Command, tmp_path: Path) -> None:
+    """Amid the work of every command, though the machine would write a core file."""
+    whole, end = moments(command, tmp_path / "work", [signal.SIGABRT], [-1])
+    assert end.code == -signal.SIGABRT
+    assert whole.open == end.open == 0
+    assert [name for name in end.files if Path(name).name.startswith("core")] == []
+
+
+@pytest.mark.process
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+def test_a_core_would_be_seen(tmp_path: Path) -> None:
+    """Another program that is aborted in the same way leaves one, where the machine lets it."""
+    limit = 'ulimit -S -c "$(ulimit -H -c)" && ulimit -c && kill -ABRT $$'
+    done = subprocess.run(
+        ["sh", "-c", limit], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == -signal.SIGABRT
+    if done.stdout == "0\n" or "/" in (pattern := CORE_PATTERN.read_text()) or pattern[0] == "|":
+        pytest.skip("core files go elsewhere, or nowhere")
+    assert list(tmp_path.glob("core*")) != []

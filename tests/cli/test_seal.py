@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +14,8 @@ from tests.support.command import krmfn
 from tests.support.repository import KEY, PEM, VALUE, claim, generator, seed, transformer, write
 
 if TYPE_CHECKING:
+    import subprocess
+
     from tests.support.openbao import OpenBao
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,14 +66,8 @@ def test_claims_are_sealed_and_the_rest_is_kept(
     kept, sealed = yaml.load_all(done.stdout, yaml.BaseLoader)
     assert (kept["kind"], sealed["kind"]) == ("ConfigMap", "SealedSecret")
     assert sealed["metadata"]["annotations"]["krmfn.dev/sealed-for"] == "production/db"
-    opened = subprocess.run(
-        [sys.executable, "-m", "krmfn", "unseal", "--key", KEY],
-        input=done.stdout,
-        text=True,
-        capture_output=True,
-        check=True,
-        cwd=ROOT,
-    )
+    opened = krmfn("unseal", "--key", KEY, stdin=done.stdout, cwd=ROOT)
+    assert opened.returncode == 0, opened.stderr
     (secret,) = yaml.safe_load_all(opened.stdout)
     assert base64.b64decode(secret["data"]["password"]).decode() == VALUE
 
@@ -103,6 +97,14 @@ def test_an_empty_stream_is_an_error(config: Path, tmp_path: Path, stream: str) 
     done = seal(tmp_path, stream, "--config", config)
     assert (done.returncode, done.stdout) == (2, "")
     assert "there is no resource in the input" in done.stderr
+
+
+@pytest.mark.parametrize("document", ["- kind: Secret\n", "no such chart\n", '"text"\n'])
+def test_a_document_that_is_no_object(config: Path, tmp_path: Path, document: str) -> None:
+    """Nothing tells what is in it, and nobody could apply it."""
+    done = seal(tmp_path, f"{AWKWARD}---\n{document}", "--config", config)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("[error] krmfn seal: -:12: a document of the stream is not an object")
 
 
 def test_what_is_printed_is_validated(config: Path, tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.support.served import Served
+
 PAGES = {str(page.relative_to(ROOT)): read(page) for page in pages()}
 BLOCKS = [block for page in PAGES.values() for block in page.blocks]
 ALONE = [block for block in BLOCKS if block.way == "runs" and "prepared" in block.words]
@@ -136,21 +138,21 @@ def test_what_krmfn_does_not_have() -> None:
 
 
 @pytest.mark.parametrize("name", RUN)
-def test_a_page_runs(name: str, tmp_path: Path) -> None:
+def test_a_page_runs(name: str, tmp_path: Path, server: Served) -> None:
     """Its blocks run one after the other in one shell, and print what the page says."""
     blocks = [b for b in PAGES[name].blocks if b.way == "runs" and b not in ALONE + INSTALL + MAKE]
     for program in {word for block in blocks for word in block.words} & {"openssl", "git"}:
         if shutil.which(program) is None:
             pytest.skip(f"needs {program}")
-    run(blocks, tmp_path)
+    run(blocks, tmp_path, server.directory)
 
 
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
+def repository(tmp_path_factory: pytest.TempPathFactory, server: Served) -> Iterator[Prepared]:
     """What the examples name."""
     if shutil.which("git") is None:
         pytest.skip("needs git")
-    with prepared(tmp_path_factory.mktemp("prepared")) as made:
+    with prepared(tmp_path_factory.mktemp("prepared"), server.directory) as made:
         yield made
 
 

@@ -78,6 +78,12 @@ def cluster(shared_cluster: Cluster) -> Iterator[Cluster]:
     shared_cluster.sweep()
 
 
+@pytest.fixture(scope="session")
+def plugins(installed: dict[str, str]) -> dict[str, str]:
+    """The real program, in place of a client of a server."""
+    return installed
+
+
 @pytest.fixture
 def environ(plugins: dict[str, str], openbao: OpenBao) -> dict[str, str]:
     """krmfn on PATH, and a vault with the examples' values."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import os
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyrage
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -18,6 +16,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from krmfn.crypto.seal import hybrid_decrypt
 from krmfn.spec.stores import AgeDocument
 from krmfn.stores.age.store import AgeFile, render_file
+from tests.support.command import call
+
+if TYPE_CHECKING:
+    import subprocess
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = ROOT / "tests/vectors/keys"
@@ -61,17 +63,11 @@ class Project:
         }
 
     def run(
-        self, value: Any, *arguments: str, stdin: bytes | None = None
+        self, value: Any, *arguments: str, stdin: bytes | None = None, process: bool = False
     ) -> subprocess.CompletedProcess[bytes]:
-        """One call of the function in a process of its own."""
-        return subprocess.run(
-            [sys.executable, "-m", "krmfn", *arguments],
-            input=resource_list(value) if stdin is None else stdin,
-            capture_output=True,
-            check=False,
-            cwd=self.directory,
-            env=self.environment(),
-        )
+        """One call of the function, or of a command; see `tests.support.command.call`."""
+        given = resource_list(value) if stdin is None else stdin
+        return call(arguments, given, self.directory, self.environment(), process=process)
 
 
 def config(

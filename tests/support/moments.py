@@ -1,24 +1,32 @@
 """A signal at each file event of a command, and what is left of it.
 
 One process imports krmfn and forks for each moment: the command starts at once, in a fresh copy of a
-folder, and gets the signal before its nth event of Python's audit hooks that changes a file.
+folder, and gets the signal before its nth event of Python's audit hooks that changes a file, starts a
+process or sends a request. Its soft limit of core files is raised first, as far as the machine allows.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
 import time
+import urllib.error
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from tests.support.openbao import OpenBao
+
 ROOT = Path(__file__).resolve().parents[2]
+GET_DUMPABLE = 3  # <linux/prctl.h>
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.chmod"}
-STARTS = {"subprocess.Popen", "os.posix_spawn"}
+STARTS = {"subprocess.Popen", "os.posix_spawn", "http.client.send"}
 
 
 @dataclass(frozen=True)
@@ -28,12 +36,15 @@ class Command:
     Attributes:
         folder: copied for each moment; the working directory of the command.
         stdin: its standard input.
+        vault: paths of the mount ``secret``, of the server in ``environ``, that it may write; nothing is
+            there at first.
     """
 
     folder: Path
     arguments: list[str]
     environ: dict[str, str] = field(default_factory=dict)
     stdin: str = ""
+    vault: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,14 +52,17 @@ class End:
     """How it ended.
 
     Attributes:
+        code: below zero where the signal itself ended it.
         events: how many there were; the signal came before the last of them.
-        files: what the folder holds.
+        open: at how many of them the system would have written a core file.
+        files: what the folder holds, and the vault as ``vault:PATH``.
         left: what is left in the folder for temporary files.
     """
 
     number: int
     code: int
     events: int
+    open: int
     error: str
     files: dict[str, str]
     left: list[str]
@@ -68,7 +82,7 @@ def moments(
     work.mkdir()
     order = {
         "folder": str(command.folder), "arguments": command.arguments, "stdin": command.stdin,
-        "work": str(work), "numbers": numbers, "at": at, "most": most,
+        "work": str(work), "numbers": numbers, "at": at, "most": most, "vault": command.vault,
     }  # fmt: skip
     environ = {
         "PATH": os.environ["PATH"],
@@ -114,22 +128,41 @@ def _end(main: Any, order: dict[str, Any], nth: int, number: int) -> dict[str, A
     (work / "tmp").mkdir()
     (work / "in").write_text(order["stdin"])
     log.write_bytes(b"")
+    for path in order["vault"]:
+        _vault().request("DELETE", f"secret/metadata/{path}")
     child = os.fork()
     if child == 0:
         _run(main, order["arguments"], work, nth, number)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    events = log.read_bytes()
     return {
         "number": number,
         "code": code,
-        "events": log.stat().st_size,
+        "events": len(events),
+        "open": events.count(b"!"),
         "error": (work / "err").read_text(),
         "files": {
             str(file.relative_to(place)): file.read_bytes().hex()
             for file in sorted(place.rglob("*"))
             if file.is_file()
-        },
+        }
+        | {f"vault:{path}": value for path in order["vault"] if (value := _stored(path))},
         "left": sorted(one.name for one in (work / "tmp").iterdir()),
     }
+
+
+def _vault() -> OpenBao:
+    return OpenBao(os.environ["VAULT_ADDR"], os.environ["VAULT_TOKEN"])
+
+
+def _stored(path: str) -> str:
+    """What the vault holds there; empty for nothing."""
+    try:
+        return json.dumps(_vault().request("GET", f"secret/data/{path}")["data"]["data"])
+    except urllib.error.HTTPError as error:
+        if error.code != HTTPStatus.NOT_FOUND:
+            raise
+        return ""
 
 
 def _run(main: Any, arguments: list[str], work: Path, nth: int, number: int) -> None:
@@ -139,6 +172,9 @@ def _run(main: Any, arguments: list[str], work: Path, nth: int, number: int) -> 
         os.dup2(os.open(work / name, flags, 0o600), descriptor)
     log = os.open(work / "log", os.O_WRONLY | os.O_APPEND)
     me, seen, inside = os.getpid(), 0, f"{work}/"
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+    prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else lambda _: 0
 
     def hook(event: str, given: tuple[Any, ...]) -> None:
         nonlocal seen
@@ -155,7 +191,8 @@ def _run(main: Any, arguments: list[str], work: Path, nth: int, number: int) -> 
         if not (counts or event in STARTS) or os.getpid() != me:
             return
         seen += 1
-        os.write(log, b".")
+        dumps = prctl(GET_DUMPABLE) or resource.getrlimit(resource.RLIMIT_CORE) != (0, 0)
+        os.write(log, b"!" if dumps else b".")
         if seen == nth:
             os.kill(me, number)
 

@@ -29,17 +29,18 @@ kubectl wait --for=condition=Synced sealedsecrets --all -n production --timeout=
 """
 
 
-def run(blocks: Sequence[Block], scratch: Path, **environ: str) -> None:
+def run(blocks: Sequence[Block], scratch: Path, krmfn: Path | None = None, **environ: str) -> None:
     """Every block succeeds, and prints what the page says.
 
     Args:
         scratch: an empty directory.
+        krmfn: the directory with the program; by default, the real one.
         environ: more variables; ``PATH`` is looked at first.
     """
     logs, work = scratch / "logs", scratch / "work"
     logs.mkdir()
     path = (
-        programs(scratch),
+        krmfn or programs(scratch),
         environ.pop("PATH", ""),
         Path(sys.executable).parent,
         os.environ["PATH"],

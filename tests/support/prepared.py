@@ -27,7 +27,6 @@ from tests.support import repository as repo
 from tests.support.command import MEASURED
 from tests.support.https import serving
 from tests.support.openbao import development
-from tests.support.page_runner import programs
 from tests.support.pages import ROOT, calls
 from tests.support.platform import platform
 
@@ -98,13 +97,18 @@ class Prepared:
 
 
 @contextlib.contextmanager
-def prepared(scratch: Path) -> Iterator[Prepared]:
-    """The repository in ``scratch``, and its servers."""
-    bin_ = programs(scratch)
+def prepared(scratch: Path, krmfn: Path) -> Iterator[Prepared]:
+    """The repository in ``scratch``, and its servers.
+
+    Args:
+        krmfn: the directory with the program.
+    """
+    bin_ = scratch / "bin"
+    bin_.mkdir()
     for name, text in STAND_INS.items():
         (bin_ / name).write_text(f"#!/bin/sh\n{text}\n")
         (bin_ / name).chmod(0o755)
-    path = (bin_, Path(sys.executable).parent, os.environ["PATH"])
+    path = (bin_, krmfn, Path(sys.executable).parent, os.environ["PATH"])
     (scratch / "tls").mkdir()
     with (
         development(scratch) as bao,

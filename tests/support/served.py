@@ -3,8 +3,8 @@
 A test that starts krmfn several times by way of kustomize pays 150 ms of imports for each start. Here
 `krmfn` on PATH and the legacy plugins are a client of a few lines, which hands its descriptors to the
 server. Rules: each call is a process of its own, with the caller's arguments, environment, working
-directory and standard streams; its clock starts with it. Tests about the process itself start the
-real program.
+directory and standard streams; its clock starts with it. Behind a spy the real program is started.
+Tests about the process itself start it by themselves: a signal to the client does not arrive.
 """
 
 from __future__ import annotations
@@ -52,9 +52,11 @@ class Served:
     """A running server.
 
     Attributes:
+        directory: with the client as ``krmfn``.
         environ: PATH, HOME and plugin home, in which krmfn is the client.
     """
 
+    directory: Path
     environ: dict[str, str]
 
     def run(
@@ -92,11 +94,12 @@ def served(scratch: Path) -> Iterator[Served]:
         assert server.stdout is not None
         assert server.stdout.read(1) == b"."
         yield Served(
+            program.parent,
             {
                 "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}",
                 "HOME": str(scratch),
                 "KUSTOMIZE_PLUGIN_HOME": str(home),
-            }
+            },
         )
         server.stdin.close()
         server.terminate()
@@ -136,6 +139,8 @@ def _answer(connection: socket.socket) -> NoReturn:
         os.dup2(stream, number)
         os.close(stream)
     os.chdir(directory)
+    if environ.get("PYTHONPATH", str(ROOT)) != str(ROOT):
+        os.execve(sys.executable, [sys.executable, "-P", "-m", "krmfn", *arguments[1:]], environ)
     os.environ.clear()
     os.environ.update(environ)
     sys.argv = arguments

@@ -15,6 +15,7 @@ import pytest
 from krmfn.crypto.certificate import choose
 from krmfn.errors import KrmfnError, SealingError
 from krmfn.kustomize.kustomization import read_overlay
+from tests.support.command import krmfn
 from tests.test_examples import DERIVATION_KEY
 
 if TYPE_CHECKING:
@@ -45,15 +46,7 @@ def build(
         },
     }
     call = {"kind": "ResourceList", "items": [], "functionConfig": config}
-    return subprocess.run(
-        [sys.executable, "-m", "krmfn"],
-        input=json.dumps(call),
-        text=True,
-        capture_output=True,
-        check=False,
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **bao.environ},
-    )
+    return krmfn(stdin=json.dumps(call), cwd=ROOT, **bao.environ)
 
 
 DIRECT = {"key": "krmfn/derivation", "property": "key"}
@@ -199,14 +192,7 @@ def test_a_forged_line_of_unseal() -> None:
         "spec": {"encryptedData": {}},
     }
     key = ROOT / "examples/logto/demo-controller.key"
-    done = subprocess.run(
-        [sys.executable, "-m", "krmfn", "unseal", "--check", "--key", key],
-        input=json.dumps(forged),
-        text=True,
-        capture_output=True,
-        check=False,
-        cwd=ROOT,
-    )
+    done = krmfn("unseal", "--check", "--key", key, stdin=json.dumps(forged), cwd=ROOT)
     assert done.returncode == 1
     assert [line[:4] for line in done.stdout.splitlines()] == ["no  "]
 
@@ -218,13 +204,6 @@ def test_damaged_sealed_secrets(damage: dict[str, Any]) -> None:
     """Input that is not a SealedSecret has an error, not a crash."""
     one = {"apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret", **damage}
     key = ROOT / "examples/logto/demo-controller.key"
-    done = subprocess.run(
-        [sys.executable, "-m", "krmfn", "unseal", "--check", "--key", key],
-        input=json.dumps(one),
-        text=True,
-        capture_output=True,
-        check=False,
-        cwd=ROOT,
-    )
+    done = krmfn("unseal", "--check", "--key", key, stdin=json.dumps(one), cwd=ROOT)
     assert done.returncode == 1
     assert "internal error" not in done.stderr

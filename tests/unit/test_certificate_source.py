@@ -16,9 +16,9 @@ from krmfn.crypto.certificate import choose
 from krmfn.deadline import Deadline
 from krmfn.errors import KrmfnError
 from krmfn.sealing.recipient import fetch_url, load_certificate
-from krmfn.spec.generator import Certificate
 from krmfn.spec.model import decoder
 from krmfn.spec.platform import Recipient
+from krmfn.spec.sealing import Certificate
 from krmfn.stores.opened import OpenedStores
 from krmfn.stores.store import Surroundings
 from tests.support.function import KEYS

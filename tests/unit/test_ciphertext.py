@@ -52,6 +52,23 @@ CIPHERTEXTS: dict[str, tuple[bytes, ciphertext.Kind]] = {
     "vals": (b"ref+vault://secret/app#/password", ciphertext.VALS),
     "vals, inside": (b"user:secretref+awsssm://a/b+@host", ciphertext.VALS),
     "git-crypt": (b"\x00GITCRYPT\x00\x01\x02", ciphertext.GIT_CRYPT),
+    "sops yaml, folded": (
+        b"a: ENC[AES256_GCM,data:QUJD,iv:QUJD,\n  tag:QUJD,type:str]\n",
+        ciphertext.SOPS,
+    ),
+    "sops comment": (b"#ENC[AES256_GCM,data:QQ==,iv:Q,tag:Q,type:comment]\n", ciphertext.SOPS),
+    "ansible-vault, inside": (
+        b"a: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  61\n",
+        ciphertext.ANSIBLE,
+    ),
+    "OpenPGP": (b"-----BEGIN PGP MESSAGE-----\n\nhQEM\n", ciphertext.PGP),
+    "eyaml": (b"a: ENC[PKCS7,MIIBeQYJ/Ko+=]\n", ciphertext.EYAML),
+    "strongbox": (b"# STRONGBOX ENCRYPTED RESOURCE ; See x\nQUJD\n", ciphertext.STRONGBOX),
+    "Git LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", ciphertext.LFS),
+    "Bank-Vaults": (b"vault:secret/data/mysql#password", ciphertext.WEBHOOK),
+    "Bank-Vaults, to write": (b">>vault:secret/data/mysql#password", ciphertext.WEBHOOK),
+    "Bank-Vaults, inside": (b"u:${vault:secret/data/a#b}@h", ciphertext.WEBHOOK),
+    "1Password": (b"op://vault/item/field", ciphertext.ONEPASSWORD),
     "ansible-vault": (b"$ANSIBLE_VAULT;1.1;AES256\n6162\n", ciphertext.ANSIBLE),
 }
 PLAIN = [
@@ -61,7 +78,8 @@ PLAIN = [
     b"AGE-SECRET-KEY-1QQQQ", b"<password>", b"<path:>", b"a < path:b#c", b"refs+x", b"https://a#b",
     b"kind: SealedSecret", b"encryptedData: none", base64.b64encode(bytes(600)),
     base64.b64encode(b"\x02\x01" + bytes(600)), ITEM[:-8].encode() + b"!", b"A" * 700, bytes(range(256)),
-    b"vault://secret/app", b"pref+a://b",
+    b"vault://secret/app", b"pref+a://b", b"vault:v1:QUJD", b"a vault:x#y", b"op://x", b"see op://a/b/c",
+    b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n", b"version https://x\n", b"ENC[PKCS7]", b"$ANSIBLE_VAULT",
 ]  # fmt: skip
 each_kind = pytest.mark.parametrize(
     ("content", "kind"), list(CIPHERTEXTS.values()), ids=list(CIPHERTEXTS)
@@ -74,6 +92,11 @@ def test_it_is_known(content: bytes, kind: ciphertext.Kind) -> None:
     with pytest.raises(SpecError) as error:
         ciphertext.refuse(content, key="k")
     assert error.value.line() == f"k: {kind.what}; {kind.remedy} [ciphertext]"
+
+
+def test_a_template_for_op_inject() -> None:
+    """A reference within a file, as `op inject` has it."""
+    assert ciphertext.kind_of(b"a: {{ op://vault/item/field }}\n") == ciphertext.ONEPASSWORD
 
 
 @pytest.mark.parametrize("content", PLAIN)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from krmfn.cli.explain import explanations, meanings
 from krmfn.cli.schema import ALL_KINDS, schema_text
 from krmfn.errors import BUG_EXIT_CODE, CATALOGUE
 from krmfn.plan.template_functions import FUNCTIONS, REFUSED
+from tests.support.command import krmfn
 
 ROOT = Path(__file__).resolve().parents[2]
 UPDATE = bool(os.environ.get("KRMFN_UPDATE"))
@@ -111,13 +110,7 @@ def test_readme_example(tmp_path: Path) -> None:
     assert block is not None
     file = tmp_path / "secrets.yaml"
     file.write_text(block.group(1))
-    checked = subprocess.run(
-        [sys.executable, "-m", "krmfn", "schema", "--check", file],
-        text=True,
-        capture_output=True,
-        check=False,
-        cwd=ROOT,
-    )
+    checked = krmfn("schema", "--check", file, cwd=ROOT)
     assert (checked.returncode, checked.stderr) == (0, "1 checked, no mistake\n")
 
 

@@ -28,7 +28,7 @@ def chosen(directory: str | None, *namespaces: str, named: str = "") -> str:
     """The name, or the error."""
     scene = Scene(directory, frozenset(namespaces), named)
     try:
-        found = choose(repository({"environments": ENTRIES}), scene)
+        found = choose(repository({"environments": ENTRIES}).environments, scene)
     except SpecError as error:
         return error.message
     return found.name if found else ""
@@ -75,7 +75,7 @@ def test_a_name_decides() -> None:
     """Whatever else holds; one that is not there is an error with those that are."""
     assert chosen("overlays/production", "dev", named="both") == "both"
     assert chosen("x", named="prd") == "there is no environment prd"
-    assert choose(repository({}), Scene("x")) is None
+    assert choose((), Scene("x")) is None
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_the_nearest_wins() -> None:
         {"stores": {"a": 3, "b": 3, "c": 3}, "defaultStore": "c"},
     ]
     own = transformer(sealing={"scope": "namespace-wide"}, stores={"a": 1})
-    spec = settled(own, layers, "dev")["spec"]
+    spec = settled(own, [{"stores": {"a": 1}}, *layers], "dev")["spec"]
     assert spec["sealing"] == {
         "certificate": PEM,
         "scope": "namespace-wide",
@@ -138,7 +138,7 @@ def test_a_validators_certificate() -> None:
     validator = {"kind": "SealedSecretValidator", "spec": {}}
     assert settled(validator, layers, "dev")["spec"] == {"certificate": PEM}
     own = {"kind": "SealedSecretValidator", "spec": {"certificate": {"pem": "x"}}}
-    assert settled(own, layers, "dev") == own
+    assert settled(own, [own["spec"], *layers], "dev") == own
 
 
 def test_paths() -> None:

@@ -134,6 +134,22 @@ def test_limits_of_a_plan(limit: str) -> None:
     assert f"limit {limit}, expected at most {enough}" in caught.value.line()
 
 
+def test_each_version_is_a_read() -> None:
+    """Two versions of one secret are two requests, and the same one twice is one."""
+
+    def reads(*versions: int | None) -> Plan:
+        refs = [
+            {"key": "build/a", "property": "x"} | ({"version": v} if v else {}) for v in versions
+        ]
+        data = [{"secretKey": f"k{n}", "remoteRef": ref} for n, ref in enumerate(refs)]
+        return planned({"data": data})
+
+    Usage(Limits(reads=2)).add_plan(reads(1, 2, 1), PIN)
+    for versions in ((1, 2, 3), (None, 1, 2)):
+        with pytest.raises(PolicyError, match="limit reads"):
+            Usage(Limits(reads=2)).add_plan(reads(*versions), PIN)
+
+
 def test_limits_of_values() -> None:
     """Bytes, and the keys that only a read can tell."""
     (target,) = planned({"dataFrom": [{"extract": {"key": "build/db"}}]}).targets

@@ -9,7 +9,15 @@ import pytest
 
 from krmfn.documents.strict import load
 from krmfn.errors import SpecError
-from krmfn.objects.kinds import Place, annotations_of, each, kind_of, list_items, place_of
+from krmfn.objects.kinds import (
+    Place,
+    annotations_of,
+    each,
+    is_secret,
+    kind_of,
+    list_items,
+    place_of,
+)
 from krmfn.objects.lists import taken_apart
 from krmfn.objects.stream import Item, read, stream
 
@@ -60,6 +68,72 @@ def test_an_entry_without_a_kind_has_its_lists() -> None:
     (plain,) = each(listed(bare))
     assert plain[1] == bare
     assert list_items(secret()) is None
+
+
+@pytest.mark.parametrize("field", ["kind", "apiVersion"])
+def test_an_entry_with_a_null_kind_has_its_lists(field: str) -> None:
+    """Null is like a field that is left out."""
+    bare = {"metadata": {"name": "a"}, field: None}
+    assert [one for _, one in each(listed(bare, kind="SecretList"))] == [secret()]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"<<": secret()},
+        {"<<": [secret(), {}]},
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"<<": {"name": "a"}}},
+        {**secret(), "data": {"<<": {"a": "YQ=="}}},
+        {**secret(), "stringData": {"<<": {"a": "b"}}},
+        listed({"<<": secret()}),
+        listed(listed({"<<": secret()}), kind="AnythingList"),
+        {"apiVersion": "v1", "kind": "List", "items": {"a": secret()}},
+        listed([secret()]),
+        listed(listed([secret()])),
+    ],
+)
+def test_nothing_hides_in_a_merge_key_or_a_wrong_list(value: Any) -> None:
+    """What kubectl would merge, and what no reader finds, is an error without the values."""
+    with pytest.raises(SpecError) as caught:
+        list(each(value))
+    assert caught.value.id == "object"
+    assert "YQ" not in caught.value.line()
+
+
+def test_what_is_called_like_a_merge_key() -> None:
+    """A text under such a name is data, and so is any in another kind's data."""
+    value = {**secret(), "data": {"<<": "YQ=="}}
+    assert list(each(value)) == [((), value)]
+    other = {"kind": "ConfigMap", "data": {"<<": {"a": "b"}}}
+    assert list(each(other)) == [((), other)]
+
+
+@pytest.mark.parametrize("version", ["v1", "/v1", "core/v1", " v1", "v2", None])
+def test_a_secret_is_one_however_its_version_is_written(version: str | None) -> None:
+    """Only another group makes another kind of it."""
+    assert is_secret({"apiVersion": version, "kind": "Secret"})
+    assert not is_secret({"apiVersion": version, "kind": "Secrets"})
+    assert not is_secret({"apiVersion": "x.example/v1", "kind": "Secret"})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x: &k Secret\napiVersion: v1\nkind: *k\n",
+        "metadata: {labels: {kind: &k Secret, version: &v v1}}\napiVersion: *v\nkind: *k\n",
+        "- x: &k Secret\n  apiVersion: v1\n  kind: *k\n",
+    ],
+)
+def test_a_kind_behind_an_alias(text: str) -> None:
+    """An alias is resolved where a stream is read."""
+    if text.startswith("-"):
+        head = (
+            "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nfunctionConfig: {}\nitems:\n"
+        )
+        (item,) = read(head + text).items
+    else:
+        (item,) = stream(text)
+    assert (item.api_version, item.kind) == ("v1", "Secret")
 
 
 def test_place_and_kind() -> None:

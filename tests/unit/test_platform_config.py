@@ -17,6 +17,7 @@ from krmfn.policy.file import platform_of, read_platform
 from krmfn.spec.parse import check
 from krmfn.spec.platform import PlatformConfig
 from krmfn.stores.store import Surroundings
+from tests.support.command import krmfn
 from tests.support.platform import APPLICATION, RULE, SPEC, can_mount, platform, write_platform
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -181,6 +182,7 @@ from pathlib import Path
 from krmfn.deadline import Deadline
 from krmfn.policy.file import platform_of
 from krmfn.stores.store import Surroundings
+from tests.support.command import krmfn
 root = Path(sys.argv[1])
 print(len(platform_of(Surroundings(os.environ, Deadline(30), root, root)).spec.rules))
 """
@@ -261,23 +263,10 @@ def test_it_is_looked_for_once(repository: Path, tmp_path: Path) -> None:
 def test_schema_checks_it(tmp_path: Path) -> None:
     """`krmfn schema --check` reads a platform's configuration, and a function does not."""
     write_platform(tmp_path / "p.yaml")
-    done = subprocess.run(
-        [sys.executable, "-m", "krmfn", "schema", "--check", tmp_path / "p.yaml"],
-        text=True,
-        capture_output=True,
-        check=False,
-        cwd=ROOT,
-    )
+    done = krmfn("schema", "--check", tmp_path / "p.yaml", cwd=ROOT)
     assert (done.returncode, done.stderr) == (0, "1 checked, no mistake\n")
     call = {"kind": "ResourceList", "items": [], "functionConfig": platform()}
-    done = subprocess.run(
-        [sys.executable, "-m", "krmfn"],
-        input=json.dumps(call),
-        text=True,
-        capture_output=True,
-        check=False,
-        cwd=ROOT,
-    )
+    done = krmfn(stdin=json.dumps(call), cwd=ROOT)
     assert (done.returncode, done.stdout) == (2, "")
     assert read_platform(tmp_path / "p.yaml").spec.rules[0].name == "shop-production"
 

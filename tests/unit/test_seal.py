@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 from functools import cache
 from pathlib import Path
@@ -65,12 +66,14 @@ def test_byte_for_byte_as_the_go_code(bits: int, number: int) -> None:
     assert hybrid_decrypt([private_key(GO[bits]["Key"])], item, label) == plaintext
 
 
+@pytest.mark.parametrize("few", [0, 10**9], ids=["GMP", "Python"])
 @pytest.mark.parametrize(("bits", "number"), GO_CASES[::4])
-def test_without_gmp_the_bytes_are_the_same(
-    bits: int, number: int, monkeypatch: pytest.MonkeyPatch
+def test_either_power_gives_the_same_bytes(
+    bits: int, number: int, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Python's own modular power takes the place of GMP's."""
-    monkeypatch.setattr(seal, "_power", lambda: pow)
+    """Python's own modular power serves the first items, GMP's all others."""
+    monkeypatch.setattr(seal, "_FEW", few)
+    monkeypatch.setattr(seal, "_items", itertools.count())
     one = GO[bits]["Vs"][number]
     item = encrypt(
         private_key(GO[bits]["Key"]),

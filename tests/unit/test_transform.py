@@ -150,7 +150,8 @@ def test_without_claims_nothing_is_opened(stores: list[MemoryStore]) -> None:
         [],
     )
     assert lines(claim(), using=bare) == [
-        "SecretClaim/db: spec.sealing: required: there is a claim to seal [spec]"
+        "SecretClaim/db: spec.sealing: required: there is a claim to seal; set it here or in "
+        ".krmfn.yaml, which a container cannot read: set its fields in spec there [spec]"
     ]
 
 

@@ -195,6 +195,11 @@ PLAIN = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data"
         listed(listed(PLAIN)),
         listed({"metadata": PLAIN["metadata"], "data": PLAIN["data"]}, kind="SecretList"),
         listed(PLAIN, kind="AnythingList"),
+        listed(listed(PLAIN, kind="ConfigMapList"), kind="RoleList"),
+        listed({**PLAIN, "apiVersion": None, "kind": None}, kind="SecretList"),
+        {**PLAIN, "apiVersion": "/v1"},
+        {**PLAIN, "apiVersion": "core/v1"},
+        {k: v for k, v in PLAIN.items() if k != "apiVersion"},
     ],
 )
 def test_lists_are_looked_into(whole: dict[str, Any]) -> None:
