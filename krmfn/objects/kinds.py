@@ -51,7 +51,9 @@ def each(value: Any, path: Path = ()) -> Iterator[tuple[Path, Object]]:
             own = {k: v for k, v in item.items() if v is not None or k not in inherited}
             yield from each({**inherited, **own}, (*path, "items", number))
         elif isinstance(item, list) and not inherited:
-            raise SpecError("object", f"items[{number}] of a {_LIST} is not an object", found="a list")
+            raise SpecError(
+                "object", f"items[{number}] of a {_LIST} is not an object", found="a list"
+            )
 
 
 def _check_merged(value: Object) -> None:

@@ -104,7 +104,9 @@ def test_a_document_that_is_no_object(config: Path, tmp_path: Path, document: st
     """Nothing tells what is in it, and nobody could apply it."""
     done = seal(tmp_path, f"{AWKWARD}---\n{document}", "--config", config)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("[error] krmfn seal: -:12: a document of the stream is not an object")
+    assert done.stderr.startswith(
+        "[error] krmfn seal: -:12: a document of the stream is not an object"
+    )
 
 
 def test_what_is_printed_is_validated(config: Path, tmp_path: Path) -> None:
