@@ -13,21 +13,22 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn.build.answer import GENERATOR, Call, answer, place, placed
+from krmfn.build.answer import Call, answer, placed, where_of
 from krmfn.documents import strict
 from krmfn.errors import Failure, OutputError, SpecError
-from krmfn.files.read import find_root, read_file
+from krmfn.files.read import Place, find_root, read_file
 from krmfn.kustomize.kustomization import read_overlay
+from krmfn.names import GENERATOR
 from krmfn.objects import stream
-from krmfn.policy.file import platform_of
+from krmfn.sealing.job import Job
 from krmfn.spec.parse import name_of
-from krmfn.stores.store import Surroundings
+from krmfn.stores.access import Access
+from krmfn.stores.pool import StorePool
 from krmfn.text import printable
-from krmfn.warned import lines
+from krmfn.warned import Warnings, lines
 
 if TYPE_CHECKING:
     from krmfn.deadline import Deadline
-    from krmfn.policy.file import Platform
     from krmfn.warned import Warned
 
 MAX_INPUT = 256 * 1024 * 1024
@@ -39,23 +40,24 @@ HINT = "krmfn audit -v and krmfn build -v show each"  # where nobody can add an 
 def main(arguments: list[str], deadline: Deadline) -> int:
     """Serve one call and return the exit code; raises only for a bug."""
     where = "krmfn"
-    warnings: list[Warned] = []
+    warnings = Warnings()
     watch = deadline.watch(where)
     try:
-        base = Path.cwd()
-        around = Surroundings(os.environ, deadline, base, find_root(base, os.environ), warnings)
-        platform = platform_of(around)
-        call = _receive(arguments, platform)
-        if isinstance(call.config, dict) and call.config.get("kind"):
-            where = name_of(call.config)
-        overlay = read_overlay(base, around.root)
-        where = place(where, overlay)
-        output = answer(call, overlay, around).text
+        with StorePool() as pool:
+            base = Path.cwd()
+            place = Place(base, find_root(base, os.environ))
+            job = Job.start(Access(os.environ, deadline, place, warnings), pool)
+            call = _receive(arguments, job)
+            if isinstance(call.config, dict) and call.config.get("kind"):
+                where = name_of(call.config)
+            overlay = read_overlay(place)
+            where = where_of(where, overlay)
+            output = answer(call, overlay, job).text
     except Failure as failure:
-        return _fail(failure, where, warnings)
+        return _fail(failure, where, warnings.found)
     finally:
         watch.cancel()
-    for line in lines(warnings, hint=HINT):
+    for line in lines(warnings.found, hint=HINT):
         sys.stderr.write(f"{printable(f'[warning] {where}: {line}')}\n")
     try:
         sys.stdout.buffer.write(output.encode())
@@ -66,15 +68,15 @@ def main(arguments: list[str], deadline: Deadline) -> int:
     return 0
 
 
-def _receive(arguments: list[str], platform: Platform | None) -> Call:
+def _receive(arguments: list[str], job: Job) -> Call:
     """The call, from a ResourceList, or from a legacy plugin's config file and stream."""
     if not arguments:
-        found = stream.read(_stdin(platform))
+        found = stream.read(_stdin(job))
         return Call(found.config, found.items, found.indent)
     config = strict.load(read_file(Path(arguments[0]), name="the config", key=""), "config")
     kind = config.get("kind") if isinstance(config, dict) else None
     # A legacy generator is given nothing; its standard input may be anybody's.
-    return Call(config, () if kind == GENERATOR else stream.stream(_stdin(platform)))
+    return Call(config, () if kind == GENERATOR else stream.stream(_stdin(job)))
 
 
 def _fail(failure: Failure, where: str, warnings: list[Warned]) -> int:
@@ -85,16 +87,16 @@ def _fail(failure: Failure, where: str, warnings: list[Warned]) -> int:
     return failure.errors[0].exit_code
 
 
-def _stdin(platform: Platform | None) -> bytes:
+def _stdin(job: Job) -> bytes:
     """Read all of standard input, up to a fixed limit or the platform's.
 
     Raises:
         SpecError, PolicyError: more than that.
     """
-    limit = platform.spec.limits.input_bytes if platform else MAX_INPUT
+    limit = job.policy.spec.limits.input_bytes if job.policy else MAX_INPUT
     content = sys.stdin.buffer.read(min(limit, MAX_INPUT) + 1)
     if len(content) > MAX_INPUT:
         raise SpecError("input", "standard input is over 256 MiB")
-    if platform is not None:
-        platform.usage.add_input(len(content))
+    if job.usage is not None:
+        job.usage.add_input(len(content))
     return content

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from krmfn.documents import strict
 from krmfn.errors import KrmfnError, SpecError
-from krmfn.files.read import read_repository_file
+from krmfn.files.read import Place
 from krmfn.kustomize.kustomization import FILE_NAMES
 from krmfn.warned import Warned
 
@@ -73,7 +73,7 @@ def announcement(directory: Path, root: Path) -> list[dict[str, str]]:
     """
     file = next((name for name in FILE_NAMES if (directory / name).is_file()), "")
     try:
-        content = read_repository_file(file, base=directory, root=root, key="") if file else b""
+        content = Place(directory, root).read(file, key="") if file else b""
         value = strict.mapping(strict.load(content, file)) if file else {}
     except KrmfnError:
         return []

@@ -22,6 +22,7 @@ from krmfn.audit.mentions import Mentions
 from krmfn.audit.objects import companions, resources
 from krmfn.audit.productions import assumed, guesses, named, productions
 from krmfn.audit.references import references
+from krmfn.audit.replication import copies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -178,7 +179,7 @@ def audit(
     found = [r for o in objects for r in references(o, entries, {p.secret for p in own[o]})]
     moving = _renamed_places(objects, entries) if in_build else frozenset()
     judged = [_judge(one, index, renamed=(one.resource, one.place) in moving) for one in found]
-    judged = _guessed(judged, objects, entries)
+    judged = _guessed(judged, objects, entries, copies(made))
     made += dict.fromkeys(p for one in judged for p in one.makers if p.entry and p.entry.guess)
     unknown: dict[str, int] = defaultdict(int)
     for one in found:
@@ -214,14 +215,22 @@ def _objects(items: Sequence[Item], entries: Entries) -> tuple[Resource, ...]:
     )
 
 
-def _guessed(judged: list[Judged], objects: Iterable[Resource], entries: Entries) -> list[Judged]:
+def _guessed(
+    judged: list[Judged],
+    objects: Iterable[Resource],
+    entries: Entries,
+    copied: Iterable[Production],
+) -> list[Judged]:
     """Give unmet references a guessed producer: an object with the Secret's name, or that names it.
 
     A field ``secretName`` of an unknown kind may say where the object writes to.
+
+    Args:
+        copied: Secrets that a replicator may make.
     """
     if not any(one.verdict == "unmet" for one in judged):
         return judged
-    made = [guess for one in objects for guess in guesses(one, entries)]
+    made = [*copied, *(guess for one in objects for guess in guesses(one, entries))]
     made += [
         named(one.reference.resource, one.reference.secret, one.reference.namespace)
         for one in judged

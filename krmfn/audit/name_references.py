@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from krmfn.documents import strict
 from krmfn.documents.strict import mapping, sequence
 
 if TYPE_CHECKING:
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
 
     from krmfn.audit.objects import Resource
     from krmfn.fieldpath import Place
-    from krmfn.kustomize.reach import Reached, Tree
 
 _REFERENTS = ("Secret", "SealedSecret", "SecretClaim")
 
@@ -40,31 +38,6 @@ class FieldSpec:
         own = (resource.kind, group, version)
         if all(one in ("", other) for one, other in zip(asked, own, strict=True)):
             yield from _walk(resource.value, self.path, ())
-
-
-def configured_fields(tree: Tree) -> tuple[FieldSpec, ...]:
-    """Return the fields that refer to Secrets according to all configurations of a build.
-
-    kustomize applies the configurations of a base, too, to the whole build.
-
-    Raises:
-        SpecError: one of the files is not YAML.
-    """
-    found = {
-        spec: None
-        for reached in tree.kustomizations.values()
-        for name, content in _configurations(tree, reached)
-        for spec in field_specs(strict.load(content, name))
-    }
-    return tuple(found)
-
-
-def _configurations(tree: Tree, reached: Reached) -> Iterator[tuple[str, bytes]]:
-    """Yield the name and content of each file under ``configurations:``."""
-    for name in sequence(reached.value.get("configurations")):
-        path = reached.directory / str(name)
-        place = path.parent.resolve() / path.name
-        yield tree.short(place), tree.contents[place]
 
 
 def field_specs(configuration: Any) -> list[FieldSpec]:

@@ -5,7 +5,7 @@ A claim produces the keys that it declares, so that a build can be audited befor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from krmfn import fieldpath
@@ -17,7 +17,7 @@ from krmfn.objects.kinds import is_secret
 from krmfn.spec.catalogue import Producer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from krmfn.audit.entries import Entries
     from krmfn.audit.objects import Resource
@@ -27,6 +27,13 @@ How: TypeAlias = Literal["sealed", "claim", "plain", "operator", "assumed"]
 OPAQUE = "Opaque"
 SERVICE_ACCOUNT_TOKEN = "kubernetes.io/service-account-token"  # noqa: S105  # a type
 _TOKEN_KEYS = ("token", "ca.crt", "namespace", "service-ca.crt")  # the last one on OpenShift
+
+# Annotations of an empty Secret that a replicator fills.
+_PULLED = (
+    "reflector.v1.k8s.emberstack.com/reflects",
+    "replicator.v1.mittwald.de/replicate-from",
+    "secretgen.carvel.dev/image-pull-secret",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +168,7 @@ def _claim(resource: Resource) -> Production:
         "claim", resource, _type(template), frozenset(keys), mapping(template.get("metadata"))
     )
     unknown = bool(spec.get("dataFrom")) and not replaced
-    return Production(**{**vars(found), "open": unknown})
+    return replace(found, open=unknown)
 
 
 def _plain(resource: Resource) -> Production:
@@ -170,7 +177,8 @@ def _plain(resource: Resource) -> Production:
     if value.get("type") == SERVICE_ACCOUNT_TOKEN:
         keys += _TOKEN_KEYS
     metadata = mapping(value.get("metadata"))
-    return _made("plain", resource, _type(value), frozenset(keys), metadata)
+    found = _made("plain", resource, _type(value), frozenset(keys), metadata)
+    return replace(found, open=_is_filled(resource.annotations))
 
 
 def _made(
@@ -244,3 +252,8 @@ def _operator(
         waived=entry.waived is not None and scope.holds(entry.waived),
         holds=tuple(holds.items()),
     )
+
+
+def _is_filled(annotations: Mapping[str, Any]) -> bool:
+    """Whether a replicator fills the Secret with keys that it does not have in the build."""
+    return any(name in annotations for name in _PULLED)

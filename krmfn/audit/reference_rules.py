@@ -113,6 +113,7 @@ def reference_grant(audit: Audit) -> Iterator[Finding]:
         reference = one.reference
         if (
             reference.entry.grant
+            and reference.resource.namespace
             and reference.namespace not in ("", None, reference.resource.namespace)
             and reference.namespace not in grants
         ):

@@ -46,7 +46,8 @@ _OBJECT = re.compile(
     r"password|registry|repository|backup|bucket|htpasswd|license|deploykey|sshkey)secret$"
 )
 _EXISTING = re.compile(
-    r"(?i)\w*existing\w*secret(?:name|ref)?$|\w*secretexisting$|envfromsecrets?$|credentialsname$"
+    r"(?i)\w*existing\w*secret(?:name|ref)?$|existingsecret(?:adminpassword|secretkey)$|"
+    r"\w*secretexisting$|envfromsecrets?$|credentialsname$"
 )
 _VALUES_LIST = re.compile(r"(?i)\w*pullsecrets$|\w*secretnames\w*$|envfromsecrets$")
 _UNDER_TLS = re.compile(r"(?i)(?:^|\.)\w*tls(?:\[\d+\])?$|certificate")

@@ -18,7 +18,7 @@ from krmfn.objects.sealed_secret import OPEN_KEYS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from krmfn.build.serve import Called
+    from krmfn.build.called import Called
     from krmfn.objects.stream import Item
     from krmfn.plan.make import Plan
 

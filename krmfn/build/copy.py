@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from krmfn.documents import strict
+    from krmfn.files.read import Place
     from krmfn.kustomize.reach import Entry, Reached, Tree
     from krmfn.objects.stream import Item
 
@@ -41,17 +42,14 @@ class Config:
     """A krmfn configuration that the copy replaces with a stub.
 
     Attributes:
-        number: from 1, its key in `Copy.configs`.
         value: as judged, without its function annotation.
         directory: in the repository, of the kustomization that lists it.
         list: ``generators``, ``transformers`` or ``validators``.
         where: ``file:line:column`` of the entry that lists it.
-        stub: the number in its stub; the same as ``number``, but for a file that several
-            kustomizations list.
+        stub: the number in its stub, from 1; the same for all kustomizations that list its file.
         implied: no kustomization lists it (`krmfn.build.implied`).
     """
 
-    number: int
     value: dict[str, Any]
     directory: Path
     list: str
@@ -67,14 +65,14 @@ class Copy:
     Attributes:
         place: the directory to build.
         root: the copy of the repository's root.
-        configs: krmfn's, by number.
+        configs: krmfn's, in order.
         directories: copy of each kustomization's directory, links resolved, to the directory itself.
         tree: what was read.
     """
 
     place: Path
     root: Path
-    configs: dict[int, Config]
+    configs: list[Config]
     directories: dict[Path, Path]
     tree: Tree
 
@@ -90,7 +88,7 @@ class Copy:
         return next(
             (
                 one
-                for one in self.configs.values()
+                for one in self.configs
                 if (one.stub, one.directory, one.value["kind"]) == (number, base, kind)
             ),
             None,
@@ -98,17 +96,16 @@ class Copy:
 
 
 def copy(
-    directory: Path,
-    root: Path,
+    place: Place,
     home: Path,
     *,
     limits: Limits,
     load: Callable[[Path], Sequence[Item]],
 ) -> Copy:
-    """Copy the files that a build of ``directory`` reads.
+    """Copy the files that a build of ``place.base`` reads.
 
     Args:
-        root: the repository's root, resolved.
+        place: with the repository's root resolved.
         home: a private folder without ``tree`` and ``judged``; the copy is made there.
         load: runs kustomize on a kustomization in ``home``, and returns the items that it gives the
             call with the number `LOADED`; only called for directories of configurations.
@@ -116,8 +113,8 @@ def copy(
     Raises:
         SpecError: as `krmfn.kustomize.reach.reach`, or two uses of one file exclude each other.
     """
-    top = directory.resolve()
-    tree = reach(top, root, limits)
+    top = place.base.resolve()
+    tree = reach(place.at(top), limits)
     writer = _Writer(tree, Path(os.path.realpath(home)), load)
     writer.write()
     measure(tree, top)
@@ -137,7 +134,7 @@ class _Writer:
     tree: Tree
     home: Path
     load: Callable[[Path], Sequence[Item]]
-    configs: dict[int, Config] = field(default_factory=dict)
+    configs: list[Config] = field(default_factory=list)
     directories: dict[Path, Path] = field(default_factory=dict)
     anew: dict[Path, str] = field(default_factory=dict)
     numbers: dict[tuple[Path, int], int] = field(default_factory=dict)
@@ -213,16 +210,14 @@ class _Writer:
         self, reached: Reached, entry: Entry, function: Function, key: tuple[Path, int]
     ) -> Config:
         """Number a configuration."""
-        number = len(self.configs) + 1
         config = Config(
-            number,
             function.value,
             reached.directory,
             entry.mention.field,
             entry.mention.where.removesuffix(f": {entry.mention.field}"),
-            self.numbers.setdefault(key, number),
+            self.numbers.setdefault(key, len(self.configs) + 1),
         )
-        self.configs[number] = config
+        self.configs.append(config)
         return config
 
     def files(self, written: set[Path]) -> None:

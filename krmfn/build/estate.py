@@ -14,23 +14,22 @@ from typing import TYPE_CHECKING, Any
 from krmfn.documents import strict
 from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import SpecError
-from krmfn.files.read import exists, read_repository_file
+from krmfn.files.read import exists
 from krmfn.names import API_VERSION, CLAIM, GENERATOR, TRANSFORMER, VALIDATOR
 from krmfn.objects.kinds import each
 from krmfn.objects.sealed_secret import KIND
 from krmfn.plan.estate import FILE, PLACEHOLDER, SEALING, SHARED, Scene, choose, settled
-from krmfn.policy.file import platform_of
 from krmfn.spec.parse import check, name_of, parse
 from krmfn.spec.repository import RepositoryConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
-    from krmfn.kustomize.kustomization import Kustomization
+    from krmfn.files.read import Place
+    from krmfn.kustomize.overlay import Kustomization
     from krmfn.objects.stream import Item
+    from krmfn.sealing.job import Job
     from krmfn.spec.model import Model
-    from krmfn.stores.store import Surroundings
 
 VARIABLE = "KRMFN_ENVIRONMENT"
 _ABOUT = ("name", "paths", "namespaces", "environments")
@@ -41,22 +40,20 @@ _NONE: dict[str, Any] = {
 }
 
 
-def completed(
-    value: Any, items: Iterable[Item], overlay: Kustomization, around: Surroundings
-) -> Model:
+def completed(value: Any, items: Iterable[Item], overlay: Kustomization, job: Job) -> Model:
     """Return the model of a configuration, filled from `.krmfn.yaml`.
 
     Raises:
         SpecError, ErrorList: as `settle`, or the configuration is wrong.
     """
-    return parse(settle(value, items, overlay, around))
+    return parse(settle(value, items, overlay, job))
 
 
 def settle(
     value: Any,
     items: Iterable[Item],
     overlay: Kustomization,
-    around: Surroundings,
+    job: Job,
     *,
     in_overlay: bool = True,
 ) -> Any:
@@ -73,28 +70,29 @@ def settle(
     kind, spec = mapping(value).get("kind"), mapping(mapping(value).get("spec"))
     if kind not in (GENERATOR, TRANSFORMER, VALIDATOR) or not _is_shaped(value):
         return value
-    found, platform = read_settings(around.base, around.root), platform_of(around)
+    found, policy = read_settings(job.access.place), job.policy
     own = {name: spec[name] for name in SHARED if name in spec}
     fields = {"environments", "environment", *(() if kind == VALIDATOR else SEALING)}
-    if found is None and platform is None and fields.isdisjoint(spec):
+    if found is None and policy is None and fields.isdisjoint(spec):
         return value
     if own:
         check(RepositoryConfig, {**_NONE, "spec": own}, name=name_of(value))
     repository = mapping((found or _NONE)["spec"])
     claims = [one for item in items for one in _claims(item, value)]
-    scene = _scene(value, claims, overlay, around, in_overlay=in_overlay and bool(overlay.file))
+    scene = _scene(value, claims, overlay, job, in_overlay=in_overlay and bool(overlay.file))
     holder = own if "environments" in own else repository
     entry = _entry(holder, scene, needed=bool(scene.named) or not _is_whole(value, own, claims))
-    prefix = os.path.relpath(around.root, around.base.resolve())
+    place = job.access.place
+    prefix = os.path.relpath(place.root, place.base.resolve())
     shared = [_moved(repository, prefix)]
     layers = [entry, own, *shared] if holder is own else [own, _moved(entry, prefix), *shared]
     layers = [{k: v for k, v in layer.items() if k not in _ABOUT} for layer in layers]
-    if platform is not None and kind != VALIDATOR and (kind == GENERATOR or claims):
+    if policy is not None and kind != VALIDATOR and (kind == GENERATOR or claims):
         from krmfn.policy.offer import offered  # lazy: only under a policy
 
         missing = _missing(value, layers, claims)
-        layers.append(offered(platform.spec, platform.application, scene.namespaces, missing))
-    done = settled(value, layers, str(entry.get("name", "")), governed=platform is not None)
+        layers.append(offered(policy.spec, policy.application, scene.namespaces, missing))
+    done = settled(value, layers, str(entry.get("name", "")), governed=policy is not None)
     if kind == TRANSFORMER and found is not None and not _has_validator(overlay):
         done["spec"].setdefault("validate", {})
     return done
@@ -115,16 +113,17 @@ def _scene(
     value: dict[str, Any],
     claims: list[dict[str, Any]],
     overlay: Kustomization,
-    around: Surroundings,
+    job: Job,
     *,
     in_overlay: bool,
 ) -> Scene:
     """Return the facts that choose a call's environment."""
-    directory = around.base.resolve().relative_to(around.root).as_posix() if in_overlay else None
+    place = job.access.place
+    directory = place.base.resolve().relative_to(place.root).as_posix() if in_overlay else None
     spaces = {_namespace(one) or overlay.namespace for one in claims}
     if value["kind"] == GENERATOR:
         spaces = {_namespace(value) or overlay.namespace}
-    named = mapping(value.get("spec")).get("environment") or around.environ.get(VARIABLE) or ""
+    named = mapping(value.get("spec")).get("environment") or job.access.environ.get(VARIABLE) or ""
     return Scene(directory, frozenset(spaces - {""}), str(named))
 
 
@@ -173,29 +172,29 @@ def _reads(secret: dict[str, Any]) -> bool:
     return "from" in secret or "dataFrom" in secret or any("remoteRef" in one for one in entries)
 
 
-def read_settings(base: Path, root: Path) -> dict[str, Any] | None:
+def read_settings(place: Place) -> dict[str, Any] | None:
     """Return `.krmfn.yaml` of the repository's root as values; None without one.
 
     Args:
-        base: a directory in the repository.
+        place: a directory in the repository.
 
     Raises:
         SpecError, ErrorList: it is wrong, or there is another one between the directory and the root.
     """
-    base = base.resolve()
-    for place in (base, *base.parents):
-        if place == root or not place.is_relative_to(root):
+    base, root = place.base.resolve(), place.root
+    for above in (base, *base.parents):
+        if above == root or not above.is_relative_to(root):
             break
-        if exists(place / FILE):
+        if exists(above / FILE):
             raise SpecError(
                 "file",
-                f"{(place / FILE).relative_to(root)} is below the repository's root {root}",
+                f"{(above / FILE).relative_to(root)} is below the repository's root {root}",
                 expected=f"one {FILE}, at {root / FILE}",
                 remedy="move it there, or set KRMFN_ROOT",
             )
     if not os.path.lexists(root / FILE):
         return None
-    content = read_repository_file(FILE, base=root, root=root, key="")
+    content = place.at(root).read(FILE, key="")
     document = strict.document(content, FILE)
     found = document.value()
     parse(

@@ -36,7 +36,7 @@ from krmfn.spec.generator import ItemMetadata, Template
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from krmfn.build.serve import Called
+    from krmfn.build.called import Called
     from krmfn.objects.sealed_secret import Object
     from krmfn.objects.stream import Item
     from krmfn.plan.make import SealTarget

@@ -23,21 +23,14 @@ if TYPE_CHECKING:
 
 def add_transformer(copied: Copy) -> None:
     """Add an empty transformer to the outermost kustomization of a copy, if its tree needs one."""
-    kinds = {one.value["kind"] for one in copied.configs.values()}
+    kinds = {one.value["kind"] for one in copied.configs}
     if kinds & {GENERATOR, TRANSFORMER} or not _has_claims(copied.tree):
         return
     directory = copied.directories[copied.place]
     reached, number = copied.tree.kustomizations[directory], len(copied.configs) + 1
     value = {"apiVersion": API_VERSION, "kind": TRANSFORMER, "metadata": {"name": "krmfn"}}
-    copied.configs[number] = Config(
-        number,
-        value,
-        directory,
-        "transformers",
-        copied.tree.short(reached.file),
-        number,
-        implied=True,
-    )
+    where = copied.tree.short(reached.file)
+    copied.configs.append(Config(value, directory, "transformers", where, number, implied=True))
     name = f"krmfn-{secrets.token_hex(8)}.yaml"  # a file: kustomize runs inline entries first
     (copied.place / name).write_text(dump({**value, "spec": {"call": number}}))
     file = copied.root / reached.file.relative_to(copied.tree.root)
@@ -50,8 +43,7 @@ def _has_claims(tree: Tree) -> bool:
     """Whether a file under ``resources:`` has a claim, also inside a list."""
     for reached in tree.kustomizations.values():
         for name in reached.value.get("resources") or []:
-            place = reached.directory / name
-            content = tree.contents.get(place.parent.resolve() / place.name, b"")
+            content = tree.content(reached.directory, name) or b""
             if CLAIM.encode() in content:
                 found = strict.documents(content, tree.short(reached.file))
                 values = (one for document in found for _, one in each(document.value()))

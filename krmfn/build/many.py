@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 from krmfn.build.one import Built, build
 from krmfn.build.sandbox import find_kustomize
 from krmfn.errors import Failure, SpecError
-from krmfn.files.read import find_root
+from krmfn.files.read import Place, find_root
+from krmfn.sealing.job import Job
+from krmfn.stores.access import Access
 from krmfn.stores.pool import StorePool
-from krmfn.stores.store import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from krmfn.deadline import Deadline
     from krmfn.errors import KrmfnError
-    from krmfn.warned import Warned
+    from krmfn.warned import Warned, Warnings
 
 
 @dataclass(frozen=True)
@@ -55,33 +56,32 @@ def build_all(
     Raises:
         Failure: any; nothing is returned then.
     """
-    pool = StorePool()
     built: dict[Path, Built] = {}
-    warnings: list[Warned] = []
+    given: list[tuple[str, Warnings]] = []
     sealed: list[str] = []
-    try:
+    with StorePool() as pool:
         for directory in directories:
+            name = _named(directory)
             top = root or find_root(directory, os.environ)
             command = find_kustomize(os.environ, top)
-            around = Surroundings(os.environ, deadline, directory, top, opener=pool.open)
+            access = Access(os.environ, deadline, Place(directory, top))
+            given.append((name, access.warnings))
             if not directory.is_dir():
                 raise SpecError("file", f"{directory} is not a directory")
             try:
-                one = build(directory, command, flags, around, claims_only=claims_only)
+                job = Job.start(access, pool)
+                one = build(directory, command, flags, job, claims_only=claims_only)
             except Failure as failure:
                 for error in failure.errors:
-                    _place(error, _named(directory), alone=len(directories) == 1)
+                    _place(error, name, alone=len(directories) == 1)
                 raise
             place = _rendered_as(directory.resolve(), top)
             if place in built:
                 raise SpecError("usage", f"two directories would be written to {place}")
             built[place] = one
-            name = _named(directory)
-            warnings += [warning.at(name) for warning in around.warnings]
             sealed += one.sealed
-        return Builds(built, warnings, sealed, pool.reads)
-    finally:
-        pool.close()
+    warnings = [one.at(name) for name, warned in given for one in warned.found]
+    return Builds(built, warnings, sealed, pool.reads)
 
 
 def _named(directory: Path) -> str:

@@ -12,7 +12,7 @@ from krmfn.warned import Warned
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from krmfn.kustomize.kustomization import Kustomization
+    from krmfn.kustomize.overlay import Kustomization
 
 # In this order; Argo CD exports the destination namespace of the application.
 NAMESPACE_VARIABLES = ("KRMFN_NAMESPACE", DESTINATION)

@@ -14,9 +14,8 @@ from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from krmfn.audit.enforce import refuse_owned
-from krmfn.audit.name_references import configured_fields
-from krmfn.build import answer, finished
+from krmfn.audit.enforce import configured_fields, refuse_owned
+from krmfn.build import finished, hold
 from krmfn.build.bind import Binding
 from krmfn.build.channel import Server
 from krmfn.build.copy import Limits, copy
@@ -30,13 +29,12 @@ from krmfn.build.serve import Calls
 from krmfn.build.validate import validate
 from krmfn.errors import Failure, KrmfnError, PolicyError, SpecError, raise_all
 from krmfn.files.private import private_folder
-from krmfn.files.read import kept
-from krmfn.kustomize.kustomization import Kustomization, read_overlay
+from krmfn.kustomize.kustomization import read_overlay
+from krmfn.kustomize.overlay import Kustomization
 from krmfn.kustomize.renaming import Names, names_in
 from krmfn.objects import stream
 from krmfn.objects.kinds import Place
-from krmfn.policy.file import platform_of
-from krmfn.sealing.pipeline import permit, values
+from krmfn.sealing.pipeline import refuse_denied, values
 from krmfn.spec.transformer import SealedSecretTransformer
 from krmfn.spec.validator import SealedSecretValidator, as_validator
 
@@ -45,12 +43,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from krmfn.audit.name_references import FieldSpec
+    from krmfn.build.called import Called
     from krmfn.build.copy import Copy
-    from krmfn.build.serve import Called, Mode
+    from krmfn.build.serve import Mode
     from krmfn.objects.stream import Item
     from krmfn.plan.make import Plan
+    from krmfn.sealing.job import Job
     from krmfn.sealing.render import Rendered
-    from krmfn.stores.store import Surroundings
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ class Look:
     validators: tuple[SealedSecretValidator, ...]
     names: Names
     refers: tuple[FieldSpec, ...]
-    plans: list[tuple[Plan, Surroundings]]
+    plans: list[tuple[Plan, Job]]
     run: Run
 
     @property
@@ -114,7 +113,7 @@ class _Pass:
     copied: Copy
     sandbox: Sandbox
     flags: Sequence[str]
-    around: Surroundings
+    job: Job
     directory: Path
 
     def run(self, mode: Mode, binding: Binding | None = None) -> Run:
@@ -123,7 +122,7 @@ class _Pass:
         Raises:
             Failure: of a call, else of kustomize.
         """
-        calls = Calls(self.copied, self.around, mode, binding)
+        calls = Calls(self.copied, self.job, mode, binding)
         output = _served(self.sandbox, self.copied.place, self.flags, calls.answer)
         return Run(output, calls.made)
 
@@ -132,9 +131,9 @@ class _Pass:
 
         They check the finished stream.
         """
-        inside = replace(self.around, base=self.directory)
-        overlay = read_overlay(inside.base, inside.root)
-        for config in self.copied.configs.values():
+        inside = self.job.at(self.directory)
+        overlay = read_overlay(inside.access.place)
+        for config in self.copied.configs:
             if config.directory == self.directory and config.list != "generators":
                 found = completed(config.value, items, overlay, inside)
                 if isinstance(found, SealedSecretValidator):
@@ -147,7 +146,7 @@ def build(
     directory: Path,
     command: tuple[str, ...],
     flags: Sequence[str],
-    around: Surroundings,
+    job: Job,
     *,
     claims_only: bool = False,
 ) -> Built:
@@ -155,16 +154,16 @@ def build(
 
     Args:
         command, flags: as `krmfn.build.sandbox` gives them.
-        around: with the repository's root; its base is not used.
+        job: with the repository's root; its base is not used.
         claims_only: read nothing, and leave the claims.
 
     Raises:
         Failure: any; nothing is returned then.
     """
-    with _pass(directory, command, flags, around) as whole:
+    with _pass(directory, command, flags, job) as whole:
         if claims_only:
             run = whole.run("claims-only")
-        elif platform_of(around) is None:
+        elif job.policy is None:
             run = whole.run("real")
         else:
             run = _bound(whole)
@@ -184,7 +183,7 @@ def build(
     )
 
 
-def look_at(directory: Path, command: tuple[str, ...], around: Surroundings) -> Look:
+def look_at(directory: Path, command: tuple[str, ...], job: Job) -> Look:
     """Build an overlay with its claims unsealed, including those for `krmfn seal`.
 
     Claims that nothing would seal, and earlier SealedSecrets, are not errors in a report.
@@ -192,7 +191,7 @@ def look_at(directory: Path, command: tuple[str, ...], around: Surroundings) -> 
     Raises:
         Failure: kustomize or one of krmfn's functions fails.
     """
-    with _pass(directory, command, (), around) as whole:
+    with _pass(directory, command, (), job) as whole:
         run = whole.run("look")
         if not run.items:
             raise SpecError("kustomize", "the build holds no resource", where=str(directory))
@@ -219,8 +218,8 @@ def values_of(look: Look) -> list[Rendered]:
 
 
 def plans(
-    directory: Path, command: tuple[str, ...], flags: Sequence[str], around: Surroundings
-) -> tuple[list[tuple[Plan, Surroundings]], bool]:
+    directory: Path, command: tuple[str, ...], flags: Sequence[str], job: Job
+) -> tuple[list[tuple[Plan, Job]], bool]:
     """Return the plans of an overlay's build, with the context of each configuration.
 
     Returns:
@@ -229,7 +228,7 @@ def plans(
     Raises:
         Failure: any that is known before something is read, but for what a policy denies.
     """
-    with _pass(directory, command, flags, around) as whole:
+    with _pass(directory, command, flags, job) as whole:
         run = whole.run("look")
         finished.check(run.items, run.calls, claims=False, governed=False)
         return _plans(run), _is_implied(run)
@@ -239,18 +238,13 @@ def _is_implied(run: Run) -> bool:
     return any(called.config.implied for called in run.calls)
 
 
-def _plans(run: Run) -> list[tuple[Plan, Surroundings]]:
-    return [(called.plan, called.around) for called in run.calls if called.plan is not None]
+def _plans(run: Run) -> list[tuple[Plan, Job]]:
+    return [(called.plan, called.job) for called in run.calls if called.plan is not None]
 
 
 def _bound(whole: _Pass) -> Run:
     """Run for real what the rehearsal did, after the policy has allowed all of it."""
-    around = whole.around
-    platform = platform_of(around)
-    if platform is None:
-        raise AssertionError("nothing to be bound to without a policy")
-    apart = replace(platform, usage=type(platform.usage)(platform.spec.limits))
-    rehearsed = replace(whole, around=replace(around, platform=apart, warnings=[])).run("rehearsal")
+    rehearsed = replace(whole, job=whole.job.fresh().aside()).run("rehearsal")
     _refuse_open(whole.copied, rehearsed)
     _judge(rehearsed)
     _refuse_owned(rehearsed)
@@ -267,7 +261,7 @@ def _refuse_open(copied: Copy, run: Run) -> None:
         PolicyError: ``cannot-rehearse``.
     """
     targets = (target for c in run.calls if c.plan for target in c.plan.targets if target.open)
-    if (target := next(targets, None)) and selects_sealed(copied.directories):
+    if (target := next(targets, None)) and selects_sealed(copied.tree):
         raise PolicyError(
             "cannot-rehearse",
             "only a read tells which keys dataFrom gives, and something selects SealedSecrets",
@@ -291,7 +285,8 @@ def _judge(run: Run) -> None:
         by_now = [finished.now(made, value) for made, value in found if made.called is called]
         for targets in (called.plan.targets, tuple(by_now)):
             try:
-                permit(replace(called.plan, targets=targets), called.around, now=datetime.now(UTC))
+                plan = replace(called.plan, targets=targets)
+                refuse_denied(plan, called.job, now=datetime.now(UTC))
             except Failure as failure:
                 errors |= {
                     error.line(): error for error in failure.errors if error.line() not in errors
@@ -301,8 +296,8 @@ def _judge(run: Run) -> None:
 
 def _check(whole: _Pass, run: Run, *, claims_only: bool) -> None:
     """Check a finished stream: the fixed rules, then the outermost validators."""
-    around, items = whole.around, run.items
-    governed = platform_of(around) is not None
+    job, items = whole.job, run.items
+    governed = job.policy is not None
     finished.check(items, run.calls, claims=claims_only, governed=governed)
     alone = {
         Place(target.namespace, one.object["metadata"]["name"])
@@ -314,18 +309,18 @@ def _check(whole: _Pass, run: Run, *, claims_only: bool) -> None:
         names = names_in(whole.copied.tree, whole.directory)
         raise_all(list(went_elsewhere(items, alone, names.base)))
     validators = [] if claims_only else list(whole.validators(items))
-    inside = replace(around, base=whole.directory)
-    overlay = read_overlay(inside.base, inside.root) if validators else Kustomization()
+    inside = job.at(whole.directory)
+    overlay = read_overlay(inside.access.place) if validators else Kustomization()
     refers = configured_fields(whole.copied.tree) if validators else ()
     for config in validators:
-        answer.check(config, items, overlay, inside, in_build=False, refers=refers)
+        hold.check(config, items, overlay, inside, in_build=False, refers=refers)
     if not validators:
         _refuse_owned(run)
         # The kustomization's own validator judges unencrypted Secrets; krmfn has added none.
         verdict = validate(items, plain_secrets="warn")
         raise_all([f for f in verdict.findings if not (claims_only and f.id == "claim-left")])
         for warning in verdict.warnings:
-            around.warn(warning)
+            job.access.warnings.add(warning)
 
 
 def _refuse_owned(run: Run) -> None:
@@ -374,21 +369,22 @@ def _loaded(sandbox: Sandbox, place: Path) -> tuple[Item, ...]:
 
 @contextmanager
 def _pass(
-    directory: Path, command: tuple[str, ...], flags: Sequence[str], around: Surroundings
+    directory: Path, command: tuple[str, ...], flags: Sequence[str], job: Job
 ) -> Iterator[_Pass]:
     """Copy an overlay into a private folder, which is removed afterwards."""
-    platform = platform_of(around)
-    directory = directory.resolve()
+    policy, usage, access = job.policy, job.usage, job.access
+    directory, root = directory.resolve(), access.place.root
     with private_folder() as home:
-        names = {str(home / "tree" / (around.root.name or "root")): str(around.root)}
-        required = platform is not None and platform.spec.sandbox == "required"
-        sandbox = Sandbox(command, home, around.deadline, names, required=required)
+        names = {str(home / "tree" / (root.name or "root")): str(root)}
+        required = policy is not None and policy.spec.sandbox == "required"
+        sandbox = Sandbox(command, home, access.deadline, names, required=required)
         sandbox.prepare()
 
-        limits = Limits(add_input=platform.usage.add_input) if platform else Limits()
+        limits = Limits(add_input=usage.add_input) if usage else Limits()
         load = partial(_loaded, sandbox)
-        with kept():
-            copied = copy(directory, around.root, home, limits=limits, load=load)
-            if read_settings(directory, around.root) is not None:
-                add_transformer(copied)
-            yield _Pass(copied, sandbox, flags, around, directory)
+        kept = job.keeping()  # rehearsal and real run use the same bytes
+        place = kept.access.place.at(directory)
+        copied = copy(place, home, limits=limits, load=load)
+        if read_settings(place) is not None:
+            add_transformer(copied)
+        yield _Pass(copied, sandbox, flags, kept, directory)

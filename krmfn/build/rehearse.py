@@ -13,24 +13,22 @@ from typing import TYPE_CHECKING
 
 from krmfn.errors import Failure
 from krmfn.objects.sealed_secret import CERTIFICATE, OPEN_KEYS
-from krmfn.policy.file import platform_of
 from krmfn.sealing import digest
-from krmfn.sealing.pipeline import Sealed, object_of, under
+from krmfn.sealing.pipeline import Sealed, object_of
 from krmfn.sealing.recipient import load_certificate
 from krmfn.spec.sealing import PlatformCertificate, UrlCertificate
 from krmfn.spec.stores import StoreProperty
-from krmfn.stores.opened import OpenedStores
 
 if TYPE_CHECKING:
     from krmfn.plan.make import Plan, SealTarget
-    from krmfn.stores.store import Surroundings
+    from krmfn.sealing.job import Job
 
 _TAG = 16  # bytes of AES-GCM
 _LENGTH = 32  # of a value that only a read tells
 _MODULUS = 512  # bytes of a key that is not known
 
 
-def rehearse(plan: Plan, around: Surroundings, *, strict: bool) -> list[Sealed]:
+def rehearse(plan: Plan, job: Job, *, strict: bool) -> list[Sealed]:
     """The SealedSecrets of a plan, in its order, with placeholders.
 
     Args:
@@ -39,28 +37,28 @@ def rehearse(plan: Plan, around: Surroundings, *, strict: bool) -> list[Sealed]:
     Raises:
         Failure: as sealing would, before it reads anything.
     """
-    fingerprint, size = _recipient(plan, around, strict=strict)
+    fingerprint, size = _recipient(plan, job, strict=strict)
     return [_sealed(target, fingerprint, size) for target in plan.targets]
 
 
-def _recipient(plan: Plan, around: Surroundings, *, strict: bool) -> tuple[str, int]:
+def _recipient(plan: Plan, job: Job, *, strict: bool) -> tuple[str, int]:
     """Return the fingerprint (empty if only a server knows it) and the modulus size in bytes."""
-    platform = platform_of(around) if strict else None
     if strict:
-        plan, _ = under(platform, plan)
+        plan = job.complete(plan)
     spec = plan.sealing.certificate
     if isinstance(spec, UrlCertificate):
         return spec.sha256 or "", _MODULUS
     if isinstance(spec, StoreProperty | PlatformCertificate):
         return "", _MODULUS
     try:
-        found = load_certificate(spec, OpenedStores({}, around), around, datetime.now(UTC))
+        with job.stores({}) as stores:
+            found = load_certificate(spec, stores, datetime.now(UTC))
     except Failure:
         if strict:
             raise
         return "", _MODULUS
-    if platform is not None:
-        platform.usage.add_plan(plan, found.fingerprint)
+    if strict:
+        job.count_plan(plan, found.fingerprint)
     return found.fingerprint, (found.modulus.bit_length() + 7) // 8
 
 

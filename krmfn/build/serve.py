@@ -7,13 +7,13 @@ lists it, mapped back from the copy to the repository; what it does is what the 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from krmfn.audit.name_references import configured_fields
-from krmfn.build import answer
+from krmfn.audit.enforce import configured_fields
+from krmfn.build import answer, hold
 from krmfn.build.answer import Answer, Call
+from krmfn.build.called import Called
 from krmfn.build.estate import completed
 from krmfn.build.followed import followed
 from krmfn.build.rehearse import rehearse
@@ -22,7 +22,7 @@ from krmfn.documents import strict
 from krmfn.documents.strict import mapping
 from krmfn.errors import Failure, SpecError, raise_all
 from krmfn.kustomize.kustomization import read_overlay
-from krmfn.names import API_VERSION, CLAIM
+from krmfn.names import API_VERSION, CLAIM, GENERATOR
 from krmfn.objects import stream
 from krmfn.objects.sealed_secret import (
     IDENTITY,
@@ -40,35 +40,15 @@ from krmfn.spec.validator import SealedSecretValidator
 if TYPE_CHECKING:
     from krmfn.build.bind import Binding
     from krmfn.build.copy import Config, Copy
-    from krmfn.kustomize.kustomization import Kustomization
+    from krmfn.kustomize.overlay import Kustomization
     from krmfn.objects.sealed_secret import Object
-    from krmfn.objects.stream import Item
     from krmfn.plan.make import Plan
+    from krmfn.sealing.job import Job
     from krmfn.sealing.pipeline import Sealed
-    from krmfn.stores.store import Surroundings
 
 Mode: TypeAlias = Literal["real", "rehearsal", "look", "claims-only"]
 # Stands for a namespace that is not known yet.
 _LATER = "later"
-
-
-@dataclass
-class Called:
-    """One call of a run.
-
-    Attributes:
-        plan: what was sealed; None when nothing was.
-        around: what its configuration may use.
-        made: the SealedSecrets of the plan, in its order.
-        digests: as `Answer` has them.
-    """
-
-    config: Config
-    items: tuple[Item, ...]
-    around: Surroundings
-    plan: Plan | None = None
-    made: list[Sealed] = field(default_factory=list)
-    digests: tuple[str, ...] = ()
 
 
 class Calls:
@@ -78,11 +58,9 @@ class Calls:
         made: those that were made, in their order.
     """
 
-    def __init__(
-        self, copied: Copy, around: Surroundings, mode: Mode, binding: Binding | None = None
-    ) -> None:
+    def __init__(self, copied: Copy, job: Job, mode: Mode, binding: Binding | None = None) -> None:
         self._copied = copied
-        self._around = around
+        self._job = job
         self._mode = mode
         self._binding = binding
         self.made: list[Called] = []
@@ -106,17 +84,17 @@ class Calls:
                 "kustomize calls krmfn with a configuration that no kustomization lists",
             )
         kind = config.value.get("kind")
-        given = () if kind == answer.GENERATOR else stream.stream(items, "the build")
-        around = replace(self._around, base=config.directory)
-        called = Called(config, given, around)
+        given = () if kind == GENERATOR else stream.stream(items, "the build")
+        job = self._job.at(config.directory)
+        called = Called(config, given, job)
         number = len(self.made)
         if self._binding:
             self._binding.call(number, called)
         self.made.append(called)
         where = name_of(config.value)
         try:
-            overlay = read_overlay(around.base, around.root)
-            where = answer.place(where, overlay)
+            overlay = read_overlay(job.access.place)
+            where = answer.where_of(where, overlay)
             found = self._answer(called, overlay)
         except Failure as failure:
             raise answer.placed(self._advised(failure, config), where) from None
@@ -129,35 +107,35 @@ class Calls:
 
     def _answer(self, called: Called, overlay: Kustomization) -> Answer:
         call = Call(called.config.value, called.items, implied=called.config.implied)
-        config = completed(call.config, call.items, overlay, called.around)
+        config = completed(call.config, call.items, overlay, called.job)
         if isinstance(config, SealedSecretValidator):
             self._check(config, called, overlay)
             return Answer("")
         if self._mode == "claims-only":
-            return Answer(claims_only(call, overlay, called.around))
+            return Answer(claims_only(call, overlay, called.job))
 
-        def seal(plan: Plan, around: Surroundings) -> list[Sealed]:
+        def seal(plan: Plan, job: Job) -> list[Sealed]:
             called.plan = plan
             if self._mode == "real":
                 if self._binding:
                     self._binding.plan(len(self.made) - 1, plan)
-                called.made = answer.seal(plan, around)
+                called.made = answer.seal(plan, job)
             else:
-                called.made = rehearse(plan, around, strict=self._mode == "rehearsal")
+                called.made = rehearse(plan, job, strict=self._mode == "rehearsal")
             return called.made
 
         # The outermost transformer's checks are of the finished stream, as those of validators.
         outermost = called.config.directory == self._copied.directories[self._copied.place]
         holds = self._mode == "real" and not outermost
-        return answer.answer(call, overlay, called.around, seal, holds=holds)
+        return answer.answer(call, overlay, called.job, seal, holds=holds)
 
     def _check(self, config: SealedSecretValidator, called: Called, overlay: Kustomization) -> None:
         """Hold the stream against a validator, without the warnings that the finished stream gives."""
         real = self._mode == "real"
         outermost = called.config.directory == self._copied.directories[self._copied.place]
-        around = called.around if real and not outermost else replace(called.around, warnings=[])
+        job = called.job if real and not outermost else called.job.aside()
         refers = configured_fields(self._copied.tree)
-        answer.check(config, called.items, overlay, around, sealed=real, refers=refers)
+        hold.check(config, called.items, overlay, job, sealed=real, refers=refers)
 
     def _check_references(self, text: str) -> None:
         """Refuse references that kustomize would move to another Secret, in a transformer's stream.
@@ -197,11 +175,11 @@ def move(config: Config) -> str:
     return f"move {config.where} to transformers: of the outermost kustomization"
 
 
-def claims_only(call: Call, overlay: Kustomization, around: Surroundings) -> str:
+def claims_only(call: Call, overlay: Kustomization, job: Job) -> str:
     """Return the output of a generator or transformer without sealing: claims and companions."""
-    config = completed(call.config, call.items, overlay, around)
+    config = completed(call.config, call.items, overlay, job)
     if isinstance(config, SealedSecretGenerator):
-        plan = answer.planned(config, call, overlay, around)
+        plan = answer.planned(config, call, overlay, job)
         claims = [
             _claim(target.namespace, target.scope, target.mode, raw)
             for target, raw in zip(plan.targets, call.config["spec"]["secrets"], strict=True)
@@ -209,10 +187,10 @@ def claims_only(call: Call, overlay: Kustomization, around: Surroundings) -> str
         companions = [_companion(mapping(claim["metadata"])) for claim in claims]
         return stream.write([*claims, *companions, skip_marker()])
     if not isinstance(config, SealedSecretTransformer):
-        return answer.answer(call, overlay, around).text
+        return answer.answer(call, overlay, job).text
     overlay.check_list(config.kind, config.metadata.name, "transformers")
     kept = [i for i in call.items if (i.api_version, i.kind) != (API_VERSION, config.kind)]
-    _, claims_ = claims_of(call.items, config, overlay, around)
+    _, claims_ = claims_of(call.items, config, overlay, job)
     if claims_:
         plan_claims(config, [(claim, namespace or _LATER) for claim, namespace in claims_])
     companions = [

@@ -25,13 +25,13 @@ from krmfn.spec.transformer import SecretClaim
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
-    from krmfn.kustomize.kustomization import Kustomization
+    from krmfn.kustomize.overlay import Kustomization
     from krmfn.objects.sealed_secret import Object
     from krmfn.objects.stream import Item
     from krmfn.plan.make import Plan
+    from krmfn.sealing.job import Job
     from krmfn.sealing.pipeline import Sealed
     from krmfn.spec.transformer import SealedSecretTransformer
-    from krmfn.stores.store import Surroundings
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ def transform(
     items: Sequence[Item],
     config: SealedSecretTransformer,
     overlay: Kustomization,
-    around: Surroundings,
-    seal: Callable[[Plan, Surroundings], list[Sealed]],
+    job: Job,
+    seal: Callable[[Plan, Job], list[Sealed]],
 ) -> Transformed:
     """Seal every claim among ``items``.
 
@@ -68,13 +68,13 @@ def transform(
     Raises:
         Failure: any; nothing is returned then.
     """
-    kept, claims = claims_of(items, config, overlay, around)
+    kept, claims = claims_of(items, config, overlay, job)
     if not claims:
         return Transformed(tuple(kept), (), ())
     refuse_twice(claims, kept)
     refuse_owned(items)
     plan = plan_claims(config, claims)
-    sealed = seal(plan, around)
+    sealed = seal(plan, job)
     companions, stamps = [], []
     for (claim, namespace), target, one in zip(claims, plan.targets, sealed, strict=True):
         history = {k: v for k, v in claim.metadata.annotations.items() if k in IDENTITY}
@@ -114,7 +114,7 @@ def claims_of(
     items: Sequence[Item],
     config: SealedSecretTransformer,
     overlay: Kustomization,
-    around: Surroundings,
+    job: Job,
 ) -> tuple[list[Item], list[tuple[SecretClaim, str]]]:
     """Return the other items, and each claim with its final namespace.
 
@@ -131,7 +131,7 @@ def claims_of(
             claim = parse(item.document.value())
             if not isinstance(claim, SecretClaim):
                 raise AssertionError("a claim has another model")
-            claims.append((claim, _namespace(claim, config, overlay, around)))
+            claims.append((claim, _namespace(claim, config, overlay, job)))
         elif item.kind != config.kind:
             kept.append(item)
     return kept, claims
@@ -145,14 +145,14 @@ def _namespace(
     claim: SecretClaim,
     config: SealedSecretTransformer,
     overlay: Kustomization,
-    around: Surroundings,
+    job: Job,
 ) -> str:
     namespace, note = choose_namespace(
         explicit=config.metadata.namespace,
         item=claim.metadata.namespace,
         overlay=overlay,
-        environ=around.environ,
+        environ=job.access.environ,
     )
     if note:
-        around.warn(note)
+        job.access.warnings.add(note)
     return namespace

@@ -20,6 +20,7 @@ from krmfn.process import streams
 from krmfn.text import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import ModuleType
 
 INTRODUCTION = """\
@@ -104,7 +105,25 @@ COMMANDS = {
 
 
 class Parser(argparse.ArgumentParser):
-    """Reports an error in one line with an id."""
+    """Reports an error in one line with an id, and takes options between positional arguments."""
+
+    _mixed = False
+
+    def parse_known_args(  # type: ignore[override]  # of its overloads this is the widest
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """Parse; where arguments are left that are no options, parse again in any order."""
+        given = None if namespace is None else argparse.Namespace(**vars(namespace))
+        found, left = super().parse_known_args(args, namespace)
+        if self._mixed or ("--" not in left and all(one.startswith("-") for one in left)):
+            return found, left
+        self._mixed = True
+        try:
+            return self.parse_known_intermixed_args(args, given)
+        except TypeError:  # it has actions, whose own parsers do this
+            return found, left
+        finally:
+            self._mixed = False
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """Print help or version; the reader may stop early."""
@@ -157,14 +176,24 @@ def main(arguments: list[str], start: float) -> int:
 
 
 def add_arguments(parser: argparse.ArgumentParser, module: ModuleType) -> None:
-    """Add the arguments of a command, after those of every command."""
+    """Add the arguments of a command, after those of every command; its actions have them, too."""
+    _add_verbose(parser, default=False)
+    module.register(parser)
+    for action in parser._actions:  # noqa: SLF001  # argparse shows them in no other way
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            for inner in action.choices.values():
+                # An action that does not name the option must keep what the command said.
+                _add_verbose(inner, default=argparse.SUPPRESS)
+
+
+def _add_verbose(parser: argparse.ArgumentParser, *, default: Any) -> None:
     parser.add_argument(
         "-v",
         "--verbose",
         action="store_true",
+        default=default,
         help="print each warning on its own line, and notes",
     )
-    module.register(parser)
 
 
 def _run(name: str, module: ModuleType, arguments: list[str], start: float) -> int:

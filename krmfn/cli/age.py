@@ -15,8 +15,6 @@ prints them, so check them.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import getpass
 import importlib
 import json
@@ -34,20 +32,20 @@ from krmfn.deadline import Deadline
 from krmfn.documents import strict, strict_json
 from krmfn.errors import OutputError, ProviderError, SpecError
 from krmfn.files.read import read_file, read_standard_input
-from krmfn.files.write import File, replace_file, write_files
+from krmfn.files.write import File, write_files
 from krmfn.sealing.values import canonical_json
 from krmfn.spec.parse import check
 from krmfn.spec.store_path import canonical_path
 from krmfn.spec.stores import AgeDocument, EnvCredential, FileCredential
+from krmfn.stores.access import Access
+from krmfn.stores.content import Number
 from krmfn.stores.credential import read_credential
-from krmfn.stores.store import Number, Surroundings
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping
 
-    from krmfn.stores.age.store import AgeFile, Identity
-    from krmfn.stores.store import Json
+    from krmfn.stores.age.file import AgeFile, Identity
+    from krmfn.stores.content import Json
 
 VARIABLE = "KRMFN_AGE_IDENTITY"
 DERIVATION = "krmfn/derivation"
@@ -111,7 +109,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Init, set or get."""
     try:
-        importlib.import_module("krmfn.stores.age.store")
+        importlib.import_module("krmfn.stores.age.file")
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("krmfn"):
             raise
@@ -122,7 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _init(arguments: argparse.Namespace) -> int:
-    from krmfn.stores.age.store import AgeFile, open_file, render_file
+    from krmfn.stores.age.file import AgeFile, open_file, render_file
 
     path = Path(arguments.file)
     bound = _bound_to(arguments)
@@ -210,45 +208,20 @@ def _set(arguments: argparse.Namespace) -> int:
         new = _parse_object(_standard_input("a JSON object"))
     else:
         new[arguments.property] = _value(arguments)
+    from krmfn.stores.age.file import alone
+
     with alone(Path(arguments.file)):
         return _put(arguments, path, new)
 
 
-@contextlib.contextmanager
-def alone(file: Path) -> Iterator[None]:
-    """Hold the file's lock: one writer at a time, so no update is lost."""
-    try:
-        directory = os.open(file.parent, os.O_RDONLY)
-    except OSError:
-        raise SpecError("file", f"{file.parent} cannot be opened") from None
-    try:
-        fcntl.flock(directory, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(directory)
-
-
 def _put(arguments: argparse.Namespace, path: str, new: dict[str, Json]) -> int:
     """Write the file anew with these fields at the path."""
+    from krmfn.stores.age.file import rewrite
+
     identities, file = _opened(arguments)
     fields = new if arguments.json else {**file.secrets.get(path, {}), **new}
-    rewrite(Path(arguments.file), identities, file, {path: fields})
+    say(rewrite(Path(arguments.file), identities, file, {path: fields}), stderr=True)
     return 0
-
-
-def rewrite(
-    path: Path, identities: list[Identity], file: AgeFile, new: Mapping[str, dict[str, Json]]
-) -> None:
-    """Put secrets, by path, into the encrypted file; the caller holds `alone`."""
-    from krmfn.stores.age.store import AgeFile, open_file, render_file
-
-    changed = AgeFile(file.frame, {**file.secrets, **new})
-    content = render_file(changed)
-    # Whoever writes must be able to read it again, and read what was meant.
-    if open_file(content, identities, name=str(path)) != changed:
-        raise OutputError("output", f"{path} would not read back as written")
-    replace_file(path, content)
-    say(f"{path}: encrypted to {', '.join(file.frame.encrypted_to)}", stderr=True)
 
 
 def _value(arguments: argparse.Namespace) -> str:
@@ -330,7 +303,7 @@ def _text(fields: dict[str, Json], arguments: argparse.Namespace) -> str:
 
 
 def _opened(arguments: argparse.Namespace) -> tuple[list[Identity], AgeFile]:
-    from krmfn.stores.age.store import open_file
+    from krmfn.stores.age.file import open_file
 
     identities = _identities(arguments)
     content = read_file(Path(arguments.file), name=arguments.file, key="")
@@ -338,12 +311,12 @@ def _opened(arguments: argparse.Namespace) -> tuple[list[Identity], AgeFile]:
 
 
 def _identities(arguments: argparse.Namespace) -> list[Identity]:
-    from krmfn.stores.age.store import read_identities
+    from krmfn.stores.age.file import read_identities
 
     ref = (
         FileCredential(file=arguments.identity)
         if arguments.identity
         else EnvCredential(env=VARIABLE)
     )
-    around = Surroundings(os.environ, Deadline.from_environment())
-    return read_identities(read_credential(ref, around, what="the age identity"))
+    access = Access(os.environ, Deadline.from_environment())
+    return read_identities(read_credential(ref, access, what="the age identity"))

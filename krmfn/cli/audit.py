@@ -62,9 +62,7 @@ def run(options: argparse.Namespace) -> int:
         return _explain(options.explain)
     with command(options, "audit") as run:
         source = read_source(options, run)
-    found = audit_stream(
-        source.items, source.specs, base=source.base, root=source.root, refers=source.refers
-    )
+    found = audit_stream(source.items, source.specs, place=source.place, refers=source.refers)
     findings = sorted([*check(found), *_inconsistent(source.items, found)], key=place_of)
     findings = [one for one in findings if not _silenced(one, source)]
     if options.sarif:

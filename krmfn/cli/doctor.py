@@ -28,7 +28,7 @@ from krmfn.doctor.diagnosis import AREAS, Diagnosis, Patient, failed
 from krmfn.errors import Failure, SpecError
 from krmfn.files.read import find_root
 from krmfn.kustomize.kustomization import kustomization_in
-from krmfn.policy.file import platform_of
+from krmfn.policy.file import load
 from krmfn.text import counted, printable
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from krmfn.doctor.diagnosis import Status
-    from krmfn.stores.store import Surroundings
+    from krmfn.stores.access import Access
 
 # Where the plain manifest and most charts put the controller.
 NAMESPACES = (NAMESPACE, "sealed-secrets")
@@ -87,11 +87,12 @@ def _examined(options: argparse.Namespace) -> list[Diagnosis]:
         program = find_kustomize(os.environ, root)
     except Failure as failure:
         return list(failed("kustomize", failure, "kustomize"))
-    with command(options, "doctor") as run, run.at(directory, root) as around:
-        patient = Patient(directory, options.directory, around, program, datetime.now(UTC))
+    with command(options, "doctor") as run, run.access(directory, root) as access:
+        now = datetime.now(UTC)
+        patient = Patient(directory, options.directory, access, run.pool, program, now)
         found = [
             tools.kustomize(program),
-            _sandbox(around),
+            _sandbox(access),
             *tools.functions(patient, plugin_home()),
         ]
         examined = overlay.examine(patient)
@@ -101,13 +102,13 @@ def _examined(options: argparse.Namespace) -> list[Diagnosis]:
     return sorted(dict.fromkeys(found), key=lambda one: AREAS.index(one.area))
 
 
-def _sandbox(around: Surroundings) -> Diagnosis:
+def _sandbox(access: Access) -> Diagnosis:
     try:
-        platform = platform_of(around)
+        policy = load(access.environ, access.place.root)
     except Failure:
-        platform = None  # why is a diagnosis of the overlay's
-    required = platform is not None and platform.spec.sandbox == "required"
-    return tools.sandbox(confinement(), governed=platform is not None, required=required)
+        policy = None  # why is a diagnosis of the overlay's
+    required = policy is not None and policy.spec.sandbox == "required"
+    return tools.sandbox(confinement(), governed=policy is not None, required=required)
 
 
 def _cluster(

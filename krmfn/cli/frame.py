@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from krmfn.cli.console import say
 from krmfn.deadline import Deadline
 from krmfn.errors import Failure
+from krmfn.files.read import Place
 from krmfn.warned import Warnings, lines
 
 if TYPE_CHECKING:
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from krmfn.sealing.job import Job
+    from krmfn.stores.access import Access
     from krmfn.stores.pool import StorePool
-    from krmfn.stores.store import Surroundings
     from krmfn.warned import Warned
 
 
@@ -39,6 +41,7 @@ class Run:
         self._start = start
         self._verbose = verbose
         self._warnings = Warnings()
+        self._given: list[tuple[str, Warnings]] = []
         self._pool: StorePool | None = None
 
     @cached_property
@@ -82,36 +85,56 @@ class Run:
             watch.cancel()
 
     @contextmanager
-    def at(
+    def access(
         self,
         directory: Path,
         root: Path,
         *,
         where: str = "",
         environ: Mapping[str, str] = os.environ,
-    ) -> Iterator[Surroundings]:
-        """Return the context of a configuration in ``directory``.
+    ) -> Iterator[Access]:
+        """Return what a configuration in ``directory`` may use; its warnings are printed.
 
         Args:
             root: the repository's root.
             where: what errors and warnings say the directory is.
         """
-        from krmfn.stores.store import Surroundings
+        from krmfn.stores.access import Access
 
-        around = Surroundings(environ, self.deadline, directory, root, opener=self.pool.open)
+        access = Access(environ, self.deadline, Place(directory, root))
+        self._given.append((where, access.warnings))
         try:
-            yield around
+            yield access
         except Failure as failure:
             for error in failure.errors:
                 error.at(where=where)
             raise
-        finally:
-            self.warn(*around.warnings, where=where)
+
+    @contextmanager
+    def job(
+        self,
+        directory: Path,
+        root: Path,
+        *,
+        where: str = "",
+        environ: Mapping[str, str] = os.environ,
+    ) -> Iterator[Job]:
+        """Return the job of a configuration in ``directory``, under the platform's policy.
+
+        Args:
+            root, where: as `access` has them.
+        """
+        from krmfn.sealing.job import Job
+
+        with self.access(directory, root, where=where, environ=environ) as access:
+            yield Job.start(access, self.pool)
 
     def close(self) -> None:
         """Close the stores, then print the warnings."""
         if self._pool is not None:
             self._pool.close()
+        for where, warnings in self._given:  # closing a store may warn, too
+            self.warn(*warnings.found, where=where)
         for line in lines(self._warnings.found, everything=self._verbose):
             say(f"[warning] {self.name}: {line}", stderr=True)
 

@@ -40,9 +40,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the graph."""
     with command(options, "graph") as run:
         source = read_source(options, run)
-    found = audit_stream(
-        source.items, source.specs, base=source.base, root=source.root, refers=source.refers
-    )
+    found = audit_stream(source.items, source.specs, place=source.place, refers=source.refers)
     value = inventory(found, [])
     if options.json:
         say_json({k: value[k] for k in value if k != "findings"})

@@ -15,21 +15,21 @@ docs/import.md describes each source.
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from krmfn.cli.console import give, say
+from krmfn.cli.console import give, progress, say
 from krmfn.cli.frame import command
 from krmfn.cli.inputs import read_input
 from krmfn.documents import strict
 from krmfn.errors import SpecError, raise_all
-from krmfn.files.read import find_root, read_repository_file
+from krmfn.files.read import Place, find_root
 from krmfn.files.write import File, write_files
 from krmfn.importer import document
 from krmfn.importer.entry import PLACEHOLDERS, Imported, Options
 from krmfn.importer.source import Source, sources
 from krmfn.kustomize.kustomization import kustomization_in
-from krmfn.sealing.pipeline import stores_under_policy
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import check, parse
 from krmfn.spec.transformer import SealedSecretTransformer, TransformerSpec
@@ -193,8 +193,10 @@ def _kustomization(directory: Path, how: Options) -> tuple[list[Source], Importe
         raise SpecError("yaml", "one document is expected", where=str(file))
     root = find_root(directory, os.environ)
 
+    place = Place(directory, root)
+
     def read(name: str) -> bytes:
-        return read_repository_file(name, base=directory, root=root, key="")
+        return place.read(name, key="")
 
     return found, kustomization.read(found[0], how, read)
 
@@ -228,10 +230,19 @@ def _write_values(
         raise SpecError("usage", f"{options.config} defines no store {name}", key="--store")
     said = check(TransformerSpec, {"stores": {name: stores[name]}}, name="--store").stores
     secrets = by_path(imported.values)
-    with command(options, "import") as run, run.at(base, find_root(base, os.environ)) as around:
-        spec = stores_under_policy(said, around)[name]
+    with (
+        command(options, "import") as run,
+        run.job(base, find_root(base, os.environ)) as job,
+        job.stores(said) as opened,
+        progress(f"writing to {name}", 2 * len(secrets)) as step,
+    ):
         written = write_values(
-            name, spec, secrets, around, lambda write: write_files(output, first=write)
+            name,
+            opened,
+            secrets,
+            commit=lambda write: write_files(output, first=write),
+            step=step,
+            note=partial(say, stderr=True),
         )
     for path in secrets:
         state = "written" if path in written else "there already, with the same values"

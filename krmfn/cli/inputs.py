@@ -11,7 +11,7 @@ from krmfn.build.one import look_at
 from krmfn.build.sandbox import find_kustomize
 from krmfn.documents import strict
 from krmfn.errors import SpecError
-from krmfn.files.read import find_root, read_file, read_standard_input
+from krmfn.files.read import Place, find_root, read_file, read_standard_input
 from krmfn.kustomize.kustomization import kustomization_in
 from krmfn.objects import stream
 from krmfn.spec.model import Model
@@ -76,6 +76,7 @@ class StreamSource:
     """A stream to audit.
 
     Attributes:
+        place: of the files that validators name.
         file: what to call it in SARIF.
         lines: whether positions in the stream are positions in that file.
         refers: fields that refer to Secrets according to the build's ``configurations:``.
@@ -83,8 +84,7 @@ class StreamSource:
 
     items: Sequence[Item]
     specs: Sequence[ValidatorSpec]
-    base: Path
-    root: Path
+    place: Place
     file: str
     lines: bool
     refers: tuple[FieldSpec, ...] = ()
@@ -130,13 +130,15 @@ def read_source(options: argparse.Namespace, run: Run) -> StreamSource:
         )
         return _stream(items, specs, base, str(path))
     root = find_root(path, os.environ)
-    with run.at(path, root) as around:
-        seen = look_at(path, find_kustomize(os.environ, root), around)
+    program = find_kustomize(os.environ, root)
+    with run.job(path, root) as job:
+        seen = look_at(path, program, job)
     items = stream.stream(seen.output, str(kustomization))
     inside = path.resolve()
     file = (inside / kustomization.name).relative_to(root).as_posix()
     specs = [*(v.spec for v in seen.validators), *specs]
-    return StreamSource(items, specs, inside, root, file, lines=False, refers=seen.refers)
+    place = Place(inside, root)
+    return StreamSource(items, specs, place, file, lines=False, refers=seen.refers)
 
 
 def _stream(
@@ -150,4 +152,5 @@ def _stream(
             where=name,
             remedy="look why the build gave nothing",
         )
-    return StreamSource(items, specs, base, find_root(base, os.environ), name, lines=True)
+    place = Place(base, find_root(base, os.environ))
+    return StreamSource(items, specs, place, name, lines=True)

@@ -24,7 +24,7 @@ from krmfn.build.sandbox import find_kustomize
 from krmfn.cli.console import console, progress, say_json, words
 from krmfn.cli.frame import command
 from krmfn.errors import SpecError
-from krmfn.files.read import find_root
+from krmfn.files.read import Place, find_root
 from krmfn.files.write import replace_file
 from krmfn.matrix.equal import KEY_LENGTH, equal, plain_values, sealed_values
 from krmfn.matrix.table import (
@@ -38,7 +38,6 @@ from krmfn.matrix.table import (
     table,
 )
 from krmfn.objects import stream
-from krmfn.stores.store import Surroundings
 from krmfn.text import counted, printable
 from krmfn.warned import Warned
 
@@ -53,7 +52,6 @@ if TYPE_CHECKING:
     from krmfn.matrix.equal import Value
     from krmfn.matrix.table import Cell, Placement, Row, Shared, Table
     from krmfn.plaintext import Plaintext
-    from krmfn.stores.store import Surroundings
 
 _STYLES = {
     "missing": "bold red",
@@ -119,9 +117,9 @@ def _table(options: argparse.Namespace, run: Run) -> Table:
     with progress("building", len(directories)) as step:
         for directory, name in directories.items():
             root = find_root(directory, os.environ)
-            with run.at(directory, root, where=str(directory)) as around:
-                seen = look_at(directory, find_kustomize(os.environ, root), around)
-                columns.append(_column(seen, name, around))
+            with run.job(directory, root, where=str(directory)) as job:
+                seen = look_at(directory, find_kustomize(os.environ, root), job)
+                columns.append(_column(seen, name, Place(directory.resolve(), root)))
                 if options.equal_values:
                     values += _values(seen, columns[-1])
             step()
@@ -143,12 +141,11 @@ def _directories(names: list[str]) -> dict[Path, str]:
     return dict(zip(found.values(), label_columns([str(one) for one in found]), strict=True))
 
 
-def _column(seen: Look, name: str, around: Surroundings) -> Column:
-    inside = around.base.resolve()
+def _column(seen: Look, name: str, place: Place) -> Column:
     items = stream.stream(seen.output, "the build")
     specs = [validator.spec for validator in seen.validators]
-    audit = audit_stream(items, specs, base=inside, root=around.root, refers=seen.refers)
-    directory = inside.relative_to(around.root).as_posix()
+    audit = audit_stream(items, specs, place=place, refers=seen.refers)
+    directory = place.base.relative_to(place.root).as_posix()
     return Column(name, directory, audit, seen.names.base)
 
 

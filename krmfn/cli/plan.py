@@ -24,9 +24,7 @@ from krmfn.cli.console import say_json, words
 from krmfn.cli.frame import command
 from krmfn.errors import PolicyError, ProviderError, SpecError
 from krmfn.files.read import find_root
-from krmfn.policy.file import platform_of
 from krmfn.sealing.dry_run import look
-from krmfn.stores.store import Surroundings
 from krmfn.warned import Warned
 
 if TYPE_CHECKING:
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
     from krmfn.cli.frame import Run
     from krmfn.errors import KrmfnError
     from krmfn.sealing.dry_run import Outlook, PlannedRead
-    from krmfn.stores.store import Surroundings
+    from krmfn.sealing.job import Job
 
 WIDE = 240  # of what is no terminal
 FACTS = {
@@ -85,9 +83,9 @@ def run(options: argparse.Namespace) -> int:
             if not directory.is_dir():
                 raise SpecError("file", f"{directory} is not a directory")
             root = find_root(directory, environ)
-            with run.at(directory, root, where=name, environ=environ) as around:
-                governed = platform_of(around) is not None
-                overlays.append((name, governed, _overlay(directory, around, options.offline)))
+            with run.job(directory, root, where=name, environ=environ) as job:
+                governed = job.policy is not None
+                overlays.append((name, governed, _overlay(directory, job, options.offline)))
         if options.json:
             value = [_json(name, governed, found) for name, governed, found in overlays]
             say_json({"overlays": value})
@@ -96,11 +94,11 @@ def run(options: argparse.Namespace) -> int:
         return _verdict(overlays, run)
 
 
-def _overlay(directory: Path, around: Surroundings, offline: bool) -> list[Outlook]:
-    command = find_kustomize(around.environ, around.root)
-    planned, implied = plans(directory, command, (), around)
+def _overlay(directory: Path, job: Job, offline: bool) -> list[Outlook]:
+    command = find_kustomize(job.access.environ, job.access.place.root)
+    planned, implied = plans(directory, command, (), job)
     if implied:
-        around.warn(CLAIMS_PRINTED)
+        job.access.warnings.add(CLAIMS_PRINTED)
     now = datetime.now(UTC)
     found = [o for plan, inside in planned for o in look(plan, inside, now=now, offline=True)]
     # As in a build, nothing is asked for one configuration while another is denied.

@@ -99,8 +99,9 @@ def _collect(
             rotation.epoch(changes, overlay, options.to)
     else:
         for overlay in overlays:
-            with run.at(overlay.directory, overlay.root) as around:
-                rotation.versions(changes, overlay, rotation.pins(overlay), around)
+            if pins := rotation.pins(overlay):
+                with run.job(overlay.directory, overlay.root) as job:
+                    rotation.versions(changes, overlay, pins, job)
 
 
 def _certificate(file: str, now: datetime) -> SealingCertificate:

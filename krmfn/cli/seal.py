@@ -12,7 +12,6 @@ the build before it failed halfway, unless the stream is empty.
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,14 +26,13 @@ from krmfn.cli.frame import command
 from krmfn.cli.inputs import read_config, read_input
 from krmfn.errors import SpecError, raise_all
 from krmfn.files.read import find_root
-from krmfn.kustomize.kustomization import Kustomization
+from krmfn.kustomize.overlay import Kustomization
 from krmfn.names import API_VERSION, TRANSFORMER
 from krmfn.objects import stream
 from krmfn.objects.kinds import each, place_of
 from krmfn.objects.makers import standing
 from krmfn.objects.sealed_secret import IDENTITY
 from krmfn.plan.estate import FILE
-from krmfn.policy.file import platform_of
 from krmfn.spec.parse import parse
 from krmfn.spec.transformer import SealedSecretTransformer
 from krmfn.spec.validator import ValidatorSpec
@@ -46,7 +44,7 @@ if TYPE_CHECKING:
 
     from krmfn.objects.sealed_secret import Object
     from krmfn.objects.stream import Item
-    from krmfn.stores.store import Surroundings
+    from krmfn.sealing.job import Job
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -82,22 +80,21 @@ def run(options: argparse.Namespace) -> int:
     """Seal and check everything, then print; nothing is printed when anything fails."""
     config_file = Path(options.config) if options.config else None
     base = config_file.resolve().parent if config_file else Path.cwd()
-    with command(options, "seal") as run, run.at(base, find_root(base, os.environ)) as around:
-        if options.environment:
-            environ = {**around.environ, VARIABLE: options.environment}
-            give(_sealed(config_file, options, replace(around, environ=environ)))
-        else:
-            give(_sealed(config_file, options, around))
+    named = {VARIABLE: options.environment} if options.environment else {}
+    environ = {**os.environ, **named}
+    with (
+        command(options, "seal") as run,
+        run.job(base, find_root(base, environ), environ=environ) as job,
+    ):
+        give(_sealed(config_file, options, job))
     return 0
 
 
-def _config(
-    file: Path | None, items: Sequence[Item], around: Surroundings
-) -> SealedSecretTransformer:
+def _config(file: Path | None, items: Sequence[Item], job: Job) -> SealedSecretTransformer:
     """The configuration that is named, or an empty one, with what the repository says."""
 
     def complete(value: Any) -> Any:
-        return settle(value, items, Kustomization(), around, in_overlay=False)
+        return settle(value, items, Kustomization(), job, in_overlay=False)
 
     if file is not None:
         return read_config(file, SealedSecretTransformer, complete)
@@ -128,16 +125,15 @@ def _check_objects(items: Sequence[Item]) -> None:
             )
 
 
-def _sealed(config_file: Path | None, options: argparse.Namespace, around: Surroundings) -> str:
-    platform_of(around)
+def _sealed(config_file: Path | None, options: argparse.Namespace, job: Job) -> str:
     items = stream.stream(read_input(options.file), options.file)
     _check_objects(items)
-    config = _config(config_file, items, around)
+    config = _config(config_file, items, job)
     if not items:
         raise SpecError(
             "input", "there is no resource in the input", remedy="look why the build gave nothing"
         )
-    done = transform(items, config, Kustomization(), around, seal)
+    done = transform(items, config, Kustomization(), job, seal)
     raise_all(_left_behind(done.kept, done.sealed))
     for one in done.sealed:
         for name in IDENTITY:  # kustomize's bookkeeping, which nobody will read any more
@@ -154,10 +150,11 @@ def _sealed(config_file: Path | None, options: argparse.Namespace, around: Surro
     # Claims alone are a part of a build: what uses them is not here to be seen.
     part = () if any(map(may_refer, made)) else ("unused-secret",)
     spec = ValidatorSpec(audit=options.audit, silence=(*config.spec.silence, *part))
-    enforce(made, spec, around.warn, base=around.base, root=around.root)
+    warn = job.access.warnings.add
+    enforce(made, spec, warn, place=job.access.place)
     for warning in verdict.warnings:
         if not is_silenced(warning, spec.silence):
-            around.warn(warning)
+            warn(warning)
     return output
 
 

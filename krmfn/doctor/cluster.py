@@ -57,7 +57,7 @@ def examine(
 ) -> Iterator[Diagnosis]:
     """All of the cluster's checks."""
     try:
-        ask = Questions(context, patient.around.deadline)
+        ask = Questions(context, patient.access.deadline)
         controller = ask.controller(namespaces, names)
     except Failure as failure:
         yield from failed("controller", failure, "the cluster")
@@ -72,7 +72,7 @@ def examine(
     sealed = found.sealed
     try:
         # The other areas report a failed build.
-        text = build(patient.directory, patient.command, (), patient.fresh()).text
+        text = build(patient.directory, patient.command, (), patient.job()).text
         items = stream.stream(text, "the build")
         values = [value for item in items for _, value in each(item.document.value())]
         sealed = [v for v in values if (v.get("apiVersion"), v.get("kind")) == (API_VERSION, KIND)]

@@ -5,8 +5,10 @@ Rules enforced here: a diagnosis contains facts and never a value; every id is i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from krmfn.sealing.job import Job
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from krmfn.errors import Failure
-    from krmfn.stores.store import Surroundings
+    from krmfn.stores.access import Access
+    from krmfn.stores.pool import StorePool
 
 Status: TypeAlias = Literal["ok", "warning", "error", "skipped"]
 
@@ -92,19 +95,29 @@ class Patient:
 
     Attributes:
         name: the directory as it was written, for commands.
-        around: as for a build of the directory.
+        access: as for a build of the directory.
         command: as `find_kustomize` says.
     """
 
     directory: Path
     name: str
-    around: Surroundings
+    access: Access
+    pool: StorePool
     command: tuple[str, ...]
     now: datetime
 
-    def fresh(self) -> Surroundings:
-        """Return a copy with unused policy limits, because each limit applies to one build."""
-        return replace(self.around, platform=None, looked=False)
+    @property
+    def root(self) -> Path:
+        """The repository's root."""
+        return self.access.place.root
+
+    def job(self) -> Job:
+        """Return a job with unused policy limits, because each limit applies to one build.
+
+        Raises:
+            PolicyError: the policy cannot be used or trusted.
+        """
+        return Job.start(self.access, self.pool)
 
 
 def failed(check: str, failure: Failure, subject: str) -> Iterator[Diagnosis]:

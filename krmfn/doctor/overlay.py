@@ -17,7 +17,7 @@ from krmfn.build.validate import CLAIM_GROUP, validate
 from krmfn.doctor.diagnosis import CHECKS, Diagnosis, failed
 from krmfn.documents import strict
 from krmfn.errors import Failure, PolicyError
-from krmfn.files.read import read_file
+from krmfn.files.read import Place, read_file
 from krmfn.kustomize.reach import reach
 from krmfn.names import CLAIM
 from krmfn.objects import stream
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from krmfn.doctor.diagnosis import Patient, Status
     from krmfn.objects.stream import Item
     from krmfn.plan.make import Plan
+    from krmfn.sealing.job import Job
     from krmfn.spec.validator import SealedSecretValidator
-    from krmfn.stores.store import Surroundings
 
 RENEWED = timedelta(days=30)
 SHOWN = 3  # findings of the audit
@@ -62,7 +62,7 @@ class Examined:
     now: datetime
     diagnoses: list[Diagnosis] = field(default_factory=list)
     sealed: list[dict[str, Any]] = field(default_factory=list)
-    plans: list[tuple[Plan, Surroundings]] = field(default_factory=list)
+    plans: list[tuple[Plan, Job]] = field(default_factory=list)
     certificates: list[SealingCertificate] = field(default_factory=list)
     audit: Audit | None = None
 
@@ -72,7 +72,7 @@ def examine(patient: Patient) -> Examined:
     found = Examined(patient.now)
     tell = found.diagnoses.extend
     try:
-        seen = look_at(patient.directory, patient.command, patient.fresh())
+        seen = look_at(patient.directory, patient.command, patient.job())
         items = stream.stream(seen.output, "the build")
         values = [value for item in items for _, value in each(item.document.value())]
         marker = list(_marker(patient))
@@ -99,8 +99,7 @@ def examine(patient: Patient) -> Examined:
         found.audit = audit_stream(
             items,
             [one.spec for one in seen.validators],
-            base=patient.directory,
-            root=patient.around.root,
+            place=Place(patient.directory, patient.root),
             refers=seen.refers,
         )
         tell([_audited(found.audit, patient)])
@@ -138,8 +137,8 @@ def _not_built(failure: Failure, patient: Patient) -> Iterator[Diagnosis]:
 
 def _marker(patient: Patient) -> Iterator[Diagnosis]:
     """Check that something deletes the skip marker, if a function emits one."""
-    root = patient.around.root
-    tree = reach(patient.directory.resolve(), root)
+    root = patient.root
+    tree = reach(Place(patient.directory.resolve(), root))
     values = [one.value for one in tree.kustomizations.values()]
     makes = any(value.get("generators") or value.get("transformers") for value in values)
     files = (one.file for one in tree.kustomizations.values())
@@ -255,8 +254,8 @@ def _hand_made(
 
 def _file_of(value: dict[str, Any], patient: Patient) -> str:
     """Return the file of a SealedSecret; empty if it was renamed or is not found."""
-    root = patient.around.root
-    for path, text in sorted(reach(patient.directory.resolve(), root).contents.items()):
+    root = patient.root
+    for path, text in sorted(reach(Place(patient.directory.resolve(), root)).contents.items()):
         try:
             if KIND.encode() not in text:
                 continue
@@ -286,15 +285,15 @@ def _plan(found: Examined, patient: Patient) -> None:
     """Plan the overlay: targets, certificates and the policy's rulings; contacts no server."""
     tell = found.diagnoses.extend
     try:
-        planned, _ = plans(patient.directory, patient.command, (), patient.fresh())
+        planned, _ = plans(patient.directory, patient.command, (), patient.job())
     except Failure as failure:
         tell(failed("build", failure, patient.name))
         return
     certificates: dict[str, SealingCertificate] = {}
     allowed = True
-    for plan, around in planned:
+    for plan, job in planned:
         try:
-            outlooks = look(plan, around, now=patient.now, offline=True)
+            outlooks = look(plan, job, now=patient.now, offline=True)
         except Failure as failure:
             for error in failure.errors:
                 is_policy = isinstance(error, PolicyError)

@@ -109,7 +109,7 @@ def functions(patient: Patient, plugin_home: Path) -> Iterator[Diagnosis]:
     A missing route is a warning, because `krmfn build` does not need it.
     """
     try:
-        found = configs.find(patient.directory, patient.around.environ)
+        found = configs.find(patient.directory, patient.access.environ)
     except Failure:
         return  # what cannot be read, or is not there, is told by the overlay's checks
     kubectl_only = patient.command[1:] == ("kustomize",)
@@ -145,7 +145,7 @@ def _exec(
 ) -> Diagnosis:
     command = _build(patient, "--enable-exec")
     place = str(config.base / path) if "/" in path else path
-    program = shutil.which(place, path=patient.around.environ.get("PATH"))
+    program = shutil.which(place, path=patient.access.environ.get("PATH"))
     if program is None:
         where = "there" if "/" in path else "on PATH"
         cause = f"the exec function {path} is not {where}, or is not a program"
@@ -162,7 +162,7 @@ def _exec(
 def _container(subject: str, said: dict[str, object], patient: Patient) -> Diagnosis:
     network = ["--network"] if said.get("network") else []
     command = _build(patient, *network)
-    if shutil.which("docker", path=patient.around.environ.get("PATH")) is None:
+    if shutil.which("docker", path=patient.access.environ.get("PATH")) is None:
         cause = "it is run in a container, and there is no docker"
         fix = f"install docker or podman-docker, or: krmfn build {patient.name}"
         return Diagnosis("function", "warning", subject, cause, f"image {said.get('image')}", fix)

@@ -13,19 +13,17 @@ from typing import TYPE_CHECKING
 
 from krmfn.doctor.diagnosis import Diagnosis, failed
 from krmfn.errors import Failure
-from krmfn.policy.file import platform_of
 from krmfn.sealing.dry_run import look
-from krmfn.sealing.pipeline import under
 from krmfn.spec.sealing import StoredKey, TransitKey
-from krmfn.stores.opened import OpenedStores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from krmfn.doctor.overlay import Examined
     from krmfn.plan.make import Plan
-    from krmfn.stores.store import Store, Surroundings
-    from krmfn.stores.vault.health import Health, State
+    from krmfn.sealing.job import Job
+    from krmfn.stores.opened import OpenedStores
+    from krmfn.stores.store import Health, State, Store
 
 SKEW_SECONDS = 60
 SHORT_SECONDS = 300
@@ -47,30 +45,45 @@ class Asked:
 def examine(found: Examined) -> Iterator[Diagnosis]:
     """Every store of the overlay, and then every value."""
     well: dict[int, bool] = {}  # configurations share a store, and then its answers
-    for plan, around in found.plans:
-        governed, _ = under(platform_of(around), plan)  # as every build does
-        ill: list[Diagnosis] = []
-        for name, asked in _asked(governed).items():
-            try:
-                store = OpenedStores(governed.stores, around).get(name)
-                if (health := store.health()) is None:
-                    continue
-                if id(store) not in well:
-                    told = list(_server(name, health))
-                    well[id(store)] = not any(one.status == "error" for one in told)
-                    yield from told
-                told = list(_access(name, store, health, asked)) if well[id(store)] else []
-                if not well[id(store)]:
-                    ill.append(Diagnosis("vault", "error", name, "it is not well"))
-            except Failure as failure:
-                told = list(failed("vault", failure, name))
-            ill += [one for one in told if one.status == "error"]
-            yield from told
-        if any(one.id == "vault" for one in ill):
+    for plan, job in found.plans:
+        denied, ill = False, False
+        with job.open(plan) as (completed, stores):  # as every build does
+            for name, asked in _asked(completed).items():
+                told, is_well = _store(name, stores, asked, well)
+                denied = denied or any(one.status == "error" for one in told)
+                ill = ill or not is_well
+                yield from told
+        if ill:
             cause = "nothing can be read as long as the store is not well"
             yield Diagnosis("vault-value", "skipped", "values", cause)
         else:
-            yield from _values(plan, around, found.now, denied=bool(ill))
+            yield from _values(plan, job, found.now, denied=denied)
+
+
+def _store(
+    name: str, stores: OpenedStores, asked: Asked, well: dict[int, bool]
+) -> tuple[list[Diagnosis], bool]:
+    """Check one store of a plan.
+
+    Args:
+        well: by store that was checked before, whether its server and credential are well.
+
+    Returns:
+        the diagnoses, and whether values can be read from it at all.
+    """
+    told: list[Diagnosis] = []
+    try:
+        store = stores.get(name)
+        if (health := store.health()) is None:
+            return told, True
+        if id(store) not in well:
+            told += _server(name, health)
+            well[id(store)] = not any(one.status == "error" for one in told)
+        if well[id(store)]:
+            told += _access(name, store, health, asked)
+    except Failure as failure:
+        return [*told, *failed("vault", failure, name)], False
+    return told, well[id(store)]
 
 
 def _asked(plan: Plan) -> dict[str, Asked]:
@@ -189,16 +202,14 @@ def _may(name: str, path: str, capability: str, held: frozenset[str]) -> Diagnos
     return Diagnosis("vault-access", "error", subject, cause, evidence, fix)
 
 
-def _values(
-    plan: Plan, around: Surroundings, now: datetime, *, denied: bool
-) -> Iterator[Diagnosis]:
+def _values(plan: Plan, job: Job, now: datetime, *, denied: bool) -> Iterator[Diagnosis]:
     """Check that every value exists and is usable.
 
     Args:
         denied: some paths are known to be, so that this is not told again.
     """
     try:
-        outlooks = look(plan, around, now=now, offline=False)
+        outlooks = look(plan, job, now=now, offline=False)
     except Failure as failure:
         yield from failed("vault-value", failure, "the certificate")
         return

@@ -5,14 +5,14 @@ from __future__ import annotations
 import errno
 import stat
 import sys
-from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from krmfn.errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 MAX_FILE = 16 * 1024 * 1024
 MAX_INPUT = 256 * 1024 * 1024
@@ -21,6 +21,45 @@ ROOT_VARIABLE = "KRMFN_ROOT"
 ARGOCD_FOLDER = (
     "_cmp_server"  # a plugin's copies of repositories, which may come without their .git
 )
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a configuration is: the directory and the repository of the files that it names.
+
+    Attributes:
+        base: the directory that relative paths are relative to.
+        root: the repository's root; files of a configuration are below it.
+        kept: files that were read, by resolved path; None to read a file each time.
+    """
+
+    base: Path = field(default_factory=Path)
+    root: Path = field(default_factory=Path)
+    kept: dict[Path, bytes] | None = field(default=None, repr=False, compare=False)
+
+    def read(self, name: str, *, key: str) -> bytes:
+        """Return the content of a file that a configuration names.
+
+        Args:
+            name: the path as written, relative to `base`.
+            key: the field that names it, for errors.
+
+        Raises:
+            SpecError: absolute, outside the repository, absent, not a file, or over 16 MiB.
+        """
+        if Path(name).is_absolute():
+            raise SpecError(
+                "path", f"{name} is absolute", key=key, remedy="write it relative to here"
+            )
+        return read_file(self.base / name, root=self.root, name=name, key=key, kept=self.kept)
+
+    def at(self, directory: Path) -> Place:
+        """Return the place of another configuration of the repository."""
+        return replace(self, base=directory)
+
+    def keeping(self) -> Place:
+        """Return a place that reads each file once, so that two runs use the same bytes."""
+        return replace(self, kept={})
 
 
 def find_root(base: Path, environ: Mapping[str, str]) -> Path:
@@ -45,21 +84,6 @@ def exists(path: Path) -> bool:
         return False
 
 
-def read_repository_file(name: str, *, base: Path, root: Path, key: str) -> bytes:
-    """Return the content of a file that a configuration names.
-
-    Args:
-        name: the path as written, relative to ``base``.
-        key: the field that names it, for errors.
-
-    Raises:
-        SpecError: absolute, outside the repository, absent, not a file, or over 16 MiB.
-    """
-    if Path(name).is_absolute():
-        raise SpecError("path", f"{name} is absolute", key=key, remedy="write it relative to here")
-    return read_file((base / name), root=root, name=name, key=key)
-
-
 def read_standard_input(what: str) -> bytes:
     """Read all of standard input; on a terminal, first print what is expected.
 
@@ -74,13 +98,23 @@ def read_standard_input(what: str) -> bytes:
     return content
 
 
-def read_file(path: Path, *, name: str, key: str, root: Path | None = None) -> bytes:
+def read_file(
+    path: Path,
+    *,
+    name: str,
+    key: str,
+    root: Path | None = None,
+    kept: dict[Path, bytes] | None = None,
+) -> bytes:
     """Return the content of ``path``; with ``root``, only if it resolves to a file below it.
 
     Without ``root`` it may be a pipe, such as a shell's ``<(…)``.
 
+    Args:
+        kept: as `Place` has it.
+
     Raises:
-        SpecError: as `read_repository_file`.
+        SpecError: as `Place.read`.
     """
     try:
         if root is None and _is_pipe(path):
@@ -96,8 +130,8 @@ def read_file(path: Path, *, name: str, key: str, root: Path | None = None) -> b
             )
         if not resolved.is_file():
             raise SpecError("file", f"{name} is not a file", key=key)
-        if _kept is not None and resolved in _kept:
-            return _kept[resolved]
+        if kept is not None and resolved in kept:
+            return kept[resolved]
         with resolved.open("rb") as file:
             content = _whole(file, name, key)
     except (OSError, RuntimeError, ValueError) as error:
@@ -105,8 +139,8 @@ def read_file(path: Path, *, name: str, key: str, root: Path | None = None) -> b
             raise  # it is not the file's fault
         reason = getattr(error, "strerror", None) or "not a usable path"
         raise SpecError("file", f"{name}: {reason.lower()}", key=key) from None
-    if _kept is not None:
-        _kept[resolved] = content
+    if kept is not None:
+        kept[resolved] = content
     return content
 
 
@@ -120,17 +154,3 @@ def _whole(file: BinaryIO, name: str, key: str) -> bytes:
     if len(content) > MAX_FILE:
         raise SpecError("file", f"{name} is larger than 16 MiB", key=key)
     return content
-
-
-_kept: dict[Path, bytes] | None = None
-
-
-@contextmanager
-def kept() -> Iterator[None]:
-    """Read each file once in the block, so that rehearsal and real run use the same bytes."""
-    global _kept  # noqa: PLW0603  # the reads that it is for have nothing else in common
-    before, _kept = _kept, {}
-    try:
-        yield
-    finally:
-        _kept = before

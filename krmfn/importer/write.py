@@ -9,17 +9,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn.cli.console import progress
 from krmfn.errors import Failure, KrmfnError, ProviderError, raise_all
 from krmfn.spec.stores import AgeStore
-from krmfn.stores import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from krmfn.plaintext import Plaintext
-    from krmfn.spec.model import Model
-    from krmfn.stores.store import Json, Location, Store, Surroundings
+    from krmfn.stores.access import Access
+    from krmfn.stores.content import Json, Location
+    from krmfn.stores.opened import OpenedStores
+    from krmfn.stores.store import Store
 
     Secrets = Mapping[str, Mapping[str, Plaintext]]
 
@@ -34,18 +34,21 @@ def by_path(values: Mapping[tuple[str, str], Plaintext]) -> dict[str, dict[str, 
 
 def write_values(
     name: str,
-    spec: Model,
+    stores: OpenedStores,
     secrets: Secrets,
-    around: Surroundings,
+    *,
     commit: Callable[[Callable[[], None]], None],
+    step: Callable[[], None],
+    note: Callable[[str], None],
 ) -> list[str]:
     """Write each secret to the store.
 
     Args:
         name: the store's name.
-        spec: what describes it.
         secrets: path to its fields.
         commit: calls what writes, so that nothing interrupts it.
+        step: is called after each secret that was looked at, and after each that was written.
+        note: prints a line that says what was done.
 
     Returns:
         The paths that were written; the others hold the same already.
@@ -54,31 +57,32 @@ def write_values(
         KrmfnError, ErrorList: a place is taken; nothing was written then, unless somebody else
             took it meanwhile.
     """
+    spec = stores.spec(name)
     if isinstance(spec, AgeStore):
-        return _into_age(name, spec, secrets, around, commit)
-    store = open_store(name, spec, around)
-    try:
-        with progress(f"writing to {name}", 2 * len(secrets)) as step:
-            free: dict[str, Location] = {}
-            errors: list[KrmfnError] = []
-            for path, fields in secrets.items():
-                try:
-                    location = store.locate(path)
-                    if _is_free(store, location, fields):
-                        free[path] = location
-                except Failure as failure:
-                    errors += failure.errors
-                step()
-            raise_all(errors)
 
-            def write() -> None:
-                for path, location in free.items():
-                    store.create(location, secrets[path])
-                    step()
+        def write_file(write: Callable[[], str]) -> None:
+            commit(lambda: note(write()))
 
-            commit(write)
-    finally:
-        store.close()
+        return _into_age(name, spec, secrets, stores.access, write_file)
+    store = stores.get(name)
+    free: dict[str, Location] = {}
+    errors: list[KrmfnError] = []
+    for path, fields in secrets.items():
+        try:
+            location = store.locate(path)
+            if _is_free(store, location, fields):
+                free[path] = location
+        except Failure as failure:
+            errors += failure.errors
+        step()
+    raise_all(errors)
+
+    def write() -> None:
+        for path, location in free.items():
+            store.create(location, secrets[path])
+            step()
+
+    commit(write)
     return list(free)
 
 
@@ -101,24 +105,20 @@ def _into_age(
     name: str,
     spec: AgeStore,
     secrets: Secrets,
-    around: Surroundings,
-    commit: Callable[[Callable[[], None]], None],
+    access: Access,
+    commit: Callable[[Callable[[], str]], None],
 ) -> list[str]:
     """Write all values into one new file."""
-    from krmfn.cli.age import alone, rewrite
-    from krmfn.files.read import read_repository_file
     from krmfn.spec.store_path import canonical_path
-    from krmfn.stores.age.store import open_file, read_identities
+    from krmfn.stores.age.file import alone, open_file, read_identities, rewrite
+    from krmfn.stores.content import Location
     from krmfn.stores.credential import read_credential
-    from krmfn.stores.store import Location
     from krmfn.stores.vault.write import occupied
 
-    file = Path(around.base / spec.age.file)
-    identities = read_identities(read_credential(spec.age.identity_ref, around, what="identityRef"))
+    file = Path(access.place.base / spec.age.file)
+    identities = read_identities(read_credential(spec.age.identity_ref, access, what="identityRef"))
     with alone(file):
-        content = read_repository_file(
-            spec.age.file, base=around.base, root=around.root, key=f"stores.{name}.age.file"
-        )
+        content = access.place.read(spec.age.file, key=f"stores.{name}.age.file")
         opened = open_file(content, identities, name=spec.age.file)
         new: dict[str, dict[str, Json]] = {}
         errors: list[KrmfnError] = []
@@ -129,7 +129,8 @@ def _into_age(
             elif there != _json(fields):
                 errors.append(occupied(Location((), f"{name}:{path}")))
         raise_all(errors)
-        commit(lambda: rewrite(file, identities, opened, new) if new else None)
+        if new:
+            commit(lambda: rewrite(file, identities, opened, new))
     return list(new)
 
 

@@ -23,14 +23,17 @@ from krmfn.deadline import Deadline
 from krmfn.documents import strict
 from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import Failure, KrmfnError
-from krmfn.files.read import read_file
+from krmfn.files.read import Place, read_file
 from krmfn.init.destinations import Destination, destinations
 from krmfn.kustomize.checkout import Checkout
-from krmfn.kustomize.kustomization import Kustomization, read_overlay
+from krmfn.kustomize.kustomization import read_overlay
+from krmfn.kustomize.overlay import Kustomization
 from krmfn.kustomize.renaming import Names
 from krmfn.objects import ciphertext, stream
 from krmfn.objects.kinds import each
-from krmfn.stores.store import Surroundings
+from krmfn.sealing.job import Job
+from krmfn.stores.access import Access
+from krmfn.stores.pool import StorePool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -120,7 +123,7 @@ class Survey:
     def is_done(self, directory: Path) -> bool:
         """Whether a kustomization already lists a krmfn configuration; nothing is built."""
         try:
-            return bool(read_overlay(directory, self._root).listed)
+            return bool(read_overlay(Place(directory, self._root)).listed)
         except Failure:  # `look` tells it
             return False
 
@@ -137,13 +140,15 @@ class Survey:
     def _look(self, directory: Path) -> Seen:
         seen = Seen(where=self._destinations.get(directory, []))
         try:
-            seen.overlay = read_overlay(directory, self._root)
+            seen.overlay = read_overlay(Place(directory, self._root))
             # Each has its own: a repository may have hundreds.
             deadline = Deadline.from_environment(time.monotonic())
-            around = Surroundings(os.environ, deadline, directory, self._root)
-            look = look_at(directory, self._command, around)
+            place = Place(directory, self._root)
+            with StorePool() as pool:  # from which a look takes nothing
+                job = Job.start(Access(os.environ, deadline, place), pool)
+                look = look_at(directory, self._command, job)
             items = stream.stream(look.output, "the build")
-            audited = audit_stream(items, base=directory, root=self._root, refers=look.refers)
+            audited = audit_stream(items, place=place, refers=look.refers)
         except Failure as failure:
             seen.position, seen.failed = self._told(failure, directory)
             return seen

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from krmfn.documents import strict
 from krmfn.errors import SpecError
-from krmfn.files.read import find_root, read_file
+from krmfn.files.read import Place, find_root, read_file
 from krmfn.kustomize.kustomization import LISTS
 from krmfn.kustomize.patches import patches
 from krmfn.kustomize.reach import reach
@@ -125,7 +125,7 @@ def find(directory: Path, environ: Mapping[str, str]) -> OverlayConfigs:
         objects = _objects(found.read(file), short, file, base.resolve())
         found.configs += [one for one in objects if one.value.get("apiVersion") == API_VERSION]
     elif directory.is_dir():
-        _kustomizations(found, reach(directory, root, old=False))
+        _kustomizations(found, reach(Place(directory, root), old=False))
     else:
         raise SpecError("file", f"{directory} is not there")
     if not found.configs:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from krmfn.documents import strict
 from krmfn.documents.strict import mapping
 from krmfn.errors import KrmfnError, SpecError
-from krmfn.files.read import read_repository_file
+from krmfn.kustomize.overlay import Kustomization, Listed
 from krmfn.names import API_VERSION
 from krmfn.objects.kinds import each
 
@@ -22,76 +21,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from krmfn.files.read import Place
+
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 MAX_DEPTH = 8  # of directories that list directories
 LISTS = ("generators", "transformers", "validators")
 NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
-@dataclass(frozen=True)
-class Listed:
-    """A krmfn configuration that the kustomization lists.
-
-    Attributes:
-        list: ``generators``, ``transformers`` or ``validators``.
-        file: the entry as written, or empty if it is inline.
-    """
-
-    list: str
-    file: str
-    kind: str
-    name: str
-
-
-@dataclass(frozen=True)
-class Kustomization:
-    """The facts of one kustomization; all empty if there is none."""
-
-    file: str = ""
-    namespace: str = ""
-    name_prefix: str = ""
-    name_suffix: str = ""
-    listed: tuple[Listed, ...] = field(default=())
-
-    def file_of(self, kind: str, name: str) -> str:
-        """Return the file of a configuration, if exactly one listed file contains it."""
-        files = {e.file for e in self.listed if (e.kind, e.name) == (kind, name) and e.file}
-        return files.pop() if len(files) == 1 else ""
-
-    def check_list(self, kind: str, name: str, allowed: str) -> None:
-        """Refuse a configuration in a list where kustomize cannot use it.
-
-        Raises:
-            SpecError: it is in another list only, or is the second one of its kind.
-        """
-        lists = {e.list for e in self.listed if (e.kind, e.name) == (kind, name)}
-        if lists and allowed not in lists:
-            raise SpecError(
-                "wrong-list",
-                f"listed under {', '.join(sorted(lists))}: of {self.file}",
-                expected=f"{allowed}:",
-                remedy=f"move the entry to {allowed}:",
-            )
-        same = sorted({e.name for e in self.listed if e.kind == kind and e.list == allowed})
-        # Each would emit the skip marker, and two of the same name are one too many.
-        if allowed != "validators" and len(same) > 1:
-            raise SpecError(
-                "wrong-list",
-                f"{self.file} lists several {allowed} of krmfn: {', '.join(same)}",
-                expected="one, with any number of secrets",
-                remedy="put their secrets into one",
-            )
-
-
-def read_overlay(directory: Path, root: Path) -> Kustomization:
-    """The kustomization in ``directory``, or an empty `Kustomization` when there is none.
+def read_overlay(place: Place) -> Kustomization:
+    """The kustomization in ``place.base``, or an empty `Kustomization` when there is none.
 
     Raises:
         SpecError: it is there and cannot be read.
     """
     for file in FILE_NAMES:
-        if (directory / file).is_file():
-            content = read_repository_file(file, base=directory, root=root, key="")
+        if (place.base / file).is_file():
+            content = place.read(file, key="")
             value = strict.load(content, file)
             break
     else:
@@ -106,7 +52,7 @@ def read_overlay(directory: Path, root: Path) -> Kustomization:
         namespace=namespace,
         name_prefix=_string(value, "namePrefix"),
         name_suffix=_string(value, "nameSuffix"),
-        listed=tuple(_listed(value, directory, root)),
+        listed=tuple(_listed(value, place)),
     )
 
 
@@ -115,17 +61,17 @@ def _string(value: dict[str, Any], key: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _listed(value: dict[str, Any], directory: Path, root: Path) -> Iterator[Listed]:
+def _listed(value: dict[str, Any], place: Place) -> Iterator[Listed]:
     """Yield krmfn's configurations in the lists of functions; skip unreadable entries."""
     for name in LISTS:
-        for file, config in _configs(value.get(name), directory, root, "", MAX_DEPTH):
+        for file, config in _configs(value.get(name), place, "", MAX_DEPTH):
             metadata = config.get("metadata")
             own = metadata.get("name") if isinstance(metadata, dict) else ""
             yield Listed(name, file, str(config.get("kind")), str(own))
 
 
 def _configs(
-    entries: Any, directory: Path, root: Path, prefix: str, depth: int
+    entries: Any, place: Place, prefix: str, depth: int
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Our configs behind the entries of a list, with their files: inline, in files, in directories."""
     for entry in entries if isinstance(entries, list) else ():
@@ -135,15 +81,15 @@ def _configs(
             inline = list(_in_text(entry))
             if inline or "\n" in entry:
                 yield from (("", config) for config in inline)
-            elif (directory / entry).is_file():
-                text = read_repository_file(entry, base=directory, root=root, key="")
+            elif (place.base / entry).is_file():
+                text = place.read(entry, key="")
                 file = os.path.normpath(prefix + entry)
                 yield from ((file, config) for config in _in_text(text))
-            elif depth and (inner := kustomization_in(directory / entry)) is not None:
-                text = read_repository_file(inner.name, base=inner.parent, root=root, key="")
+            elif depth and (inner := kustomization_in(place.base / entry)) is not None:
+                text = place.at(inner.parent).read(inner.name, key="")
                 listed = mapping(strict.load(text, inner.name)).get("resources")
                 below = f"{prefix}{entry.rstrip('/')}/"
-                yield from _configs(listed, inner.parent, root, below, depth - 1)
+                yield from _configs(listed, place.at(inner.parent), below, depth - 1)
         except (KrmfnError, OSError, ValueError):
             continue
 

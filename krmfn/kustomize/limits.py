@@ -24,6 +24,24 @@ _ALIAS = re.compile(rb"(?:^|[\s,\[{:?-])\*[^\s,\[\]{}*]")
 _ANCHOR = re.compile(rb"(?:^|[\s,\[{:?-])&[^\s,\[\]{}&]")
 
 
+# Each limit of a whole build: the error's id, what is too much, and what to do.
+_TOO_MUCH = {
+    "input_bytes": (
+        "file",
+        "the build reads more than {} bytes of files",
+        "name fewer or smaller files",
+    ),
+    "named_bytes": (
+        "file",
+        "kustomize would read more than {} bytes of files",
+        "name fewer or smaller files; each counts as often as it is named",
+    ),
+    "files": ("file", "the build needs more than {} files", ""),
+    "depth": ("file", "kustomizations include each other {} deep or deeper", ""),
+    "nodes": ("yaml", "the build reads more than {} YAML nodes", ""),
+}
+
+
 @dataclass(frozen=True)
 class Limits:
     """The limits of one build's input.
@@ -46,55 +64,22 @@ class Limits:
     own_nodes: int = 200_000
     add_input: Callable[[int], None] | None = None
 
+    def check(self, name: str, found: int) -> None:
+        """Refuse more of something than its limit.
 
-def check_size(size: int, limits: Limits) -> None:
-    """Refuse different files with more bytes than the limit.
+        Args:
+            name: of the limit.
 
-    Raises:
-        SpecError: they have more.
-    """
-    if limits.add_input is not None:
-        limits.add_input(size)
-    elif size > limits.input_bytes:
-        raise SpecError(
-            "file",
-            f"the build reads more than {limits.input_bytes} bytes of files",
-            remedy="name fewer or smaller files",
-        )
-
-
-def check_named(size: int, limits: Limits) -> None:
-    """Refuse files that have more bytes than the limit, each counted as often as it is named.
-
-    Raises:
-        SpecError: they have more.
-    """
-    if size > limits.named_bytes:
-        raise SpecError(
-            "file",
-            f"kustomize would read more than {limits.named_bytes} bytes of files",
-            remedy="name fewer or smaller files; each counts as often as it is named",
-        )
-
-
-def check_nodes(count: int, limits: Limits) -> None:
-    """Refuse more YAML nodes than the limit.
-
-    Raises:
-        SpecError: there are more.
-    """
-    if count > limits.nodes:
-        raise SpecError("yaml", f"the build reads more than {limits.nodes} YAML nodes")
-
-
-def check_depth(depth: int, limits: Limits) -> None:
-    """Refuse kustomizations nested more deeply than the limit.
-
-    Raises:
-        SpecError: they are.
-    """
-    if depth > limits.depth:
-        raise SpecError("file", f"kustomizations include each other {limits.depth} deep or deeper")
+        Raises:
+            SpecError: there is more.
+            Failure: the policy's error, for bytes of input.
+        """
+        limit: int = getattr(self, name)
+        if name == "input_bytes" and self.add_input is not None:
+            self.add_input(found)
+        elif found > limit:
+            error, message, remedy = _TOO_MUCH[name]
+            raise SpecError(error, message.format(limit), remedy=remedy)
 
 
 def count_nodes(text: bytes, name: str, most: int) -> int:

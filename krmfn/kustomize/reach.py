@@ -24,19 +24,13 @@ from krmfn.kustomize.fields import KUSTOMIZATION, Use
 from krmfn.kustomize.functions import Function, functions
 from krmfn.kustomize.judge import judge
 from krmfn.kustomize.kustomization import FILE_NAMES
-from krmfn.kustomize.limits import (
-    Limits,
-    check_depth,
-    check_named,
-    check_nodes,
-    check_size,
-    count_nodes,
-)
+from krmfn.kustomize.limits import Limits, count_nodes
 from krmfn.kustomize.places import located, refuse_address
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from krmfn.files.read import Place
     from krmfn.kustomize.judge import Mention
 
 _SIMPLE_PATH = re.compile(r"[\w./][\w./@=+-]*")
@@ -92,7 +86,7 @@ class Tree:
     """What a kustomization reaches in its repository.
 
     Attributes:
-        root: the repository's root, resolved.
+        place: the directory that is built, and the repository's root, resolved.
         kustomizations: by directory.
         contents: of the files that are named, by path, whose directory's links are resolved.
         nodes: of YAML in these files.
@@ -103,7 +97,7 @@ class Tree:
         old: as `reach` has it.
     """
 
-    root: Path
+    place: Place
     limits: Limits = field(default_factory=Limits)
     old: bool = True
     kustomizations: dict[Path, Reached] = field(default_factory=dict)
@@ -114,16 +108,29 @@ class Tree:
     as_is: dict[Path, set[Path]] = field(default_factory=dict)
     read: int = 0
 
+    @property
+    def root(self) -> Path:
+        """The repository's root, resolved."""
+        return self.place.root
+
     def short(self, path: Path) -> str:
         """Return a path relative to the repository's root."""
         return str(path.relative_to(self.root)) if path != self.root else path.name
 
+    def content(self, directory: Path, name: str) -> bytes | None:
+        """Return a file as it was read; None if a kustomization in ``directory`` names no such file."""
+        place = directory / name
+        try:
+            return self.contents.get(place.parent.resolve() / place.name)
+        except (OSError, ValueError):  # an inline patch, for example
+            return None
 
-def reach(directory: Path, root: Path, limits: Limits | None = None, *, old: bool = True) -> Tree:
-    """Return everything that the kustomization in ``directory`` reads.
+
+def reach(place: Place, limits: Limits | None = None, *, old: bool = True) -> Tree:
+    """Return everything that the kustomization in ``place.base`` reads.
 
     Args:
-        root: the repository's root, resolved.
+        place: with the repository's root resolved.
         old: whether ``namespace: n`` is a boolean, as for kustomize, which then refuses it. Commands
             that edit files without building them read it as text.
 
@@ -131,9 +138,9 @@ def reach(directory: Path, root: Path, limits: Limits | None = None, *, old: boo
         SpecError: it needs something from elsewhere, is not there, is too much, or would run what
             is not krmfn's.
     """
-    tree = Tree(root, limits or Limits(), old=old)
-    visit(tree, directory.resolve())
-    measure(tree, directory.resolve())
+    tree = Tree(place, limits or Limits(), old=old)
+    visit(tree, place.base.resolve())
+    measure(tree, place.base.resolve())
     return tree
 
 
@@ -147,7 +154,7 @@ def visit(tree: Tree, directory: Path) -> None:
     while ahead:
         here, depth = ahead.pop()
         if here not in tree.kustomizations:
-            check_depth(depth, tree.limits)
+            tree.limits.check("depth", depth)
             reached = tree.kustomizations[here] = _kustomization(tree, here)
             ahead += [(one, depth + 1) for one, _ in reached.below]
 
@@ -171,9 +178,9 @@ def measure(tree: Tree, directory: Path) -> None:
             below = [sizes[one] for one, _ in reached.below]
             size, count, _ = map(sum, zip(own, *named, *below, strict=True))
             depth = 1 + max((one[2] for one in below), default=0)
-            check_depth(depth, tree.limits)
-            check_nodes(count, tree.limits)
-            check_named(size, tree.limits)
+            tree.limits.check("depth", depth)
+            tree.limits.check("nodes", count)
+            tree.limits.check("named_bytes", size)
             sizes[here] = size, count, depth
         elif here in opened:
             raise SpecError("path", f"{tree.short(here)} includes itself", where=where)
@@ -227,7 +234,7 @@ def _kustomization(tree: Tree, directory: Path) -> Reached:
     """Read the kustomization of a directory, and take in its files."""
     file = kustomization_file(tree, directory)
     short = tree.short(file)
-    content = read_file(file, name=short, key="", root=tree.root)
+    content = read_file(file, name=short, key="", root=tree.root, kept=tree.place.kept)
     _count(tree, content)
     count_nodes(content, short, tree.limits.own_nodes)
     judged = judge(strict.document(content, short), KUSTOMIZATION, old=tree.old)
@@ -327,10 +334,10 @@ def _is_path(mention: Mention, limits: Limits) -> bool:
 def _read(tree: Tree, place: Path, mention: Mention) -> None:
     """Read a file once, and count the nodes of YAML."""
     if place not in tree.contents:
-        if len(tree.contents) >= tree.limits.files:
-            raise SpecError("file", f"the build needs more than {tree.limits.files} files")
+        tree.limits.check("files", len(tree.contents) + 1)
         try:
-            content = read_file(place, name=mention.text, key="", root=tree.root)
+            kept = tree.place.kept
+            content = read_file(place, name=mention.text, key="", root=tree.root, kept=kept)
         except SpecError as error:
             raise error.at(where=mention.where) from None
         tree.contents[place] = content
@@ -343,4 +350,4 @@ def _read(tree: Tree, place: Path, mention: Mention) -> None:
 def _count(tree: Tree, content: bytes) -> None:
     """Add the bytes of a file that was read for the first time."""
     tree.read += len(content)
-    check_size(tree.read, tree.limits)
+    tree.limits.check("input_bytes", tree.read)

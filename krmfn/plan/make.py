@@ -19,7 +19,7 @@ from krmfn.spec.stores import PlatformStore
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from krmfn.kustomize.kustomization import Kustomization
+    from krmfn.kustomize.overlay import Kustomization
     from krmfn.spec.generator import DataEntry, DataFrom, SealedSecretGenerator, SecretShape
     from krmfn.spec.platform import AnyPlatformStore
     from krmfn.spec.sealing import DefinedKey, Sealing
@@ -98,6 +98,11 @@ class SealTarget:
         return tuple(sorted(keys))
 
     @property
+    def named(self) -> int:
+        """How many keys the configuration names."""
+        return len(self.secret.data) + len(self.templates)
+
+    @property
     def open(self) -> bool:
         """Whether there are other keys, known only after a read."""
         return bool(self.secret.data_from) and not self._replaced
@@ -133,12 +138,17 @@ class SealTarget:
 
 @dataclass(frozen=True)
 class Plan:
-    """All reads and targets of a build."""
+    """All reads and targets of a build.
+
+    Attributes:
+        key_name: the platform's name for the derivation key; empty without one.
+    """
 
     sealing: Sealing
     stores: Mapping[str, Store | AnyPlatformStore]
     targets: tuple[SealTarget, ...]
     silence: tuple[str, ...] = ()
+    key_name: str = ""
 
     @property
     def derivation_key(self) -> DefinedKey | None:
@@ -160,8 +170,8 @@ def read_of(secret: SecretShape, entry: DataEntry | DataFrom) -> Read:
     return Read(entry.store or secret.store or "", ref.key, ref.version)
 
 
-def ungoverned(plan: Plan) -> Plan:
-    """The plan itself, where there is no policy.
+def standalone(plan: Plan) -> Plan:
+    """Return the plan itself, where there is no policy.
 
     Raises:
         SpecError: it names what only a platform defines.

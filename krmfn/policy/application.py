@@ -1,4 +1,4 @@
-"""The requester of a build, from Argo CD: project, source repository, destination.
+"""The requester of a build, from Argo CD, and the policy that judges it. Pure.
 
 Rules enforced here: nothing that a user of Argo CD may set is read, so no ``ARGOCD_ENV_*`` and no
 parameter; where Argo CD calls, or ``KRMFN_REQUIRE_POLICY`` says so, a policy is required.
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from krmfn.spec.platform import PlatformSpec
 
 NAME, REQUIRE = "ARGOCD_APP_NAME", "KRMFN_REQUIRE_POLICY"
 DESTINATION = "ARGOCD_APP_NAMESPACE"
@@ -28,6 +30,19 @@ class Application:
     project: str = ""
     repository: str = ""
     destination: str = ""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The platform's configuration, and the build that it judges.
+
+    Attributes:
+        address: of stores that name no server, from the environment.
+    """
+
+    spec: PlatformSpec
+    application: Application
+    address: str = ""
 
 
 def application_of(environ: Mapping[str, str]) -> Application:

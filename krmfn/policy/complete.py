@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 _CONFIRMED = frozenset({"server", "path", "version", "namespace", "id"})
 
 
-def governed(plan: Plan, spec: PlatformSpec) -> tuple[Plan, str]:
-    """The plan with the platform's stores, key and certificate, and the key's name there.
+def governed(plan: Plan, spec: PlatformSpec) -> Plan:
+    """Return the plan with the platform's stores, key and certificate, and the key's name there.
 
     Raises:
         PolicyError: ``policy-override``, the configuration defines what is the platform's;
@@ -47,7 +47,7 @@ def governed(plan: Plan, spec: PlatformSpec) -> tuple[Plan, str]:
     sealing = plan.sealing.model_copy(
         update={"derivation_key": key, "certificate": _certificate(plan, spec)}
     )
-    return replace(plan, sealing=sealing, stores=stores), name
+    return replace(plan, sealing=sealing, stores=stores, key_name=name)
 
 
 def governed_stores(

@@ -9,7 +9,6 @@ be used is an error everywhere: no policy is not a free pass.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,51 +16,27 @@ from krmfn.documents import strict
 from krmfn.errors import Failure, PolicyError
 from krmfn.files.read import read_file
 from krmfn.names import API_VERSION, PLATFORM
-from krmfn.policy.application import application_of, policy_required
+from krmfn.policy.application import Policy, application_of, policy_required
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from krmfn.policy.application import Application
-    from krmfn.policy.usage import Usage
-    from krmfn.spec.platform import PlatformConfig, PlatformSpec
-    from krmfn.stores.store import Surroundings
+    from krmfn.spec.platform import PlatformConfig
 
 VARIABLE = "KRMFN_CONFIG"
 
 
-@dataclass(frozen=True)
-class Platform:
-    """The policy of one build, with its requester and its used limits.
+def load(environ: Mapping[str, str], root: Path) -> Policy | None:
+    """Return the policy of a run; None where there is none and none is required.
 
-    Attributes:
-        address: of stores that name no server.
-    """
-
-    spec: PlatformSpec
-    application: Application
-    usage: Usage
-    address: str = ""
-
-
-def platform_of(around: Surroundings) -> Platform | None:
-    """The platform of a run, looked for once; None where there is none and none is required.
+    Args:
+        root: the repository's, in which no policy can be.
 
     Raises:
         PolicyError: ``policy-file``, the file cannot be used or trusted.
     """
-    if not around.looked:
-        around.platform = _load(around)
-        around.looked = True
-        if around.platform is not None:
-            seconds = around.platform.spec.limits.seconds
-            around.deadline.shorten(seconds)
-    return around.platform
-
-
-def _load(around: Surroundings) -> Platform | None:
-    name = around.environ.get(VARIABLE, "")
-    required = policy_required(around.environ)
+    name = environ.get(VARIABLE, "")
+    required = policy_required(environ)
     if not name:
         if not required:
             return None
@@ -70,19 +45,16 @@ def _load(around: Surroundings) -> Platform | None:
     if not path.is_absolute():
         raise _unusable("is not an absolute path")
     if required:
-        _check_place(path, around.root)
-    from krmfn.policy.places import (
-        same_mounts,  # lazy: only those who have a policy pay for it
-    )
-    from krmfn.policy.usage import Usage
+        _check_place(path, root)
+    from krmfn.policy.places import same_mounts  # lazy: only those who have a policy pay for it
 
     spec = read_platform(path).spec
-    address = around.environ.get("VAULT_ADDR") or around.environ.get("BAO_ADDR") or ""
+    address = environ.get("VAULT_ADDR") or environ.get("BAO_ADDR") or ""
     if both := same_mounts(spec, address):
         raise _unusable(
             f"defines one mount twice: {both}", "use one store, or give both the same id"
         )
-    return Platform(spec, application_of(around.environ), Usage(spec.limits), address)
+    return Policy(spec, application_of(environ), address)
 
 
 def read_platform(path: Path) -> PlatformConfig:

@@ -19,8 +19,7 @@ from krmfn.spec.store_path import canonical_path
 
 if TYPE_CHECKING:
     from krmfn.plan.make import Plan, Read, SealTarget
-    from krmfn.policy.application import Application
-    from krmfn.spec.platform import PlatformSpec
+    from krmfn.policy.application import Application, Policy
 
 TOKEN_TYPES = frozenset({"kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"})
 
@@ -67,27 +66,19 @@ class Ruling:
         )
 
 
-def verdicts(
-    plan: Plan,
-    key_name: str,
-    recipient: str,
-    application: Application,
-    spec: PlatformSpec,
-    *,
-    address: str = "",
-) -> list[Ruling]:
-    """Return the policy's rulings on a governed plan, in its order.
+def verdicts(plan: Plan, recipient: str, policy: Policy) -> list[Ruling]:
+    """Return the policy's rulings on a completed plan, in its order.
 
     Args:
-        address: of a store of the platform's that names no server.
+        recipient: the certificate's fingerprint.
 
     Raises:
         SpecError: a path is not canonical.
     """
     found: list[Ruling] = []
-    keys = key_places(spec, address)
+    keys = key_places(policy.spec, policy.address)
     for target in plan.targets:
-        request = _request(target, key_name, recipient, application)
+        request = _request(target, plan.key_name, recipient, policy.application)
         never = _never_target(target)
         for read, key in target.reads().items():
             try:
@@ -95,31 +86,20 @@ def verdicts(
             except KrmfnError as error:
                 raise error.at(secret=target.name, source=read.store) from None
             wanted = replace(request, store=read.store, path=path, pinned=read.version is not None)
-            why = never or _never_read(read, application, spec, (keys, address))
-            found.append(Ruling(target, read, key, decide(spec, wanted), why))
+            why = never or _never_read(read, policy, keys)
+            found.append(Ruling(target, read, key, decide(policy.spec, wanted), why))
         if not target.reads():
-            found.append(Ruling(target, None, "", decide(spec, request), never))
+            found.append(Ruling(target, None, "", decide(policy.spec, request), never))
     return found
 
 
-def allow(
-    plan: Plan,
-    key_name: str,
-    recipient: str,
-    application: Application,
-    spec: PlatformSpec,
-    *,
-    address: str = "",
-) -> None:
+def allow(plan: Plan, recipient: str, policy: Policy) -> None:
     """Raise an error with the reason for everything in the plan that is denied.
-
-    Args:
-        address: as `verdicts` has it.
 
     Raises:
         PolicyError, ErrorList: something is.
     """
-    judged = verdicts(plan, key_name, recipient, application, spec, address=address)
+    judged = verdicts(plan, recipient, policy)
     raise_all([verdict.error() for verdict in judged if not verdict.allowed])
 
 
@@ -154,24 +134,18 @@ def _never_target(target: SealTarget) -> str:
     return f"the annotation {taken[0]} takes over other Secrets" if taken else ""
 
 
-def _never_read(
-    read: Read,
-    application: Application,
-    spec: PlatformSpec,
-    keys: tuple[tuple[str, ...], str],
-) -> str:
+def _never_read(read: Read, policy: Policy, keys: tuple[str, ...]) -> str:
     """Why no rule could allow the read.
 
     Args:
-        keys: the places of derivation keys, and the environment's address.
+        keys: the places of derivation keys.
     """
-    store = spec.stores.get(read.store)
+    store = policy.spec.stores.get(read.store)
     if isinstance(store, PlatformAgeStore):
-        if application.project != store.age.project:
+        if policy.application.project != store.age.project:
             return "the store belongs to another project"
     elif store is not None:
-        places, address = keys
-        own = f"{place(store.vault, read.key, address)}/"
-        if any(own.startswith(f"{key}/") for key in places):
+        own = f"{place(store.vault, read.key, policy.address)}/"
+        if any(own.startswith(f"{key}/") for key in keys):
             return "a reference points at a derivation key"
     return ""

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from krmfn.errors import PolicyError
 
 if TYPE_CHECKING:
-    from krmfn.plan.make import Plan, SealTarget
-    from krmfn.sealing.render import Rendered
+    from krmfn.plan.make import Plan
     from krmfn.spec.platform import Limits
 
 
@@ -36,25 +35,24 @@ class Usage:
         self.secrets += len(plan.targets)
         for target in plan.targets:
             self.reads |= {(read.store, read.key, read.version) for read in target.reads()}
-            self.keys += _told(target)
+            self.keys += target.named
         self.certificates.add(recipient)
         _within("secrets", self.secrets, self.limits.secrets)
         _within("reads", len(self.reads), self.limits.reads)
         _within("keys", self.keys, self.limits.keys)
         _within("certificates", len(self.certificates), self.limits.certificates)
 
-    def add_values(self, rendered: list[Rendered]) -> None:
-        """Add values, and the keys known only after a read."""
-        for one in rendered:
-            self.keys += max(0, len(one.items) - _told(one.target))
-            self.value_bytes += sum(len(item.content.reveal()) for item in one.items.values())
+    def add_values(self, keys: int, size: int) -> None:
+        """Add values.
+
+        Args:
+            keys: how many keys are known only after a read.
+            size: of all values, in bytes.
+        """
+        self.keys += keys
+        self.value_bytes += size
         _within("keys", self.keys, self.limits.keys)
         _within("valueBytes", self.value_bytes, self.limits.value_bytes)
-
-
-def _told(target: SealTarget) -> int:
-    """Return the keys that a configuration names."""
-    return len(target.secret.data) + len(target.templates)
 
 
 def _within(name: str, found: int, limit: int) -> None:

@@ -16,13 +16,10 @@ from krmfn.documents.edit import Edit, edit
 from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import KrmfnError, SealingError, SpecError
 from krmfn.files.diff import unified
-from krmfn.files.read import read_repository_file
+from krmfn.files.read import Place
 from krmfn.names import CLAIM, GENERATOR, TRANSFORMER, VALIDATOR
 from krmfn.parallel import at_once
-from krmfn.sealing.pipeline import stores_under_policy
 from krmfn.spec.parse import parse
-from krmfn.stores.opened import OpenedStores
-from krmfn.stores.store import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -31,7 +28,9 @@ if TYPE_CHECKING:
 
     from krmfn.crypto.certificate import SealingCertificate
     from krmfn.kustomize.configs import Config, OverlayConfigs
-    from krmfn.stores.store import Location
+    from krmfn.sealing.job import Job
+    from krmfn.spec.stores import Store
+    from krmfn.stores.content import Location
 
 CERTIFICATES = {
     GENERATOR: ("spec", "sealing", "certificate"),
@@ -113,9 +112,7 @@ def certificate(
         if not isinstance(found, dict):
             continue
         if isinstance(name := found.get("file"), str):
-            held = read_repository_file(
-                name, base=config.base, root=overlay.root, key=".".join(path)
-            )
+            held = Place(config.base, overlay.root).read(name, key=".".join(path))
             if not _is(held, new, now):
                 rotation.replace(overlay, (config.base / name).resolve(), held, new.pem)
         elif isinstance(pem := found.get("pem"), str):
@@ -195,13 +192,11 @@ def pins(overlay: OverlayConfigs) -> list[Pin]:
     return found
 
 
-def versions(
-    rotation: Rotation, overlay: OverlayConfigs, wanted: Sequence[Pin], around: Surroundings
-) -> None:
+def versions(rotation: Rotation, overlay: OverlayConfigs, wanted: Sequence[Pin], job: Job) -> None:
     """Pin references to the newest version in each store; never lower a pin.
 
     Args:
-        around: with the repository's root, and an opener that shares stores; its base is not used.
+        job: with the repository's root; its base is not used.
 
     Raises:
         KrmfnError: a store does not say, with the pin's position.
@@ -209,16 +204,17 @@ def versions(
 
     def newest(pin: Pin) -> tuple[Location, int]:
         try:
-            store = _stores(overlay, pin, around).get(pin.store)
-            location = store.locate(pin.key)
-            return location, store.newest(location)
+            with job.at(pin.holder.base).stores(_store_of(pin)) as stores:
+                store = stores.get(pin.store)
+                location = store.locate(pin.key)
+                return location, store.newest(location)
         except KrmfnError as error:
             raise error.at(where=pin.config.where(pin.path)) from None
 
     # Many pins of one secret are one question.
     asked = {(id(pin.holder), pin.store, pin.key): pin for pin in wanted}
     tasks = [partial(newest, pin) for pin in asked.values()]
-    found = dict(zip(asked, at_once(tasks, around.deadline), strict=True))
+    found = dict(zip(asked, at_once(tasks, job.access.deadline), strict=True))
     for pin in wanted:
         _, number = found[id(pin.holder), pin.store, pin.key]
         rotation.set(overlay, pin.config, pin.path, max(number, pin.version))
@@ -319,20 +315,10 @@ def _store(config: Config, name: str) -> Any:
     return mapping(config.get("spec", "stores")).get(name)
 
 
-def _stores(overlay: OverlayConfigs, pin: Pin, around: Surroundings) -> OpenedStores:
-    """Return the store that a pin's object defines."""
-    holder = pin.holder
-    found: Any = parse(holder.value, where=holder.where())
-    inside = Surroundings(
-        around.environ,
-        around.deadline,
-        holder.base,
-        overlay.root,
-        around.warnings,
-        opener=around.opener,
-    )
-    own = {pin.store: found.spec.stores[pin.store]}
-    return OpenedStores(stores_under_policy(own, inside), inside)
+def _store_of(pin: Pin) -> dict[str, Store]:
+    """Return the store of a pin, as its holder defines it, by its name."""
+    found: Any = parse(pin.holder.value, where=pin.holder.where())
+    return {pin.store: found.spec.stores[pin.store]}
 
 
 def _is(pem: bytes, wanted: SealingCertificate, now: datetime) -> bool:

@@ -13,6 +13,7 @@ from krmfn.spec.sealing import TransitKey
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from krmfn.plan.make import Plan
     from krmfn.spec.sealing import DefinedKey
     from krmfn.stores.opened import OpenedStores
 
@@ -57,6 +58,12 @@ class Derivation:
         """Return F of one digest."""
         self.ask([digest])
         return self._known[digest]
+
+
+def key_of(plan: Plan, stores: OpenedStores) -> Derivation | None:
+    """Return the derivation key of a plan; None if none of its targets needs it."""
+    key = plan.derivation_key
+    return derivation(key, stores) if key is not None and plan.deterministic else None
 
 
 def derivation(key: DefinedKey, stores: OpenedStores) -> Derivation:

@@ -14,15 +14,12 @@ from typing import TYPE_CHECKING
 from krmfn.errors import KrmfnError, raise_all
 from krmfn.parallel import at_once
 from krmfn.plan.make import read_of
-from krmfn.policy.file import platform_of
-from krmfn.sealing.derivation import derivation
-from krmfn.sealing.pipeline import under
+from krmfn.sealing.derivation import key_of
 from krmfn.sealing.recipient import load_certificate
 from krmfn.sealing.values import components, pick, to_bytes
 from krmfn.spec.sealing import TransitKey, UrlCertificate
 from krmfn.spec.store_path import canonical_path
 from krmfn.spec.stores import StoreProperty
-from krmfn.stores.opened import OpenedStores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -31,7 +28,8 @@ if TYPE_CHECKING:
     from krmfn.crypto.certificate import SealingCertificate
     from krmfn.plan.make import Plan, Read, SealTarget
     from krmfn.policy.judge import Ruling
-    from krmfn.stores.store import Surroundings
+    from krmfn.sealing.job import Job
+    from krmfn.stores.opened import OpenedStores
 
 EVERYTHING = "*"
 
@@ -41,7 +39,7 @@ class PlannedRead:
     """One secret of a store, as one target uses it.
 
     Attributes:
-        properties: what of it is used, as written; `EVERYTHING` for a whole secret.
+        properties: what of it is used, as written; `EVERYTHING` for a plan secret.
         verdict: what the policy says; None without one.
         problem: why it could not be read; None if it could, or was not checked.
         checked: whether it was checked.
@@ -86,7 +84,7 @@ class Outlook:
         return [problem for problem in found if problem is not None]
 
 
-def look(plan: Plan, around: Surroundings, *, now: datetime, offline: bool) -> list[Outlook]:
+def look(wanted: Plan, job: Job, *, now: datetime, offline: bool) -> list[Outlook]:
     """Return the outlook of a plan, in its order.
 
     Args:
@@ -96,46 +94,26 @@ def look(plan: Plan, around: Surroundings, *, now: datetime, offline: bool) -> l
         KrmfnError: the certificate cannot be had or sealed with; the configuration defines what is
             the platform's.
     """
-    platform = platform_of(around)
-    plan, key_name = under(platform, plan)
-    if offline:
-        _check_configuration(plan, around)
-    stores = OpenedStores(plan.stores, around)
-    try:
-        remote = isinstance(plan.sealing.certificate, UrlCertificate | StoreProperty)
+    with job.open(wanted) as (plan, stores):
+        if offline:
+            _check_configuration(plan, stores)
         certificate = None
-        if not (offline and remote):
-            certificate = load_certificate(plan.sealing.certificate, stores, around, now)
         verdicts: list[Ruling] = []
-        if platform is not None and certificate is not None:
-            from krmfn.policy.judge import verdicts as judge  # lazy: only those who have a policy
-
-            recipient = certificate.fingerprint
-            verdicts = judge(
-                plan,
-                key_name,
-                recipient,
-                platform.application,
-                platform.spec,
-                address=platform.address,
-            )
+        if not (offline and isinstance(plan.sealing.certificate, UrlCertificate | StoreProperty)):
+            certificate = load_certificate(plan.sealing.certificate, stores, now)
+            verdicts = job.rulings(plan, certificate.fingerprint)
             if offline:  # the first look, at which everything is counted once
-                platform.usage.add_plan(plan, recipient)
-        outlooks = [
-            _outlook(target, plan, certificate, key_name, verdicts) for target in plan.targets
-        ]
+                job.count_plan(plan, certificate.fingerprint)
+        outlooks = [_outlook(target, plan, certificate, verdicts) for target in plan.targets]
         if offline or not all(verdict.allowed for verdict in verdicts):
             return outlooks
-        return _checked(outlooks, plan, stores, around)
-    finally:
-        stores.close()
+        return _checked(outlooks, plan, stores)
 
 
 def _outlook(
     target: SealTarget,
     plan: Plan,
     certificate: SealingCertificate | None,
-    key_name: str,
     verdicts: Iterable[Ruling],
 ) -> Outlook:
     own = {v.read: v for v in verdicts if v.target is target}
@@ -150,20 +128,20 @@ def _outlook(
         PlannedRead(read, tuple(dict.fromkeys(properties)), own.get(read))
         for read, properties in used.items()
     )
-    key = _key_text(plan, key_name) if target.mode == "deterministic" else ""
+    key = _key_text(plan) if target.mode == "deterministic" else ""
     return Outlook(target, target.keys, certificate, key, references, verdict=own.get(None))
 
 
-def _key_text(plan: Plan, key_name: str) -> str:
+def _key_text(plan: Plan) -> str:
     key = plan.derivation_key
-    if key_name or key is None:
-        return key_name
+    if plan.key_name or key is None:
+        return plan.key_name
     if isinstance(key, TransitKey):
         return f"{key.transit.store}:{key.transit.mount}/{key.transit.key}"
     return f"{key.store}:{key.key}"
 
 
-def _check_configuration(plan: Plan, around: Surroundings) -> None:
+def _check_configuration(plan: Plan, stores: OpenedStores) -> None:
     """Refuse the configurations that a build refuses before its first request.
 
     Raises:
@@ -187,19 +165,17 @@ def _check_configuration(plan: Plan, around: Surroundings) -> None:
     own = plan.derivation_key if plan.deterministic else None
     if own is not None:
         used[own.transit.store if isinstance(own, TransitKey) else own.store] = None
-    stores = OpenedStores(plan.stores, around)
     problems += [_try(partial(stores.check, name)) for name in used]
     raise_all([problem for problem in problems if problem is not None])
 
 
-def _checked(
-    outlooks: list[Outlook], plan: Plan, stores: OpenedStores, around: Surroundings
-) -> list[Outlook]:
+def _checked(outlooks: list[Outlook], plan: Plan, stores: OpenedStores) -> list[Outlook]:
     """Return the outlook with its failed reads."""
-    key_problem = _try(partial(_ask_key, plan, stores)) if plan.deterministic else None
+    key_problem = _try(partial(_ask_key, plan, stores))
     places = [(o, r) for o in outlooks for r in o.references]
     tasks = [partial(_try, partial(_look_up, outlook, r, stores)) for outlook, r in places]
-    found = dict(zip(map(id, (r for _, r in places)), at_once(tasks, around.deadline), strict=True))
+    problems = at_once(tasks, stores.access.deadline)
+    found = dict(zip(map(id, (r for _, r in places)), problems, strict=True))
     return [
         replace(
             outlook,
@@ -222,9 +198,8 @@ def _try(task: Callable[[], object], **place: str) -> KrmfnError | None:
 
 def _ask_key(plan: Plan, stores: OpenedStores) -> None:
     """Check that the derivation key exists and is usable."""
-    key = plan.derivation_key
-    if key is not None:
-        derivation(key, stores).ask(())
+    if (key := key_of(plan, stores)) is not None:
+        key.ask(())
 
 
 def _look_up(outlook: Outlook, reference: PlannedRead, stores: OpenedStores) -> None:

@@ -1,4 +1,4 @@
-"""The whole program on one screen: config → plan → policy → resolve → render → seal → emit.
+"""The main line on one screen: a plan becomes SealedSecrets.
 
 Rules enforced here: every route passes the platform's policy before it seals. Before it
 has passed, no store is opened and no credential is looked at.
@@ -7,6 +7,7 @@ has passed, no store is opened and no credential is looked at.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from krmfn.crypto.derive import ItemContext, second_step
@@ -14,14 +15,11 @@ from krmfn.crypto.seal import RANDOM_BYTES, hybrid_encrypt
 from krmfn.errors import Failure, KrmfnError, raise_all
 from krmfn.objects.sealed_secret import sealed_secret
 from krmfn.objects.size import check_size
-from krmfn.plan.make import refuse_platforms, ungoverned
-from krmfn.policy.file import platform_of
 from krmfn.sealing import digest
-from krmfn.sealing.derivation import Derivation, derivation
+from krmfn.sealing.derivation import key_of
 from krmfn.sealing.read import locate, read_all, refuse_key
 from krmfn.sealing.recipient import load_certificate
 from krmfn.sealing.render import Rendered, known_sources, render
-from krmfn.stores.opened import OpenedStores
 from krmfn.warned import is_silenced
 
 if TYPE_CHECKING:
@@ -31,10 +29,9 @@ if TYPE_CHECKING:
     from krmfn.crypto.certificate import SealingCertificate
     from krmfn.objects.sealed_secret import Object
     from krmfn.plan.make import Plan, Read, SealTarget
-    from krmfn.policy.file import Platform
-    from krmfn.spec.platform import AnyPlatformStore
-    from krmfn.spec.stores import Store
-    from krmfn.stores.store import Json, Location, Surroundings
+    from krmfn.sealing.derivation import Derivation
+    from krmfn.sealing.job import Job
+    from krmfn.stores.content import Json, Location
 
 
 @dataclass(frozen=True)
@@ -51,21 +48,43 @@ class Sealer:
     derivation: Derivation | None
     entropy: Callable[[int], bytes]
 
+    def ask_ahead(self, targets: Iterable[SealTarget], places: Mapping[Read, Location]) -> None:
+        """Ask for the derivation of all items whose name and source are known before a read."""
+        named = [target for target in targets if not target.secret.name_suffix_hash]
+        self._ask((target, known_sources(target, places)) for target in named)
 
-@dataclass(frozen=True)
-class _Run:
-    """A running plan, completed with the platform's definitions.
+    def ask(self, rendered: Iterable[Rendered]) -> None:
+        """Ask for the derivation of all items that were not asked for ahead."""
+        self._ask((r.target, {k: item.source for k, item in r.items.items()}) for r in rendered)
 
-    Attributes:
-        key_name: of the platform's derivation key; empty without one.
-    """
+    def _ask(self, sources: Iterable[tuple[SealTarget, dict[str, bytes]]]) -> None:
+        """Ask for the derivation of items.
 
-    plan: Plan
-    key_name: str
-    platform: Platform | None
-    stores: OpenedStores
-    around: Surroundings
-    now: datetime
+        Args:
+            sources: each target, and the source of each of its data keys.
+        """
+        if self.derivation is not None:
+            self.derivation.ask(
+                [
+                    self.context(target, key, source).digest()
+                    for target, own in sources
+                    if target.mode == "deterministic"
+                    for key, source in own.items()
+                ]
+            )
+
+    def context(self, target: SealTarget, key: str, source: bytes) -> ItemContext:
+        """Return the complete context of one item."""
+        return ItemContext(
+            spki_sha256=self.certificate.spki_sha256,
+            scope=target.scope,
+            label=target.label,
+            namespace=target.bound_namespace,
+            name=target.name,
+            key=key,
+            source=source,
+            epoch=self.epoch,
+        )
 
 
 @dataclass(frozen=True)
@@ -83,99 +102,34 @@ class Sealed:
 
 
 def generate(
-    plan: Plan, around: Surroundings, *, now: datetime, entropy: Callable[[int], bytes]
+    wanted: Plan, job: Job, *, now: datetime, entropy: Callable[[int], bytes]
 ) -> list[Sealed]:
     """The SealedSecrets of a plan, in its order.
 
     Raises:
         KrmfnError, ErrorList: any failure; nothing is returned then.
     """
-    run = _begin(plan, around, now)
-    try:
-        rendered, sealer = _read(run, entropy)
-        prf = sealer.derivation
-        checksums: dict[tuple[str, str], str] = {}
-        if prf is not None:
-            rendered, checksums = _digested(rendered, prf)
-            sources = {r.target.place: {k: i.source for k, i in r.items.items()} for r in rendered}
-            targets = [one.target for one in rendered]
-            prf.ask(_digests(targets, sealer, lambda t: sources[t.place]))
-    finally:
-        run.stores.close()
+    with job.open(wanted) as (plan, stores):
+        certificate = load_certificate(plan.sealing.certificate, stores, now)
+        job.permit(plan, certificate.fingerprint)  # nothing was sent before
+        places = locate(plan, stores, certificate.fingerprint)
+        sealer = Sealer(certificate, plan.sealing.epoch, key_of(plan, stores), entropy)
+        ahead = partial(sealer.ask_ahead, plan.targets, places)
+        secrets = read_all(plan, stores, places, beside=ahead)
+        refuse_key(sealer.derivation, secrets, places)
+        rendered = render_all(plan, secrets, places)
+        job.count(rendered)
+        rendered, checksums = with_hashes(rendered, sealer.derivation)
+        sealer.ask(rendered)  # the last question to a store
     sealed = [
         Sealed(seal(one, sealer), one.target.base_name, checksums.get(one.target.place, ""))
         for one in rendered
     ]
-    warnings = [warning for one in rendered for warning in one.warnings]
-    warnings += [large for one in sealed if (large := check_size(one.object))]
-    for warning in warnings:
-        if not is_silenced(warning, plan.silence):
-            around.warn(warning)
+    warn(rendered, sealed, plan, job)
     return sealed
 
 
-def permit(plan: Plan, around: Surroundings, *, now: datetime) -> None:
-    """Raise the platform policy's denials of a plan, if any; nothing is sent.
-
-    Raises:
-        PolicyError, ErrorList: it does.
-    """
-    platform = platform_of(around)
-    if platform is None:
-        return
-    from krmfn.policy.judge import allow
-
-    plan, key_name = under(platform, plan)
-    certificate = load_certificate(plan.sealing.certificate, OpenedStores({}, around), around, now)
-    allow(
-        plan,
-        key_name,
-        certificate.fingerprint,
-        platform.application,
-        platform.spec,
-        address=platform.address,
-    )
-
-
-def under(platform: Platform | None, plan: Plan) -> tuple[Plan, str]:
-    """Return the plan with the platform's definitions, and the platform's name for its key."""
-    if platform is None:
-        return ungoverned(plan), ""
-    from krmfn.policy.complete import governed
-
-    return governed(plan, platform.spec)
-
-
-def stores_under_policy(
-    stores: Mapping[str, Store | AnyPlatformStore], around: Surroundings
-) -> dict[str, Store | AnyPlatformStore]:
-    """Return complete stores, for callers that open them without a plan.
-
-    Raises:
-        PolicyError: the platform's policy does not have one, or defines it otherwise.
-        SpecError: one is the platform's to define, and there is no policy.
-    """
-    platform = platform_of(around)
-    if platform is None:
-        refuse_platforms(stores)
-        return dict(stores)
-    from krmfn.policy.complete import governed_stores
-
-    return governed_stores(stores, platform.spec)
-
-
-def _pass(platform: Platform | None, plan: Plan, key_name: str, recipient: str) -> None:
-    """Go on only if the platform's rules allow all of the plan, within its limits."""
-    if platform is not None:
-        from krmfn.policy.judge import allow
-
-        allow(
-            plan, key_name, recipient, platform.application, platform.spec, address=platform.address
-        )
-        platform.usage.add_plan(plan, recipient)
-
-
-def values(plan: Plan, around: Surroundings, *, now: datetime) -> list[Rendered]:
+def values(wanted: Plan, job: Job, *, now: datetime) -> list[Rendered]:
     """Return the values that a build would seal, in the plan's order; nothing is sealed.
 
     Returns:
@@ -184,51 +138,47 @@ def values(plan: Plan, around: Surroundings, *, now: datetime) -> list[Rendered]
     Raises:
         KrmfnError, ErrorList: as `generate`.
     """
-    run = _begin(plan, around, now)
-    try:
-        return _read(run, _no_entropy)[0]
-    finally:
-        run.stores.close()
+    with job.open(wanted) as (plan, stores):
+        certificate = load_certificate(plan.sealing.certificate, stores, now)
+        job.permit(plan, certificate.fingerprint)
+        places = locate(plan, stores, certificate.fingerprint)
+        key = key_of(plan, stores)
+        ahead = partial(key.ask, ()) if key is not None else None
+        secrets = read_all(plan, stores, places, beside=ahead)
+        refuse_key(key, secrets, places)
+        rendered = render_all(plan, secrets, places)
+        job.count(rendered)
+    return rendered
 
 
-def _no_entropy(_count: int) -> bytes:
-    raise AssertionError("nothing is sealed")
+def refuse_denied(wanted: Plan, job: Job, *, now: datetime) -> None:
+    """Raise the policy's denials of a plan, if any; nothing is sent or counted.
+
+    Raises:
+        PolicyError, ErrorList: there are denials.
+    """
+    if job.policy is None:
+        return
+    with job.open(wanted) as (plan, stores):
+        certificate = load_certificate(plan.sealing.certificate, stores, now)
+        job.allow(plan, certificate.fingerprint)
 
 
-def _begin(plan: Plan, around: Surroundings, now: datetime) -> _Run:
-    platform = platform_of(around)
-    plan, key_name = under(platform, plan)
-    return _Run(plan, key_name, platform, OpenedStores(plan.stores, around), around, now)
+def warn(rendered: Iterable[Rendered], sealed: Iterable[Sealed], plan: Plan, job: Job) -> None:
+    """Warn of doubtful values and large objects, unless the plan silences it."""
+    warnings = [warning for one in rendered for warning in one.warnings]
+    warnings += [large for one in sealed if (large := check_size(one.object))]
+    for warning in warnings:
+        if not is_silenced(warning, plan.silence):
+            job.access.warnings.add(warning)
 
 
-def _read(run: _Run, entropy: Callable[[int], bytes]) -> tuple[list[Rendered], Sealer]:
-    """Read the items of each target, and the key and certificates that seal them."""
-    plan, stores, deadline = run.plan, run.stores, run.around.deadline
-    certificate = load_certificate(plan.sealing.certificate, stores, run.around, run.now)
-    _pass(run.platform, plan, run.key_name, certificate.fingerprint)
-    locations = locate(plan, stores, certificate.fingerprint, deadline)
-    key = plan.derivation_key
-    prf = derivation(key, stores) if key is not None and plan.deterministic else None
-    sealer = Sealer(certificate, plan.sealing.epoch, prf, entropy)
-
-    def ask_ahead() -> None:
-        if prf is not None:
-            named = [t for t in plan.targets if not t.secret.name_suffix_hash]
-            prf.ask(_digests(named, sealer, lambda t: known_sources(t, locations)))
-
-    secrets = read_all(plan, stores, locations, deadline, beside=ask_ahead)
-    if prf is not None:
-        refuse_key(prf, secrets, locations)
-    rendered = _render_all(plan, secrets, locations)
-    if run.platform is not None:
-        run.platform.usage.add_values(rendered)
-    return rendered, sealer
-
-
-def _digested(
-    rendered: list[Rendered], prf: Derivation
+def with_hashes(
+    rendered: list[Rendered], prf: Derivation | None
 ) -> tuple[list[Rendered], dict[tuple[str, str], str]]:
-    """Return the targets under their final names, and the requested checksums."""
+    """Return the targets under their final names, and the requested checksums by place."""
+    if prf is None:
+        return rendered, {}
     wanted = [
         (purpose, one)
         for one in rendered
@@ -257,7 +207,7 @@ def _digested(
     return final, renamed
 
 
-def _render_all(
+def render_all(
     plan: Plan, secrets: Mapping[Read, dict[str, Json]], locations: Mapping[Read, Location]
 ) -> list[Rendered]:
     """All targets, or all of their errors."""
@@ -272,34 +222,6 @@ def _render_all(
     return rendered
 
 
-def context_of(target: SealTarget, key: str, source: bytes, sealer: Sealer) -> ItemContext:
-    """Return the complete context of one item."""
-    return ItemContext(
-        spki_sha256=sealer.certificate.spki_sha256,
-        scope=target.scope,
-        label=target.label,
-        namespace=target.bound_namespace,
-        name=target.name,
-        key=key,
-        source=source,
-        epoch=sealer.epoch,
-    )
-
-
-def _digests(
-    targets: Iterable[SealTarget],
-    sealer: Sealer,
-    sources: Callable[[SealTarget], dict[str, bytes]],
-) -> list[bytes]:
-    """Return the digests for the derivation."""
-    return [
-        context_of(target, key, source, sealer).digest()
-        for target in targets
-        if target.mode == "deterministic"
-        for key, source in sources(target).items()
-    ]
-
-
 def seal(rendered: Rendered, sealer: Sealer) -> Object:
     """Return one SealedSecret. Only this function turns plaintext into ciphertext."""
     target, certificate = rendered.target, sealer.certificate
@@ -312,7 +234,7 @@ def seal(rendered: Rendered, sealer: Sealer) -> Object:
         else:
             if sealer.derivation is None:  # random is never a substitute
                 raise AssertionError("a deterministic target without a derivation")
-            context = context_of(target, key, item.source, sealer)
+            context = sealer.context(target, key, item.source)
             random = second_step(sealer.derivation(context.digest()), context, plaintext)
         items[key] = hybrid_encrypt(
             certificate.modulus, certificate.exponent, random, plaintext, label

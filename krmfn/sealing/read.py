@@ -19,27 +19,33 @@ from krmfn.spec.sealing import StoredKey, TransitKey
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from krmfn.deadline import Deadline
     from krmfn.plan.make import Plan, Read
     from krmfn.sealing.derivation import Derivation
+    from krmfn.stores.content import Json, Location
     from krmfn.stores.opened import OpenedStores
-    from krmfn.stores.store import Json, Location
 
 MAX_CONCURRENT = 16
 KEY_FIELD = "spec.sealing.derivationKey"
 
 
 def refuse_key(
-    prf: Derivation, secrets: Mapping[Read, dict[str, Json]], locations: Mapping[Read, Location]
+    prf: Derivation | None,
+    secrets: Mapping[Read, dict[str, Json]],
+    locations: Mapping[Read, Location],
 ) -> None:
     """Refuse values that are the derivation key, under any spelling of its path.
 
     `locate` compares paths; another id, namespace or mount can lead to the same place, and a
     transit key may be exportable. A value is the key if it derives what the key derives.
 
+    Args:
+        prf: None without a derivation key.
+
     Raises:
         SpecError: one is.
     """
+    if prf is None:
+        return
     digest = derive.key_id_digest()
     own = prf(digest)
     for read, secret in secrets.items():
@@ -70,9 +76,7 @@ def _strings(value: Json) -> Iterator[str]:
             waiting.extend(one)
 
 
-def locate(
-    plan: Plan, stores: OpenedStores, recipient: str, deadline: Deadline
-) -> dict[Read, Location]:
+def locate(plan: Plan, stores: OpenedStores, recipient: str) -> dict[Read, Location]:
     """Return the canonical locations of everything that the plan reads.
 
     Args:
@@ -101,7 +105,7 @@ def locate(
             secret, key = uses[read]
             raise error.at(secret=secret, key=key, source=read.store) from None
 
-    found = at_once([partial(one, read) for read in uses], deadline)
+    found = at_once([partial(one, read) for read in uses], stores.access.deadline)
     locations = dict(zip(uses, found, strict=True))
     if isinstance(key, StoredKey):
         own = stores.get(key.store).locate(key.key)
@@ -130,7 +134,6 @@ def read_all(
     plan: Plan,
     stores: OpenedStores,
     locations: dict[Read, Location],
-    deadline: Deadline,
     beside: Callable[[], None] | None = None,
 ) -> dict[Read, dict[str, Json]]:
     """The content of every location, each read once; holds plaintext.
@@ -155,6 +158,6 @@ def read_all(
     tasks: list[Callable[[], Any]] = [partial(one, read) for read in wanted.values()]
     if beside is not None:
         tasks.append(beside)
-    found = at_once(tasks, deadline)
+    found = at_once(tasks, stores.access.deadline)
     by_place = dict(zip(wanted, found, strict=False))
     return {r: by_place[(location.source, r.version)] for r, location in locations.items()}

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 from krmfn.crypto.certificate import SealingCertificate, choose, parse, pem_blocks
 from krmfn.deadline import Deadline
 from krmfn.errors import DeadlineError, KrmfnError, ProviderError, SealingError, SpecError
-from krmfn.files.read import read_file, read_repository_file
+from krmfn.files.read import read_file
 from krmfn.spec.sealing import FileCertificate, PemCertificate, UrlCertificate
 from krmfn.spec.stores import StoreProperty
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from krmfn.files.read import Place
     from krmfn.spec.platform import Recipient
     from krmfn.spec.sealing import Certificate, PlatformCertificate
     from krmfn.stores.opened import OpenedStores
-    from krmfn.stores.store import Surroundings
 
 FIELD = "spec.sealing.certificate"
 MAX_RESPONSE = 64 * 1024
@@ -27,9 +27,12 @@ MAX_SECONDS = 10.0
 
 
 def load_certificate(
-    spec: Certificate | Recipient, stores: OpenedStores, around: Surroundings, now: datetime
+    spec: Certificate | Recipient, stores: OpenedStores, now: datetime
 ) -> SealingCertificate:
     """The certificate to seal for.
+
+    Args:
+        stores: where it may be; their access is the certificate's too.
 
     Raises:
         KrmfnError: it cannot be had, or must not be sealed with.
@@ -37,26 +40,26 @@ def load_certificate(
     pin = None
     if isinstance(spec, FileCertificate):
         name = spec.file
-        pem = read_repository_file(name, base=around.base, root=around.root, key=FIELD)
+        pem = stores.access.place.read(name, key=FIELD)
     elif isinstance(spec, PemCertificate):
         name, pem = "pem", spec.pem.encode()
     elif isinstance(spec, UrlCertificate):
         name, pin = spec.url.partition("?")[0], spec.sha256
-        pem = fetch_url(spec.url, around.deadline)
+        pem = fetch_url(spec.url, stores.access.deadline)
     elif isinstance(spec, StoreProperty):
         from krmfn.sealing.property import read_property
 
         name = f"{spec.store}:{spec.key}"
         pem = read_property(stores, spec, FIELD)
     else:
-        name, pem = _recipient(spec)
+        name, pem = _recipient(spec, stores.access.place)
     try:
         return choose(pem, now, pin=pin)
     except SealingError as error:
         raise error.at(key=FIELD, source=name) from None
 
 
-def _recipient(spec: PlatformCertificate | Recipient) -> tuple[str, bytes]:
+def _recipient(spec: PlatformCertificate | Recipient, place: Place) -> tuple[str, bytes]:
     """Return the name of a platform's recipient, and its certificates with pinned keys.
 
     Raises:
@@ -69,7 +72,10 @@ def _recipient(spec: PlatformCertificate | Recipient) -> tuple[str, bytes]:
     )
 
     if isinstance(spec, FileRecipient):
-        name, text = spec.file, read_file(Path(spec.file), name=spec.file, key=FIELD)
+        name, text = (
+            spec.file,
+            read_file(Path(spec.file), name=spec.file, key=FIELD, kept=place.kept),
+        )
     elif isinstance(spec, PemRecipient):
         name, text = "pem", spec.pem.encode()
     else:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from krmfn.plan.template import ValueTemplate
     from krmfn.spec.stores import ExtractRef, RemoteRef
-    from krmfn.stores.store import Json, Location
+    from krmfn.stores.content import Json, Location
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from krmfn.documents import go_base64
 from krmfn.errors import ProviderError, SealingError, SpecError
-from krmfn.stores.store import Number
+from krmfn.stores.content import Number
 
 if TYPE_CHECKING:
-    from krmfn.stores.store import Json
+    from krmfn.stores.content import Json
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")  # one spelling for each item
 # Integers above this are exact in krmfn, and not in every server on the way.

@@ -9,7 +9,8 @@ from krmfn.errors import ProviderError
 
 if TYPE_CHECKING:
     from krmfn.spec.model import Model
-    from krmfn.stores.store import Store, Surroundings
+    from krmfn.stores.access import Access
+    from krmfn.stores.store import Store
 
 # field of the spec -> (module, class, extra that installs what it needs)
 PROVIDERS = {
@@ -18,7 +19,7 @@ PROVIDERS = {
 }
 
 
-def check_store(name: str, spec: Model, around: Surroundings) -> None:
+def check_store(name: str, spec: Model, access: Access) -> None:
     """Refuse configurations that `open_store` or the store would refuse without a request.
 
     No server is asked, and no credential is needed.
@@ -27,10 +28,10 @@ def check_store(name: str, spec: Model, around: Surroundings) -> None:
         KrmfnError: as a build would.
     """
     kind, store_class = _class(name, spec)
-    store_class.check(name, getattr(spec, kind), around)
+    store_class.check(name, getattr(spec, kind), access)
 
 
-def open_store(name: str, spec: Model, around: Surroundings) -> Store:
+def open_store(name: str, spec: Model, access: Access) -> Store:
     """Return the store that ``spec`` (``{vault: …}``, ``{age: …}``) describes.
 
     Nothing is sent before it is asked for something.
@@ -40,7 +41,7 @@ def open_store(name: str, spec: Model, around: Surroundings) -> Store:
         PolicyError: a credential is not meant for that server.
     """
     kind, store_class = _class(name, spec)
-    store: Store = store_class(name, getattr(spec, kind), around)
+    store: Store = store_class(name, getattr(spec, kind), access)
     return store
 
 

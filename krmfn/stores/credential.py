@@ -11,14 +11,12 @@ from krmfn.spec.stores import EnvCredential
 
 if TYPE_CHECKING:
     from krmfn.spec.stores import FileCredential
-    from krmfn.stores.store import Surroundings
+    from krmfn.stores.access import Access
 
 MAX_CREDENTIAL = 1024 * 1024
 
 
-def read_credential(
-    ref: EnvCredential | FileCredential, around: Surroundings, *, what: str
-) -> Plaintext:
+def read_credential(ref: EnvCredential | FileCredential, access: Access, *, what: str) -> Plaintext:
     """Read the credential that ``ref`` names, and strip white space.
 
     Args:
@@ -28,10 +26,10 @@ def read_credential(
         ProviderError: the variable or file is absent, unreadable or empty.
     """
     if isinstance(ref, EnvCredential):
-        value = around.environ.get(ref.env, "").strip().encode()
+        value = access.environ.get(ref.env, "").strip().encode()
         missing, remedy = f"the variable {ref.env} is not set", f"export {ref.env}"
     else:
-        path = Path(ref.file) if Path(ref.file).is_absolute() else around.base / ref.file
+        path = Path(ref.file) if Path(ref.file).is_absolute() else access.place.base / ref.file
         missing, remedy = f"the file {ref.file} is absent, unreadable or empty", ""
         try:
             value = b""

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from krmfn.stores import open_store
 from krmfn.stores.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from krmfn.plaintext import Plaintext
     from krmfn.spec.model import Model
-    from krmfn.stores.store import Json, Location, Surroundings
-    from krmfn.stores.vault.health import Health
+    from krmfn.stores.access import Access
+    from krmfn.stores.content import Json, Location
+    from krmfn.stores.store import Health
 
 
 class StorePool:
@@ -25,15 +26,21 @@ class StorePool:
         self._open: dict[tuple[str, str, Path | None], _Shared] = {}
         self._lock = threading.Lock()
 
-    def open(self, name: str, spec: Model, around: Surroundings) -> Store:
+    def open(self, name: str, spec: Model, access: Access) -> Store:
         """As `open_store`; the same store for the same name and specification."""
         text = spec.model_dump_json()
         # A file in it may be relative to the configuration.
-        key = (name, text, around.base if "file" in text.lower() else None)
+        key = (name, text, access.place.base if "file" in text.lower() else None)
         with self._lock:
             if key not in self._open:
-                self._open[key] = _Shared(open_store(name, spec, around))
+                self._open[key] = _Shared(open_store(name, spec, access))
             return self._open[key]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
 
     @property
     def reads(self) -> int:
@@ -46,12 +53,32 @@ class StorePool:
             store.really_close()
 
 
+class _Read:
+    """One read, made for whoever comes first and awaited by the others. Holds plaintext."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._found: dict[str, Json] | BaseException | None = None
+
+    def result(self, store: Store, location: Location, version: int | None) -> dict[str, Json]:
+        """Return what the store gives, or raise what it raises."""
+        with self._lock:
+            if self._found is None:
+                try:
+                    self._found = store.read(location, version)
+                except BaseException as error:  # noqa: BLE001  # raised to everybody who waits
+                    self._found = error
+        if isinstance(self._found, BaseException):
+            raise self._found
+        return self._found
+
+
 class _Shared(Store):
     """A store that reads each location and version once for all callers. Holds plaintext."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._reads: dict[tuple[tuple[str, ...], int | None], Future[dict[str, Json]]] = {}
+        self._reads: dict[tuple[tuple[str, ...], int | None], _Read] = {}
         self._lock = threading.Lock()
 
     @property
@@ -64,18 +91,14 @@ class _Shared(Store):
 
     def read(self, location: Location, version: int | None) -> dict[str, Json]:
         with self._lock:
-            place = (location.source, version)
-            first = place not in self._reads
-            future = self._reads.setdefault(place, Future())
-        if first:
-            try:
-                future.set_result(self._store.read(location, version))
-            except BaseException as error:  # noqa: BLE001  # raised to everybody who waits
-                future.set_exception(error)
-        return future.result()
+            one = self._reads.setdefault((location.source, version), _Read())
+        return one.result(self._store, location, version)
 
     def newest(self, location: Location) -> int:
         return self._store.newest(location)
+
+    def create(self, location: Location, fields: Mapping[str, Plaintext]) -> None:
+        self._store.create(location, fields)
 
     def hmac(self, mount: str, key: str, version: int, inputs: Sequence[bytes]) -> list[bytes]:
         return self._store.hmac(mount, key, version, inputs)

@@ -8,74 +8,61 @@ the derivation binds.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
-    from krmfn.deadline import Deadline
     from krmfn.plaintext import Plaintext
-    from krmfn.policy.file import Platform
-    from krmfn.spec.model import Model
-    from krmfn.stores.vault.health import Health
-    from krmfn.warned import Warned
-
-
-class Number(str):
-    """A number as the store wrote it: ``1e3`` stays ``1e3``, big integers stay exact."""
-
-    __slots__ = ()
-
-
-# A secret's content. Strings in it are plaintext: it stays between a store and `resolve`.
-Json: TypeAlias = "str | Number | bool | list[Json] | dict[str, Json] | None"
+    from krmfn.stores.access import Access
+    from krmfn.stores.content import Json, Location
 
 
 @dataclass(frozen=True)
-class Location:
-    """Where a secret is, in canonical form.
+class State:
+    """A server's public state.
 
     Attributes:
-        source: the leading fields of the derivation's source (docs/seal-v1.md): for a vault
-            ``("vault", store id, namespace, mount, path)``.
-        text: the same for people: ``main:secret/logto/production``.
-        kv_version: 1 or 2 for a KV mount, 0 for other stores.
+        clock: its time, UTC; None when it does not say.
     """
 
-    source: tuple[str, ...]
-    text: str
-    mount: str = ""
-    path: str = ""
-    kv_version: int = 0
+    initialized: bool
+    sealed: bool
+    version: str
+    clock: datetime | None
 
 
-@dataclass
-class Surroundings:
-    """A store's surroundings: environment, paths, clock and warnings.
+class Health(Protocol):
+    """Questions about a store's server and its credential; nothing is written, no value is read."""
 
-    Attributes:
-        base: the directory that relative paths are relative to.
-        root: the repository's root; paths from a configuration stay below it.
-        warnings: receives warnings.
-        opener: opens a store where several builds of one process share it.
-        platform: the platform's policy, once `platform_of` has looked for it.
-    """
+    def state(self) -> State:
+        """Return the server's state.
 
-    environ: Mapping[str, str]
-    deadline: Deadline
-    base: Path = field(default_factory=Path)
-    root: Path = field(default_factory=Path)
-    warnings: list[Warned] = field(default_factory=list)
-    opener: Callable[[str, Model, Surroundings], Store] | None = None
-    platform: Platform | None = None
-    looked: bool = False
+        Raises:
+            ProviderError: it cannot be reached, or is no server of this kind.
+        """
 
-    def warn(self, one: Warned) -> None:
-        """Warn once."""
-        if one not in self.warnings:
-            self.warnings.append(one)
+    def seconds_left(self) -> int | None:
+        """Return the token's remaining seconds; 0 without expiry, None if the server does not say.
+
+        Raises:
+            ProviderError: no credential, or the server refuses it.
+        """
+
+    def capabilities(
+        self, paths: Sequence[str], namespace: str | None = None
+    ) -> dict[str, frozenset[str]] | None:
+        """Return the token's capabilities on each path; None if it may not ask.
+
+        Args:
+            paths: as policies have them, in one namespace.
+            namespace: None for the store's own.
+        """
+
+    def may_revoke(self) -> bool | None:
+        """Return whether the token of a login can revoke itself; None if unknown."""
 
 
 class Store(ABC):
@@ -86,7 +73,7 @@ class Store(ABC):
     """
 
     @classmethod
-    def check(cls, name: str, spec: Any, around: Surroundings) -> None:
+    def check(cls, name: str, spec: Any, access: Access) -> None:
         """Refuse configurations that the store would refuse without a request: see `check_store`.
 
         Args:

@@ -12,7 +12,7 @@ import pyrage
 import pytest
 
 from krmfn.spec.stores import AgeDocument
-from krmfn.stores.age.store import AgeFile, render_file
+from krmfn.stores.age.file import AgeFile, render_file
 from tests.support import repository as repo
 from tests.support.command import krmfn
 from tests.support.function import resource_list

@@ -13,6 +13,7 @@ import yaml
 
 from krmfn.audit.enforce import audit_stream
 from krmfn.audit.rules import RULES, check
+from krmfn.files.read import Place
 from krmfn.objects import stream
 from krmfn.spec.parse import parse
 from tests.support import estate
@@ -673,7 +674,7 @@ def findings(found: list[Any], **spec: Any) -> list[Finding]:
         "spec": spec,
     }
     items = stream.stream(estate.text(found), "the estate")
-    return check(audit_stream(items, [parse(config).spec], base=ROOT, root=ROOT))
+    return check(audit_stream(items, [parse(config).spec], place=Place(ROOT, ROOT)))
 
 
 def changed(overlay: str, changes: tuple[Change, ...]) -> list[Any]:

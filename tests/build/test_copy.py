@@ -11,6 +11,7 @@ import pytest
 
 from krmfn.build.copy import LOADED, Copy, Limits, copy
 from krmfn.errors import PolicyError, SpecError
+from krmfn.files.read import Place
 from krmfn.kustomize.functions import FUNCTION_ANNOTATIONS
 from krmfn.objects.stream import stream
 
@@ -59,7 +60,7 @@ def overlay(root: Path, **fields: Any) -> None:
 def copied(root: Path, limits: Limits | None = None, load: Any = not_loaded) -> Copy:
     home = root.parent / "home"
     home.mkdir()
-    return copy(root / "overlay", root, home, limits=limits or Limits(), load=load)
+    return copy(Place(root / "overlay", root), home, limits=limits or Limits(), load=load)
 
 
 def files(done: Copy) -> set[str]:
@@ -95,7 +96,7 @@ def test_stubs(inline: bool, root: Path) -> None:
     (root / "overlay/krmfn.yaml").write_text(json.dumps(TRANSFORMER))
     overlay(root, transformers=[json.dumps(TRANSFORMER) if inline else "krmfn.yaml"])
     done = copied(root)
-    (config,) = done.configs.values()
+    (config,) = done.configs
     assert config.value == {**TRANSFORMER, "metadata": {"name": "t"}}
     assert (config.directory, config.list) == (root / "overlay", "transformers")
     listed = json.loads((done.place / KUSTOMIZATION).read_text())["transformers"][0]
@@ -130,7 +131,7 @@ def test_a_directory_with_files_alone_is_not_loaded(root: Path) -> None:
     done = copied(root)
     assert json.loads((done.root / "functions/t.yaml").read_text())["spec"] == {"call": 1}
     assert "overlay/patch.yaml" in files(done)
-    assert done.configs[1].directory == root / "overlay"
+    assert done.configs[0].directory == root / "overlay"
 
 
 def test_a_directory_that_changes_its_files_is_loaded(root: Path) -> None:
@@ -149,7 +150,7 @@ def test_a_directory_that_changes_its_files_is_loaded(root: Path) -> None:
         return stream(json.dumps(changed), "loaded")
 
     done = copied(root, load=load)
-    assert done.configs[1].value["metadata"] == {"name": "t", "namespace": "x"}
+    assert done.configs[0].value["metadata"] == {"name": "t", "namespace": "x"}
     inner = json.loads((done.root / "functions" / KUSTOMIZATION).read_text())
     patch = json.loads(inner["transformers"][-1])
     assert json.loads(patch["patch"])[0] == {"op": "add", "path": "/spec", "value": {"call": 1}}

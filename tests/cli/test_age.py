@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from krmfn.crypto import derive
-from krmfn.stores.age.store import AgeFile, open_file, render_file
+from krmfn.stores.age.file import AgeFile, open_file, render_file
 from tests.support import command
 
 if TYPE_CHECKING:

@@ -64,6 +64,43 @@ def test_help_of_each_command(name: str) -> None:
     assert krmfn("help", name).stdout == done.stdout
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "rotate -v epoch DIR",
+        "rotate epoch -v DIR",
+        "rotate epoch DIR -v",
+        "rotate versions DIR -v --dry-run",
+        "rotate epoch DIR --dry-run DIR",
+        "rotate epoch DIR --to 7 DIR -v",
+        "rotate epoch DIR --dry-run -- DIR",
+        "import secret -v DIR",
+        "import secret DIR -v DIR",
+        "build DIR -v",
+        "plan DIR --json DIR",
+        "matrix DIR -v DIR",
+        "init DIR --dry-run DIR",
+        "build DIR -v -- --enable-managedby-label",
+    ],
+)
+def test_options_and_arguments_come_in_any_order(words: str, tmp_path: Path) -> None:
+    """Before, between and behind what they go with: the mistake is in the directory, not the usage."""
+    done = krmfn(*words.replace("DIR", str(tmp_path / "gone")).split())
+    assert done.returncode == 2
+    assert "[usage]" not in done.stderr
+    assert "gone" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", ["audit a -v b", "rotate epoch a -v --bad b", "rotate epoch -v", "unseal a --key k b"]
+)
+def test_what_is_too_much_stays_an_error(words: str) -> None:
+    """An argument that no command takes is refused in any place."""
+    done = krmfn(*words.split())
+    assert done.returncode == 2
+    assert done.stderr.endswith("--help [usage]\n")
+
+
 def test_help_goes_deeper() -> None:
     """`help` takes what a command takes, and without any it is the general help."""
     assert krmfn("help", "age", "set").stdout == krmfn("age", "set", "--help").stdout

@@ -13,7 +13,7 @@ import pyrage
 import pytest
 import yaml
 
-from krmfn.stores.age.store import open_file
+from krmfn.stores.age.file import open_file
 from tests.support import imports
 from tests.support import repository as repo
 from tests.support.command import krmfn

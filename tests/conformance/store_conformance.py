@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from krmfn.errors import KrmfnError, ProviderError
-from krmfn.stores.store import Number
+from krmfn.stores.content import Number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from krmfn.stores.store import Json, Store
+    from krmfn.stores.content import Json
+    from krmfn.stores.store import Store
 
     Make = Callable[[dict[str, dict[str, Json]]], Store]
 

@@ -8,15 +8,18 @@ import pyrage
 import pytest
 
 from krmfn.deadline import Deadline
+from krmfn.files.read import Place
 from krmfn.spec.stores import Age, AgeDocument
-from krmfn.stores.age.store import AgeBackend, AgeFile, render_file
-from krmfn.stores.store import Surroundings
+from krmfn.stores.access import Access
+from krmfn.stores.age.file import AgeFile, render_file
+from krmfn.stores.age.store import AgeBackend
 from tests.conformance.store_conformance import StoreConformance
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from krmfn.stores.store import Json, Store
+    from krmfn.stores.content import Json
+    from krmfn.stores.store import Store
     from tests.conformance.store_conformance import Make
 
 
@@ -34,7 +37,7 @@ class TestAge(StoreConformance):
             )
             (tmp_path / "s.age").write_bytes(render_file(AgeFile(frame, secrets)))
             environ = {"KRMFN_AGE_IDENTITY": str(identity)}
-            around = Surroundings(environ, Deadline(30), tmp_path, tmp_path)
-            return AgeBackend("main", Age.model_validate({"file": "s.age"}), around)
+            access = Access(environ, Deadline(30), Place(tmp_path, tmp_path))
+            return AgeBackend("main", Age.model_validate({"file": "s.age"}), access)
 
         return make

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from krmfn.deadline import Deadline
-from krmfn.stores.store import Surroundings
+from krmfn.stores.access import Access
 from tests.conformance.store_conformance import StoreConformance
 from tests.support.memory_store import MemoryStore
 
@@ -21,6 +21,4 @@ class TestMemory(StoreConformance):
     @pytest.fixture
     def make(self) -> Make:
         """A store of these secrets."""
-        return lambda secrets: MemoryStore(
-            "main", {"secrets": secrets}, Surroundings({}, Deadline(30))
-        )
+        return lambda secrets: MemoryStore("main", {"secrets": secrets}, Access({}, Deadline(30)))

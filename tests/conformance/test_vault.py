@@ -10,12 +10,14 @@ import pytest
 
 from krmfn.deadline import Deadline
 from krmfn.spec.stores import Vault
-from krmfn.stores.store import Number, Surroundings
+from krmfn.stores.access import Access
+from krmfn.stores.content import Number
 from krmfn.stores.vault.store import VaultBackend
 from tests.conformance.store_conformance import StoreConformance
 
 if TYPE_CHECKING:
-    from krmfn.stores.store import Json, Store
+    from krmfn.stores.content import Json
+    from krmfn.stores.store import Store
     from tests.conformance.store_conformance import Make
     from tests.support.openbao import OpenBao
 
@@ -47,7 +49,7 @@ class TestVault(StoreConformance):
                     openbao.request("POST", f"{mount}/data/{quote(path)}", {"data": body})
                 else:
                     openbao.request("POST", f"{mount}/{quote(path)}", body)
-            around = Surroundings(os.environ | openbao.environ, Deadline(30))
-            return VaultBackend("main", Vault.model_validate({"path": mount}), around)
+            access = Access(os.environ | openbao.environ, Deadline(30))
+            return VaultBackend("main", Vault.model_validate({"path": mount}), access)
 
         return make

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyrage
 
 from krmfn.spec.stores import AgeDocument
-from krmfn.stores.age.store import AgeFile, render_file
+from krmfn.stores.age.file import AgeFile, render_file
 
 CERTIFICATE = Path(__file__).resolve().parents[1] / "vectors/keys/current.crt"
 SECRETS = {

@@ -11,12 +11,14 @@ from krmfn.errors import PolicyError, ProviderError
 from krmfn.spec.model import Model
 from krmfn.spec.store_path import canonical_path
 from krmfn.stores import PROVIDERS
-from krmfn.stores.store import Location, Store
+from krmfn.stores.content import Location
+from krmfn.stores.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from krmfn.stores.store import Json, Surroundings
+    from krmfn.stores.access import Access
+from krmfn.stores.content import Json
 
 
 class MemorySpec(Model):
@@ -35,14 +37,14 @@ class MemoryStore(Store):
 
     opened: list[MemoryStore] = []  # noqa: RUF012  # of the test that runs
 
-    def __init__(self, name: str, spec: dict[str, Any], around: Surroundings) -> None:
+    def __init__(self, name: str, spec: dict[str, Any], access: Access) -> None:
         self._name = name
         self._spec = spec
         self._lock = threading.Lock()
         self.reads: list[tuple[str, int | None]] = []
         self.asked: list[int] = []
         self.closed = 0
-        self.around = around
+        self.access = access
         self.opened.append(self)
 
     def locate(self, key: str) -> Location:
@@ -68,7 +70,7 @@ class MemoryStore(Store):
     def hmac(self, mount: str, key: str, version: int, inputs: Sequence[bytes]) -> list[bytes]:
         """HMAC-SHA-512 under the key ``transit``."""
         self.asked.append(len(inputs))
-        return [hmac.digest(self._spec["transit"], each, "sha512") for each in inputs]
+        return [hmac.digest(self._spec["transit"].encode(), each, "sha512") for each in inputs]
 
     def bind(self, namespace: str, recipient: str) -> None:
         """Only for ``namespaces``, when it names some."""

@@ -16,11 +16,14 @@ from hypothesis import strategies as st
 
 from krmfn.deadline import Deadline
 from krmfn.errors import KrmfnError, PolicyError, ProviderError, SpecError
+from krmfn.files.read import Place
 from krmfn.plaintext import Plaintext
 from krmfn.spec.parse import check
 from krmfn.spec.stores import Age, AgeDocument
-from krmfn.stores.age.store import AgeBackend, AgeFile, open_file, read_identities, render_file
-from krmfn.stores.store import Number, Surroundings
+from krmfn.stores.access import Access
+from krmfn.stores.age.file import AgeFile, open_file, read_identities, render_file
+from krmfn.stores.age.store import AgeBackend
+from krmfn.stores.content import Number
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,8 +50,8 @@ def sealed(text: str, identity: Any = ID) -> bytes:
 def store(root: Path, content: bytes | str = DOCUMENT, identity: Any = ID) -> AgeBackend:
     (root / "s.age").write_bytes(sealed(content) if isinstance(content, str) else content)
     environ = {"KRMFN_AGE_IDENTITY": f"# created\n# public key\n\n{OTHER}\n{identity}\n"}
-    around = Surroundings(environ, Deadline(60), root, root.resolve())
-    return AgeBackend("main", check(Age, {"file": "s.age"}, name=""), around)
+    access = Access(environ, Deadline(60), Place(root, root.resolve()))
+    return AgeBackend("main", check(Age, {"file": "s.age"}, name=""), access)
 
 
 def fails(error: type[KrmfnError], id_: str, call: Any, *arguments: Any) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 from krmfn.crypto.certificate import choose
 from krmfn.errors import KrmfnError, SealingError
+from krmfn.files.read import Place
 from krmfn.kustomize.kustomization import read_overlay
 from tests.support.command import krmfn
 from tests.test_examples import DERIVATION_KEY
@@ -116,7 +117,7 @@ def test_a_validator_in_the_wrong_list(tmp_path: Path, way: str) -> None:
         (tmp_path / directory).mkdir()
         text = json.dumps({"resources": [below]})
         (tmp_path / directory / "kustomization.yaml").write_text(text)
-    overlay = read_overlay(tmp_path, tmp_path)
+    overlay = read_overlay(Place(tmp_path, tmp_path))
     with pytest.raises(KrmfnError) as caught:
         overlay.check_list("SealedSecretValidator", "v", "validators")
     assert caught.value.id == "wrong-list"
@@ -128,7 +129,7 @@ def test_directories_that_list_each_other_end(tmp_path: Path) -> None:
     (tmp_path / "kustomization.yaml").write_text(text)
     (tmp_path / "a").mkdir()
     (tmp_path / "a/kustomization.yaml").write_text(text)
-    assert read_overlay(tmp_path, tmp_path).listed == ()
+    assert read_overlay(Place(tmp_path, tmp_path)).listed == ()
 
 
 def test_a_certificate_file_of_beginnings() -> None:

@@ -16,6 +16,7 @@ from krmfn.audit.objects import resources
 from krmfn.audit.rules import RULES
 from krmfn.cli.schema import ALL_KINDS
 from krmfn.documents import strict
+from krmfn.files.read import Place
 from krmfn.objects import stream
 from krmfn.spec.catalogue import Condition, Form, Producer
 from krmfn.spec.parse import parse
@@ -89,10 +90,10 @@ def test_examples_do_what_they_say(tmp_path: Path) -> None:
     database = {**app, "kind": "Database", "metadata": {"name": "db"}, "spec": {}}
     spec: Any = parse(strict.load(validator, "page"))
     text = f"{json.dumps(app)}\n---\n{json.dumps(database)}\n"
-    found = audit_stream(stream.stream(text), [spec.spec], base=tmp_path, root=tmp_path)
+    found = audit_stream(stream.stream(text), [spec.spec], place=Place(tmp_path, tmp_path))
     assert [one.verdict for one in found.judged] == ["operator"]
     by_crd = audit_stream(
-        stream.stream(f"{crd}---\n{json.dumps(app)}\n"), base=tmp_path, root=tmp_path
+        stream.stream(f"{crd}---\n{json.dumps(app)}\n"), place=Place(tmp_path, tmp_path)
     )
     assert [(one.reference.keys, one.verdict) for one in by_crd.judged] == [
         (("username", "password"), "unmet")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from krmfn.files.read import Place
 from krmfn.kustomize.reach import reach
 from krmfn.kustomize.renaming import Names, names_in
 from tests.support import repository as repo
@@ -58,6 +59,6 @@ def test_what_kustomizations_say(tmp_path: Path) -> None:
     outer = {"resources": ["../base"], "components": ["../part"], "namePrefix": "o-"}
     repo.write(tmp_path / "outer/kustomization.yaml", outer)
     directory = (tmp_path / "outer").resolve()
-    names = names_in(reach(directory, tmp_path.resolve()), directory)
+    names = names_in(reach(Place(directory, tmp_path.resolve())), directory)
     assert names.base("o-env-c-2g4h5k6m7t") == "env"
     assert names.base("o-db-c") == "db"

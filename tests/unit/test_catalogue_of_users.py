@@ -13,6 +13,7 @@ from krmfn.audit.annotation import ANNOTATION
 from krmfn.audit.enforce import audit_stream
 from krmfn.audit.rules import check
 from krmfn.errors import Failure
+from krmfn.files.read import Place
 from krmfn.objects import stream
 from krmfn.spec.validator import ValidatorSpec
 
@@ -53,7 +54,7 @@ metadata: {name: db, namespace: a}
 
 def findings(base: Path, text: str, spec: dict[str, Any] | None = None) -> list[str]:
     specs = [ValidatorSpec.model_validate(spec)] if spec else []
-    found = audit_stream(stream.stream(text), specs, base=base, root=base)
+    found = audit_stream(stream.stream(text), specs, place=Place(base, base))
     return [f"{f.rule} {f.secret} {f.key}".strip() for f in check(found)]
 
 

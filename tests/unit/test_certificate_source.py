@@ -15,12 +15,14 @@ import pytest
 from krmfn.crypto.certificate import choose
 from krmfn.deadline import Deadline
 from krmfn.errors import KrmfnError
+from krmfn.files.read import Place
 from krmfn.sealing.recipient import fetch_url, load_certificate
 from krmfn.spec.model import decoder
 from krmfn.spec.platform import Recipient
 from krmfn.spec.sealing import Certificate
+from krmfn.stores.access import Access
 from krmfn.stores.opened import OpenedStores
-from krmfn.stores.store import Surroundings
+from krmfn.stores.pool import StorePool
 from tests.support.function import KEYS
 from tests.support.memory_store import MemorySpec, registered
 
@@ -35,12 +37,12 @@ NOW = dt.datetime.now(dt.UTC)
 
 
 def load(root: Path, **spec: Any) -> str:
-    around = Surroundings({}, Deadline(30), root, root.resolve())
+    access = Access({}, Deadline(30), Place(root, root.resolve()))
     held = {"certs": {"pem": PEM.decode(), "other": "c4nary"}}
     with registered():
-        stores = OpenedStores({"main": MemorySpec(memory={"secrets": held})}, around)
+        stores = OpenedStores({"main": MemorySpec(memory={"secrets": held})}, access, StorePool())
         parsed: Any = decoder(Certificate)(spec)
-        return load_certificate(parsed, stores, around, NOW).fingerprint
+        return load_certificate(parsed, stores, NOW).fingerprint
 
 
 def refused(root: Path, **spec: Any) -> str:
@@ -207,9 +209,9 @@ PREVIOUS = (KEYS / "previous.crt").read_bytes()
 
 def recipient(root: Path, **spec: Any) -> str:
     """A recipient of the platform's, whose path is absolute."""
-    around = Surroundings({}, Deadline(30), root, root)
+    access = Access({}, Deadline(30), Place(root, root))
     parsed: Any = decoder(Recipient)(spec)
-    return load_certificate(parsed, OpenedStores({}, around), around, NOW).fingerprint
+    return load_certificate(parsed, OpenedStores({}, access, StorePool()), NOW).fingerprint
 
 
 def test_of_a_recipients_bundle_only_pinned_keys_count(tmp_path: Path) -> None:

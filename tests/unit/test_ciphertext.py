@@ -12,7 +12,7 @@ from krmfn.errors import SpecError
 from krmfn.importer import avp, kustomization, secret
 from krmfn.importer.entry import Options
 from krmfn.importer.source import sources
-from krmfn.kustomize.kustomization import Kustomization
+from krmfn.kustomize.overlay import Kustomization
 from krmfn.objects import ciphertext
 from krmfn.plan.make import make_plan
 from krmfn.spec.generator import SealedSecretGenerator

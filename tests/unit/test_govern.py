@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from krmfn.errors import PolicyError
-from krmfn.kustomize.kustomization import Kustomization
+from krmfn.kustomize.overlay import Kustomization
 from krmfn.plaintext import Plaintext
 from krmfn.plan.make import Plan, make_plan
-from krmfn.policy.application import Application
+from krmfn.policy.application import Application, Policy
 from krmfn.policy.complete import governed
 from krmfn.policy.judge import allow, verdicts
 from krmfn.policy.places import place, same_mounts
@@ -19,6 +20,7 @@ from krmfn.sealing.render import Rendered, SealItem
 from krmfn.spec.parse import check, parse
 from krmfn.spec.platform import Limits, PlatformConfig, PlatformSpec
 from tests.support import repository as repo
+from tests.support.jobs import job
 from tests.support.platform import PIN, REPOSITORY, RULE, SPEC, platform
 
 SHOP = Application("shop", REPOSITORY, "production")
@@ -38,8 +40,9 @@ def spec(**changes: Any) -> PlatformSpec:
 
 
 def denied(plan: Plan, **changes: Any) -> str:
+    given = spec(**changes)
     with pytest.raises(PolicyError) as caught:
-        allow(*governed(plan, spec(**changes)), PIN, SHOP, spec(**changes))
+        allow(governed(plan, given), PIN, Policy(given, SHOP))
     return caught.value.line()
 
 
@@ -51,9 +54,12 @@ def test_a_key_keeps_its_pins() -> None:
     """The platform's pin or the repository's; two that differ are none."""
     key = SPEC["derivationKeys"]["shop"]
     mine = planned(derivationKey={"platform": "shop", "id": "a" * 16})
-    plan, name = governed(mine, spec())
-    assert (name, plan.derivation_key.id if plan.derivation_key else "") == ("shop", "a" * 16)
-    plan, _ = governed(planned(), spec(derivationKeys={"shop": {**key, "id": "b" * 16}}))
+    plan = governed(mine, spec())
+    assert (plan.key_name, plan.derivation_key.id if plan.derivation_key else "") == (
+        "shop",
+        "a" * 16,
+    )
+    plan = governed(planned(), spec(derivationKeys={"shop": {**key, "id": "b" * 16}}))
     assert plan.derivation_key is not None
     assert plan.derivation_key.id == "b" * 16
     with pytest.raises(PolicyError) as caught:
@@ -65,7 +71,7 @@ def test_the_keys_store_need_not_be_named() -> None:
     """A configuration that names the key alone has the platform's store behind it."""
     key = {"transit": {"store": "keys", "key": "k", "version": 1}}
     stores = SPEC["stores"] | {"keys": {"vault": {"path": "transit", "id": "keys"}}}
-    plan, _ = governed(
+    plan = governed(
         planned(derivationKey={"platform": "shop"}),
         spec(stores=stores, derivationKeys={"shop": key}),
     )
@@ -92,7 +98,9 @@ def test_a_key_spelled_by_another_store_is_a_key() -> None:
 def test_a_secret_that_reads_nothing_is_judged_too() -> None:
     """Sealing a literal uses the key and the certificate."""
     literal = planned({"data": [{"secretKey": "k", "value": "v"}]})
-    assert [v.read for v in verdicts(*governed(literal, spec()), PIN, SHOP, spec())] == [None]
+    assert [v.read for v in verdicts(governed(literal, spec()), PIN, Policy(spec(), SHOP))] == [
+        None
+    ]
     assert "fails in derivationKeys" in denied(literal, rule={"derivationKeys": []})
 
 
@@ -106,7 +114,7 @@ def test_every_denial_is_told() -> None:
     """All of a plan's, each with its secret and key."""
     plan = planned({"data": [entry("a"), entry("b")]})
     with pytest.raises(Exception, match="2 errors") as caught:
-        allow(*governed(plan, spec()), PIN, Application("none"), spec())
+        allow(governed(plan, spec()), PIN, Policy(spec(), Application("none")))
     assert [e.key for e in caught.value.errors] == ["a", "b"]  # type: ignore[attr-defined]
 
 
@@ -116,7 +124,7 @@ def test_two_reads_may_have_two_rules() -> None:
     one = {**RULE, "reads": [{"store": "main", "paths": ["build/a"]}]}
     two = {**RULE, "name": "two", "reads": [{"store": "main", "paths": ["build/b"]}]}
     both = spec(rules=[one, two])
-    allow(*governed(plan, both), PIN, SHOP, both)
+    allow(governed(plan, both), PIN, Policy(both, SHOP))
     assert "main:build/b" in denied(plan, rules=[one])
 
 
@@ -155,10 +163,13 @@ def test_limits_of_values() -> None:
     (target,) = planned({"dataFrom": [{"extract": {"key": "build/db"}}]}).targets
     items = {k: SealItem(Plaintext(b"1234"), b"") for k in "abc"}
     rendered = [Rendered(target, items, ())]
-    Usage(Limits(keys=3, valueBytes=12)).add_values(rendered)
+    enough = replace(job(), usage=Usage(Limits(keys=3, valueBytes=12)))
+    enough.count(rendered)
+    assert enough.usage is not None
+    assert (enough.usage.keys, enough.usage.value_bytes) == (3, 12)
     for limits in (Limits(keys=2), Limits(valueBytes=11)):
         with pytest.raises(PolicyError):
-            Usage(limits).add_values(rendered)
+            replace(job(), usage=Usage(limits)).count(rendered)
 
 
 @pytest.mark.parametrize(

@@ -181,9 +181,86 @@ def test_what_flux_bootstrap_writes_is_there() -> None:
     for name in ("flux-system", "gitops"):
         ref = {"secretRef": {"name": name}}
         assert found(object_(kind, name, name, spec=ref)) == []
-        assert found(object_(kind, "apps", name, spec=ref)) == MISSING
+        shared = UNCERTAIN if name == "flux-system" else MISSING
+        assert found(object_(kind, "apps", name, spec=ref)) == shared
     other = {"secretRef": {"name": "other"}}
     assert found(object_(kind, "flux-system", "flux-system", spec=other)) == MISSING
+
+
+PUSHED = [
+    {"reflector.v1.k8s.emberstack.com/reflection-auto-enabled": "true"},
+    {"replicator.v1.mittwald.de/replicate-to": "a,b"},
+    {"replicator.v1.mittwald.de/replicate-to-matching": "team=x"},
+    {"kubed.appscode.com/sync": ""},
+]
+
+
+@pytest.mark.parametrize("annotations", PUSHED)
+def test_a_replicator_may_copy_a_secret(annotations: dict[str, str]) -> None:
+    """A Secret with a replicator's annotation is not missing in another namespace, but uncertain."""
+    plain = object_("v1/Secret", namespace="b", stringData={"k": "v"})
+    assert found(pod("thing"), plain) == [("wrong-namespace", "error")]
+    plain["metadata"]["annotations"] = annotations
+    assert found(pod("thing"), plain) == UNCERTAIN
+    metadata = {"annotations": annotations}
+    made = [
+        object_(
+            "cert-manager.io/v1/Certificate",
+            namespace="b",
+            spec={"secretName": "thing", "secretTemplate": metadata},
+        ),
+        object_(
+            "external-secrets.io/v1/ExternalSecret",
+            namespace="b",
+            spec={
+                "data": [{"secretKey": "k", "remoteRef": {"key": "x"}}],
+                "target": {"template": {"metadata": metadata}},
+            },
+        ),
+        object_(
+            "bitnami.com/v1alpha1/SealedSecret",
+            namespace="b",
+            spec={"encryptedData": {"k": "AgA="}, "template": {"metadata": metadata}},
+        ),
+    ]
+    for one in made:
+        assert ("wrong-namespace", "error") not in found(pod("thing"), one)
+        assert found(pod("thing"), one)[0] == UNCERTAIN[0]
+        assert ("unmet-reference", "error") in found(pod("other"), one)
+
+
+def test_a_replicator_that_is_not_asked() -> None:
+    """An annotation that only allows copies, or that says no."""
+    for told in (
+        {"reflector.v1.k8s.emberstack.com/reflection-allowed": "true"},
+        {"reflector.v1.k8s.emberstack.com/reflection-auto-enabled": "false"},
+        {"replicator.v1.mittwald.de/replicate-to": ""},
+    ):
+        plain = object_("v1/Secret", namespace="b", stringData={"k": "v"})
+        plain["metadata"]["annotations"] = told
+        assert found(pod("thing"), plain) == [("wrong-namespace", "error")]
+
+
+def test_a_replicator_fills_an_empty_secret() -> None:
+    """Its keys are not known."""
+    empty = object_("v1/Secret")
+    assert found(pod("thing"), empty) == [("unmet-key", "error")]
+    for name in (
+        "replicator.v1.mittwald.de/replicate-from",
+        "reflector.v1.k8s.emberstack.com/reflects",
+    ):
+        empty["metadata"]["annotations"] = {name: "b/thing"}
+        assert found(pod("thing"), empty) == []
+
+
+def test_a_grant_is_asked_for_only_where_the_namespaces_are_known() -> None:
+    """A Gateway without a namespace may be in that of its certificate."""
+    kind = "gateway.networking.k8s.io/v1/Gateway"
+    ref = {"kind": "Secret", "name": "thing", "namespace": "a"}
+    spec = {"listeners": [{"tls": {"certificateRefs": [ref]}}]}
+    tls = object_("v1/Secret", type="kubernetes.io/tls", data={"tls.crt": "", "tls.key": ""})
+    assert found(object_(kind, "g", "", spec=spec), tls) == []
+    assert found(object_(kind, "g", "b", spec=spec), tls) == [("reference-grant", "error")]
 
 
 @pytest.mark.parametrize(

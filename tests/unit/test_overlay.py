@@ -9,7 +9,9 @@ import pytest
 
 from krmfn.build.namespace import choose_namespace
 from krmfn.errors import SpecError
-from krmfn.kustomize.kustomization import Kustomization, Listed, read_overlay
+from krmfn.files.read import Place
+from krmfn.kustomize.kustomization import read_overlay
+from krmfn.kustomize.overlay import Kustomization, Listed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,12 +31,12 @@ def overlay(root: Path, text: str, name: str = "kustomization.yaml", **files: st
     (root / name).write_text(text)
     for file, content in files.items():
         (root / f"{file}.yaml").write_text(content)
-    return read_overlay(root, root.resolve())
+    return read_overlay(Place(root, root.resolve()))
 
 
 def test_none(tmp_path: Path) -> None:
     """Without a kustomization nothing is known, and nothing is wrong."""
-    assert read_overlay(tmp_path, tmp_path) == Kustomization()
+    assert read_overlay(Place(tmp_path, tmp_path)) == Kustomization()
     Kustomization().check_list(GENERATOR, "g", "generators")
     assert Kustomization().file_of(GENERATOR, "g") == ""
 

@@ -9,12 +9,12 @@ import pytest
 
 from krmfn.errors import SpecError
 from krmfn.files import read
-from krmfn.files.read import find_root, read_file, read_repository_file
+from krmfn.files.read import Place, find_root, read_file
 
 
 def refused(name: str, base: Path, root: Path) -> str:
     with pytest.raises(SpecError) as caught:
-        read_repository_file(name, base=base, root=root, key="spec.x")
+        Place(base, root).read(name, key="spec.x")
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
     return caught.value.line()
 
@@ -44,7 +44,7 @@ def test_files_inside(tmp_path: Path) -> None:
     (tmp_path / "up.pem").write_bytes(b"up\xff")
     (base / "link").symlink_to("../up.pem")
     for name in ("../up.pem", "link", "./../overlay/link"):
-        assert read_repository_file(name, base=base, root=tmp_path.resolve(), key="") == b"up\xff"
+        assert Place(base, tmp_path.resolve()).read(name, key="") == b"up\xff"
 
 
 def test_files_outside(tmp_path: Path) -> None:
@@ -89,5 +89,5 @@ def test_the_size(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(read, "MAX_FILE", 10)
     (tmp_path / "ten").write_bytes(b"x" * 10)
     (tmp_path / "more").write_bytes(b"x" * 11)
-    assert read_repository_file("ten", base=tmp_path, root=tmp_path, key="") == b"x" * 10
+    assert Place(tmp_path, tmp_path).read("ten", key="") == b"x" * 10
     assert refused("more", tmp_path, tmp_path) == "spec.x: more is larger than 16 MiB [file]"

@@ -26,16 +26,20 @@ from krmfn.crypto import derive
 from krmfn.crypto.seal import hybrid_decrypt
 from krmfn.deadline import Deadline
 from krmfn.errors import KrmfnError, PolicyError, SealingError
-from krmfn.kustomize.kustomization import Kustomization
+from krmfn.files.read import Place
+from krmfn.kustomize.overlay import Kustomization
 from krmfn.plan.make import make_plan
 from krmfn.sealing.pipeline import generate
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import check, parse
 from krmfn.spec.stores import Age
-from krmfn.stores import opened
+from krmfn.stores import pool
+from krmfn.stores.access import Access
 from krmfn.stores.age.store import AgeBackend
-from krmfn.stores.store import Json, Location, Number, Store, Surroundings
+from krmfn.stores.content import Json, Location, Number
+from krmfn.stores.store import Store
 from tests.support import make_build_vectors, make_seal_vectors
+from tests.support.jobs import job
 from tests.support.make_seal_vectors import KEYS
 from tests.support.openbao import OpenBao, development
 
@@ -109,11 +113,13 @@ def build(
     assert isinstance(config, SealedSecretGenerator)
     namespace = VECTORS["sealing"]["namespace"]
     plan = make_plan(config, namespace=namespace, overlay=Kustomization())
-    around = Surroundings(getattr(store, "environ", {}), Deadline(60))
+    environ = getattr(store, "environ", {})
     with pytest.MonkeyPatch.context() as patched:
         if isinstance(store, Store):
-            patched.setattr(opened, "open_store", lambda *_: store)
-        objects = [one.object for one in generate(plan, around, now=NOW, entropy=entropy)]
+            patched.setattr(pool, "open_store", lambda *_: store)
+        objects = [
+            one.object for one in generate(plan, job(environ=environ), now=NOW, entropy=entropy)
+        ]
     return {
         one["metadata"]["name"]: {
             key: base64.b64decode(item) for key, item in one["spec"]["encryptedData"].items()
@@ -388,10 +394,9 @@ def test_a_real_age_store_gives_the_bytes_of_the_reference(tmp_path: Path) -> No
     text = json.dumps(document).encode()
     sealed = pyrage.encrypt(text, [identity.to_public()], armored=True)
     (tmp_path / "s.age").write_bytes(sealed)
-    around = Surroundings(
-        {"KRMFN_AGE_IDENTITY": str(identity)}, Deadline(60), tmp_path, tmp_path.resolve()
-    )
-    store = AgeBackend("main", check(Age, {"file": "s.age"}, name=""), around)
+    place = Place(tmp_path, tmp_path.resolve())
+    access = Access({"KRMFN_AGE_IDENTITY": str(identity)}, Deadline(60), place)
+    store = AgeBackend("main", check(Age, {"file": "s.age"}, name=""), access)
     ref, age, at = make_build_vectors.ref, make_seal_vectors.age, make_build_vectors.at
     secret = {"name": "aged", "store": "main"}
     found = build(store, [{**secret, "data": [ref("one", "a.b"), ref("two", "a\\.b")]}])

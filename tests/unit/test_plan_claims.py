@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from krmfn.errors import Failure
-from krmfn.kustomize.kustomization import Kustomization
+from krmfn.kustomize.overlay import Kustomization
 from krmfn.plan.make import Plan, Read, make_plan, plan_claims
 from krmfn.spec.generator import SealedSecretGenerator
 from krmfn.spec.parse import parse

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from krmfn.deadline import Deadline
 from krmfn.errors import Failure, PolicyError
-from krmfn.policy.file import platform_of, read_platform
+from krmfn.policy import file as policy
+from krmfn.policy.file import read_platform
 from krmfn.spec.parse import check
 from krmfn.spec.platform import PlatformConfig
-from krmfn.stores.store import Surroundings
 from tests.support.command import krmfn
+from tests.support.jobs import job
 from tests.support.platform import APPLICATION, RULE, SPEC, can_mount, platform, write_platform
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,9 +81,8 @@ def test_a_key_is_not_kept_in_an_age_store() -> None:
 
 def load(environ: dict[str, str], root: Path) -> str:
     """Loads the policy in a build of ``root``; returns why not, or nothing."""
-    around = Surroundings(environ, Deadline(30), root, root)
     try:
-        platform_of(around)
+        policy.load(environ, root)
     except PolicyError as error:
         found = error
     else:
@@ -101,7 +100,7 @@ def repository(tmp_path: Path) -> Path:
 
 def test_no_policy_where_none_is_required(repository: Path) -> None:
     """A laptop without KRMFN_CONFIG builds as ever."""
-    assert platform_of(Surroundings({}, Deadline(30), repository, repository)) is None
+    assert policy.load({}, repository) is None
 
 
 @pytest.mark.parametrize("required", [ARGO, {"ARGOCD_APP_NAME": ""}, {"KRMFN_REQUIRE_POLICY": "1"}])
@@ -179,18 +178,13 @@ def mounted(directory: Path, *command: str | Path, **environ: str) -> Any:
 LOAD = """
 import os, sys
 from pathlib import Path
-from krmfn.deadline import Deadline
-from krmfn.policy.file import platform_of
-from krmfn.stores.store import Surroundings
-from tests.support.command import krmfn
-root = Path(sys.argv[1])
-print(len(platform_of(Surroundings(os.environ, Deadline(30), root, root)).spec.rules))
+from krmfn.policy.file import load
+print(len(load(os.environ, Path(sys.argv[1])).spec.rules))
 """
 
 
 def as_nobody(jail: Path, environ: dict[str, str]) -> str:
     """What a user without rights says of a file of root's, in a root directory of root's."""
-    around = Surroundings(environ, Deadline(30), Path("/repository"), Path("/repository"))
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -200,7 +194,7 @@ def as_nobody(jail: Path, environ: dict[str, str]) -> str:
             os.setgroups([])
             os.setresgid(65534, 65534, 65534)
             os.setresuid(65534, 65534, 65534)
-            found = platform_of(around)
+            found = policy.load(environ, Path("/repository"))
             os.write(write, f"{len(found.spec.rules) if found else None}".encode())
         except BaseException as error:  # told to the parent
             os.write(write, str(error).encode())
@@ -247,17 +241,18 @@ def test_a_read_only_mount_is_trusted(repository: Path, tmp_path: Path) -> None:
     assert "can be changed by this process" in done.stderr
 
 
-def test_it_is_looked_for_once(repository: Path, tmp_path: Path) -> None:
-    """And its deadline cuts the run's."""
+def test_it_is_loaded_once(repository: Path, tmp_path: Path) -> None:
+    """And its deadline cuts the run's; the limits are those of one build."""
     environ = write_platform(tmp_path / "p.yaml", limits={"seconds": 7})
-    around = Surroundings(environ, Deadline(30), repository, repository)
-    first = platform_of(around)
+    started = job(repository, environ)
     (tmp_path / "p.yaml").unlink()
-    assert platform_of(around) is first
-    assert around.deadline.seconds == 7
-    assert around.deadline.left() <= 7
-    assert first is not None
-    assert first.application.project == APPLICATION["ARGOCD_APP_PROJECT_NAME"]
+    inside = started.at(repository / "x")
+    assert (inside.policy, inside.usage) == (started.policy, started.usage)
+    assert inside.usage is started.usage is not started.fresh().usage
+    assert started.access.deadline.seconds == 7
+    assert started.access.deadline.left() <= 7
+    assert started.policy is not None
+    assert started.policy.application.project == APPLICATION["ARGOCD_APP_PROJECT_NAME"]
 
 
 def test_schema_checks_it(tmp_path: Path) -> None:
@@ -283,7 +278,6 @@ def test_schema_checks_it(tmp_path: Path) -> None:
 def test_an_address_with_two_spellings_is_none(address: str, tmp_path: Path) -> None:
     """A repository whose address could mean another is the repository of no rule."""
     environ = write_platform(tmp_path / "p.yaml") | {"ARGOCD_APP_SOURCE_REPO_URL": address}
-    around = Surroundings(environ, Deadline(30), tmp_path, tmp_path)
-    found = platform_of(around)
+    found = policy.load(environ, tmp_path)
     assert found is not None
     assert found.application.repository == ""

@@ -8,11 +8,11 @@ import pytest
 
 from krmfn.crypto.derive import LITERAL, composed_source, remote_source
 from krmfn.errors import ErrorList, KrmfnError
-from krmfn.kustomize.kustomization import Kustomization
+from krmfn.kustomize.overlay import Kustomization
 from krmfn.plan.make import SealTarget, make_plan
 from krmfn.sealing.render import Rendered, known_sources, render
 from krmfn.spec.parse import parse
-from krmfn.stores.store import Location, Number
+from krmfn.stores.content import Location, Number
 from tests.support.function import config, secret
 
 HELD: dict[str, dict[str, Any]] = {

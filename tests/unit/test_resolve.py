@@ -19,15 +19,16 @@ from krmfn.errors import (
     SealingError,
     SpecError,
 )
-from krmfn.kustomize.kustomization import Kustomization
+from krmfn.kustomize.overlay import Kustomization
 from krmfn.parallel import at_once
 from krmfn.plan.make import Plan, make_plan
 from krmfn.sealing.derivation import derivation
 from krmfn.sealing.read import locate, read_all
 from krmfn.spec.parse import parse
 from krmfn.stores import PROVIDERS, open_store
+from krmfn.stores.access import Access
 from krmfn.stores.opened import OpenedStores
-from krmfn.stores.store import Surroundings
+from krmfn.stores.pool import StorePool
 from tests.support.function import DERIVATION_KEY, config, secret
 from tests.support.memory_store import MemorySpec, MemoryStore, registered
 
@@ -60,9 +61,9 @@ def planned(
     """A plan whose stores are in memory."""
     value: Any = parse(config(*secrets, **sealing))
     plan = make_plan(value, namespace="production", overlay=Kustomization())
-    spec = MemorySpec(memory={"secrets": SECRETS, "transit": b"t" * 64, **(held or {})})
+    spec = MemorySpec(memory={"secrets": SECRETS, "transit": "t" * 64, **(held or {})})
     return plan, OpenedStores(
-        dict.fromkeys(("main", "other"), spec), Surroundings({}, Deadline(30))
+        dict.fromkeys(("main", "other"), spec), Access({}, Deadline(30)), StorePool()
     )
 
 
@@ -133,9 +134,8 @@ def test_each_thing_is_read_once(opened: list[MemoryStore]) -> None:
             dataFrom=[{"extract": {"key": "a"}}, {"extract": {"key": "b"}}],
         ),
     )
-    deadline = Deadline(30)
-    locations = locate(plan, stores, "f", deadline)
-    found = read_all(plan, stores, locations, deadline)
+    locations = locate(plan, stores, "f")
+    found = read_all(plan, stores, locations)
     assert sorted(opened[0].reads, key=str) == [("a", 2), ("a", None), ("b", None)]
     assert {(r.key, r.version): v["x"] for r, v in found.items()} == {
         ("a", None): "1",
@@ -143,7 +143,7 @@ def test_each_thing_is_read_once(opened: list[MemoryStore]) -> None:
         ("b", None): "3",
     }
     stores.close()
-    assert [s.closed for s in opened] == [1]
+    assert [s.closed for s in opened] == [0]  # the pool's owner closes them
 
 
 def test_an_error_says_for_whom() -> None:
@@ -154,7 +154,7 @@ def test_an_error_says_for_whom() -> None:
         secret(entry("k", "gone"), name="u"),
     )
     with pytest.raises(ErrorList) as caught:
-        read_all(plan, stores, locate(plan, stores, "f", Deadline(30)), Deadline(30))
+        read_all(plan, stores, locate(plan, stores, "f"))
     assert [e.line() for e in caught.value.errors] == [
         "db: l: main:gone: nothing is there; write it [not-found]",
         "t: dataFrom[0]: main:lost: nothing is there; write it [not-found]",
@@ -165,7 +165,7 @@ def test_a_path_that_is_none() -> None:
     """Locating fails with the same facts."""
     plan, stores = planned(secret(entry("k", "a//b")))
     with pytest.raises(SpecError) as caught:
-        locate(plan, stores, "f", Deadline(30))
+        locate(plan, stores, "f")
     assert caught.value.line().startswith(
         "db: key: main: the path is empty or has an empty segment"
     )
@@ -174,48 +174,48 @@ def test_a_path_that_is_none() -> None:
 def test_something_beside(opened: list[MemoryStore]) -> None:
     """What needs no values runs with the reads, and its failure is theirs."""
     plan, stores = planned(secret(entry("k", "a")))
-    locations = locate(plan, stores, "f", Deadline(30))
+    locations = locate(plan, stores, "f")
     done: list[bool] = []
-    read_all(plan, stores, locations, Deadline(30), beside=lambda: done.append(True))
+    read_all(plan, stores, locations, beside=lambda: done.append(True))
     assert done == [True]
 
     def fail() -> None:
         raise SealingError("derivation-key", "x")
 
     with pytest.raises(SealingError):
-        read_all(plan, stores, locations, Deadline(30), beside=fail)
+        read_all(plan, stores, locations, beside=fail)
 
 
 @pytest.mark.parametrize("mode", ["deterministic", "random"])
-def test_the_key_is_no_value(mode: str) -> None:
+def test_the_key_is_no_value(mode: str, opened: list[MemoryStore]) -> None:
     """A reference to the derivation key's path is refused in any mode, before it is read."""
     plan, stores = planned(secret(entry("k", "krmfn/derivation")), mode=mode)
     with pytest.raises(SpecError) as caught:
-        locate(plan, stores, "f", Deadline(30))
+        locate(plan, stores, "f")
     assert caught.value.line() == (
         "db: main:krmfn/derivation: a reference points at the derivation key's own path; keep "
         "values and the "
         "derivation key apart [derivation-key-read]"
     )
-    assert stores.get("main").reads == []  # type: ignore[attr-defined]
+    assert opened[0].reads == []
 
 
 def test_a_bound_store() -> None:
     """It is asked before anything is located; cluster-wide is no namespace."""
     plan, stores = planned(secret(entry("k", "a")), held={"namespaces": ["production"]})
-    locate(plan, stores, "f", Deadline(30))
+    locate(plan, stores, "f")
     plan, stores = planned(
         secret(entry("k", "a"), scope="cluster-wide"), held={"namespaces": ["production"]}
     )
     with pytest.raises(PolicyError) as caught:
-        locate(plan, stores, "f", Deadline(30))
+        locate(plan, stores, "f")
     assert caught.value.line().startswith("db: main: the store is bound")
 
 
 def test_a_store_that_nobody_defined() -> None:
     """A name without a store."""
     with pytest.raises(SpecError, match="the store x is not defined under stores"):
-        OpenedStores({}, Surroundings({}, Deadline(30))).get("x")
+        OpenedStores({}, Access({}, Deadline(30)), StorePool()).get("x")
 
 
 def digests(count: int) -> list[bytes]:
@@ -283,13 +283,13 @@ def test_a_key_that_is_none(stored: Any, line: str) -> None:
 
 def test_a_store_whose_package_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     """The line says how to install it; a module of krmfn's own that is missing is a bug."""
-    around = Surroundings({}, Deadline(30))
+    access = Access({}, Deadline(30))
     monkeypatch.setitem(PROVIDERS, "memory", ("no_such_package", "X", "vault"))
     with pytest.raises(ProviderError) as caught:
-        open_store("main", MemorySpec(memory={}), around)
+        open_store("main", MemorySpec(memory={}), access)
     assert caught.value.line() == (
         "main: the memory store needs no_such_package; pip install 'krmfn[vault]' [extra-missing]"
     )
     monkeypatch.setitem(PROVIDERS, "memory", ("krmfn.no_such_module", "X", "vault"))
     with pytest.raises(ModuleNotFoundError):
-        open_store("main", MemorySpec(memory={}), around)
+        open_store("main", MemorySpec(memory={}), access)

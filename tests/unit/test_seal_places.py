@@ -13,10 +13,12 @@ from krmfn.crypto.derive import remote_source
 from krmfn.deadline import Deadline
 from krmfn.documents import strict_json
 from krmfn.errors import KrmfnError
+from krmfn.files.read import Place
 from krmfn.objects.stream import stream
 from krmfn.sealing.values import components, decode, pick, to_bytes
 from krmfn.spec.stores import Vault
-from krmfn.stores.store import Number, Surroundings
+from krmfn.stores.access import Access
+from krmfn.stores.content import Number
 from krmfn.stores.vault.address import parse_origin
 from krmfn.stores.vault.store import VaultBackend
 from tests.support import make_place_vectors
@@ -57,8 +59,8 @@ def test_places(openbao: OpenBao, places: None, case: dict[str, Any]) -> None:
     if "version" in said:  # needed where the token may not ask
         policy = 'path "nothing" { capabilities = ["read"] }'
         environ["VAULT_TOKEN"] = openbao.token_for(policy, no_default_policy=True)
-    around = Surroundings(environ, Deadline(30), here, here)
-    store = VaultBackend("main", Vault.model_validate({"id": "main", **said}), around)
+    access = Access(environ, Deadline(30), Place(here, here))
+    store = VaultBackend("main", Vault.model_validate({"id": "main", **said}), access)
     location = store.locate(key)
     meant = case["vault"]
     place = ("vault", "main", meant["namespace"], meant["mount"], meant["path"])

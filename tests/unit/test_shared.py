@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from krmfn.deadline import Deadline
+from krmfn.files.read import Place
+from krmfn.stores.access import Access
 from krmfn.stores.pool import StorePool
-from krmfn.stores.store import Surroundings
 from tests.support.memory_store import MemorySpec, registered
 
 
@@ -18,8 +19,8 @@ def test_one_store_and_one_read_for_several_builds() -> None:
     pool = StorePool()
     with registered() as opened:
         for directory, each in (("one", spec), ("two", same), ("three", other)):
-            around = Surroundings({}, Deadline(10), Path(directory))
-            store = pool.open("main", each, around)
+            access = Access({}, Deadline(10), Place(Path(directory)))
+            store = pool.open("main", each, access)
             store.read(store.locate("a"), None)
             store.close()
         assert [store.reads for store in opened] == [[("a", None)], [("a", None)]]
@@ -34,5 +35,5 @@ def test_files_of_different_directories_are_different_stores() -> None:
     pool = StorePool()
     with registered() as opened:
         for directory in ("one", "two", "two"):
-            pool.open("main", spec, Surroundings({}, Deadline(10), Path(directory)))
+            pool.open("main", spec, Access({}, Deadline(10), Place(Path(directory))))
         assert len(opened) == 2

@@ -14,13 +14,12 @@ import yaml
 
 from krmfn.build.answer import seal
 from krmfn.build.transform import transform
-from krmfn.deadline import Deadline
 from krmfn.errors import Failure
-from krmfn.kustomize.kustomization import Kustomization
+from krmfn.kustomize.overlay import Kustomization
 from krmfn.objects import stream
 from krmfn.plan.make import Plan, make_plan, plan_claims
 from krmfn.spec.parse import parse
-from krmfn.stores.store import Surroundings
+from tests.support.jobs import job
 from tests.support.memory_store import MemorySpec, registered
 
 if TYPE_CHECKING:
@@ -91,10 +90,8 @@ def sealed(shape: dict[str, Any]) -> str:
     claim = json.dumps(
         document("SecretClaim", shape) | {"metadata": {"name": "db", "namespace": "p"}}
     )
-    here = Path.cwd()
-    around = Surroundings({}, Deadline(60), here, here, [])
     using = config.model_copy(update={"spec": spec})
-    done = transform(stream.stream(claim + "\n"), using, Kustomization(), around, seal)
+    done = transform(stream.stream(claim + "\n"), using, Kustomization(), job(Path.cwd()), seal)
     return json.dumps(done.sealed)
 
 

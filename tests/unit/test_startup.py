@@ -25,6 +25,9 @@ NEVER |= (EXPLAINED := {"pydantic", "pydantic_core", "krmfn.spec.mistakes"})
 NEVER |= {"krmfn.policy.judge", "krmfn.policy.rules", "krmfn.spec.platform"}
 # Imported by those who ask a server (`socket` comes with every X.509 certificate).
 NETWORK = {"http.client", "hvac", "ssl", "urllib.request", "urllib3"}
+# Imported by those who judge a stream, and by those who seal.
+AUDIT = {"krmfn.audit.judge", "krmfn.build.hold", "krmfn.build.validate", "krmfn.catalogue"}
+SEALING = {"cryptography", "krmfn.crypto.seal", "krmfn.sealing.pipeline"}
 STORES = {"krmfn.stores.age.store", "krmfn.stores.vault.store", "pyrage"}
 
 # Runs main as the command does, and tells on standard error what was imported when it leaves.
@@ -83,8 +86,30 @@ def test_a_build_without_a_store(tmp_path: Path) -> None:
     """Sealing a literal imports no store, no network, no command and no logging."""
     code, output, modules = run(generator(value="app"), cwd=tmp_path)
     assert (code, "SealedSecret" in output) == (0, True)
-    assert "krmfn.crypto.seal" in modules
-    assert modules & (NEVER | NETWORK | STORES) == set()
+    assert modules >= SEALING
+    assert modules & (NEVER | NETWORK | STORES | AUDIT | {"krmfn.build.transform"}) == set()
+
+
+def test_a_validator_seals_nothing(tmp_path: Path) -> None:
+    """Without a certificate to compare with, a validator imports no cryptography."""
+    call = json.loads(generator(value="app"))
+    config = call["functionConfig"]
+    config["kind"], config["spec"] = "SealedSecretValidator", {}
+    code, output, modules = run(json.dumps(call), cwd=tmp_path)
+    assert (code, output) == (0, "")
+    assert modules >= AUDIT
+    assert modules & (NEVER | NETWORK | STORES | SEALING | {"krmfn.build.transform"}) == set()
+
+
+def test_a_transformer_without_claims_seals_nothing(tmp_path: Path) -> None:
+    """A stream without claims imports no cryptography and no audit."""
+    call = json.loads(generator(value="app"))
+    config = call["functionConfig"]
+    config["kind"] = "SealedSecretTransformer"
+    del config["spec"]["secrets"]
+    code, output, modules = run(json.dumps(call), cwd=tmp_path)
+    assert (code, "skip-marker" in output or "ConfigMap" in output) == (0, True)
+    assert modules & (NEVER | NETWORK | STORES | SEALING) == set()
 
 
 def test_a_vault_without_login(openbao: OpenBao, tmp_path: Path) -> None:

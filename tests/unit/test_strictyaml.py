@@ -12,7 +12,7 @@ import yaml
 from krmfn.documents import strict
 from krmfn.documents.strict import Position
 from krmfn.errors import SpecError
-from krmfn.stores.store import Number
+from krmfn.stores.content import Number
 
 
 def line(text: str | bytes) -> str:

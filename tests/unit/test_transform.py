@@ -12,9 +12,8 @@ import pytest
 from krmfn.build.answer import seal
 from krmfn.build.transform import Transformed, transform
 from krmfn.crypto.unseal import load_private_keys, unseal
-from krmfn.deadline import Deadline
 from krmfn.errors import Failure
-from krmfn.kustomize.kustomization import Kustomization
+from krmfn.kustomize.overlay import Kustomization
 from krmfn.objects import stream
 from krmfn.objects.sealed_secret import (
     PREVIOUS_KINDS,
@@ -24,7 +23,8 @@ from krmfn.objects.sealed_secret import (
 )
 from krmfn.spec.parse import parse
 from krmfn.spec.transformer import SealedSecretTransformer
-from krmfn.stores.store import Surroundings
+from krmfn.warned import Warnings
+from tests.support.jobs import job
 from tests.support.memory_store import MemorySpec, registered
 
 if TYPE_CHECKING:
@@ -90,15 +90,12 @@ def run(
     *documents: str,
     using: SealedSecretTransformer | None = None,
     environ: dict[str, str] | None = None,
-    warnings: list[str] | None = None,
+    warnings: Warnings | None = None,
 ) -> Transformed:
     """The documents, transformed."""
     items = stream.stream("\n---\n".join([*documents, ""]))
-    here = Path.cwd()
-    around = Surroundings(
-        environ or {}, Deadline(60), here, here, [] if warnings is None else warnings
-    )
-    return transform(items, using or config(), Kustomization(), around, seal)
+    with_job = job(Path.cwd(), environ, warnings)
+    return transform(items, using or config(), Kustomization(), with_job, seal)
 
 
 def lines(*documents: str, using: SealedSecretTransformer | None = None) -> list[str]:
@@ -202,10 +199,10 @@ def test_a_claim_without_a_namespace(stores: list[MemoryStore]) -> None:
     bare = claim(namespace=None)
     (sealed,) = run(bare, using=config(namespace="a")).sealed
     assert sealed["metadata"]["annotations"]["krmfn.dev/sealed-for"] == "a/db"
-    warnings: list[Any] = []
+    warnings = Warnings()
     (sealed,) = run(bare, environ={"KRMFN_NAMESPACE": "b"}, warnings=warnings).sealed
     assert sealed["metadata"]["annotations"]["krmfn.dev/sealed-for"] == "b/db"
-    assert [one.text for one in warnings] == ["the namespace b comes from KRMFN_NAMESPACE"]
+    assert [one.text for one in warnings.found] == ["the namespace b comes from KRMFN_NAMESPACE"]
     (line,) = lines(bare)
     assert line.startswith("SecretClaim/db: ")
     assert line.endswith("[namespace-missing]")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from krmfn.errors import KrmfnError, ProviderError, SealingError, SpecError
 from krmfn.sealing.values import canonical_json, components, decode, inexact_number, pick, to_bytes
-from krmfn.stores.store import Number
+from krmfn.stores.content import Number
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from krmfn.deadline import Deadline
 from krmfn.errors import KrmfnError
+from krmfn.files.read import Place
 from krmfn.spec.stores import Vault
-from krmfn.stores.store import Surroundings
+from krmfn.stores.access import Access
 from krmfn.stores.vault.store import VaultBackend
 from tests.support import openbao as server
 from tests.support.wire import serving
@@ -39,8 +40,8 @@ def store(
 ) -> VaultBackend:
     """A store of this server; ``spec`` as in a configuration."""
     base = base or Path.cwd()
-    around = Surroundings((environ or {}) | bao.environ, Deadline(30), base, base)
-    return VaultBackend("main", Vault.model_validate({"path": "secret", "id": "t", **spec}), around)
+    access = Access((environ or {}) | bao.environ, Deadline(30), Place(base, base))
+    return VaultBackend("main", Vault.model_validate({"path": "secret", "id": "t", **spec}), access)
 
 
 def read(of: VaultBackend, key: str, version: int | None = None) -> dict[str, Any]:
@@ -81,8 +82,8 @@ def test_both_versions_have_one_source(openbao: OpenBao) -> None:
 def test_the_id_defaults_to_the_origin(openbao: OpenBao) -> None:
     """Without an id the canonical address names the vault."""
     upper = openbao.environ | {"VAULT_ADDR": openbao.address.replace("127.0.0.1", "LOCALHOST")}
-    around = Surroundings(upper, Deadline(30))
-    found = VaultBackend("main", Vault.model_validate({"path": "secret"}), around).locate("a")
+    access = Access(upper, Deadline(30))
+    found = VaultBackend("main", Vault.model_validate({"path": "secret"}), access).locate("a")
     assert found.source[1] == f"url:http://localhost:{openbao.address.rpartition(':')[2]}"
 
 
@@ -92,7 +93,7 @@ def test_data_in_the_path_is_forgiven(openbao: OpenBao, mount: str) -> None:
     forgiven = store(openbao, path=f"{mount}/data")
     assert forgiven.locate("a").source == store(openbao, path=mount).locate("a").source
     assert read(forgiven, "a") == {"x": "1"}
-    (warning,) = forgiven._around.warnings
+    (warning,) = forgiven._access.warnings.found
     assert f"write path: {mount}" in str(warning)
 
 
@@ -152,7 +153,7 @@ def test_data_in_the_path_is_forgiven_when_the_version_is_told(
     told = store(openbao, path=f"{mount}/data", version="v2")
     assert told.locate("a").source == store(openbao, path=mount).locate("a").source
     assert read(told, "a") == {"x": "1"}
-    assert f"write path: {mount}" in str(told._around.warnings[0])
+    assert f"write path: {mount}" in str(told._access.warnings.found[0])
 
 
 @pytest.mark.parametrize("root", ["root", "/", "root/"])
@@ -248,8 +249,8 @@ def test_what_is_no_token(openbao: OpenBao, token: str) -> None:
 
 def test_no_token(openbao: OpenBao) -> None:
     """Without a token nothing is asked; the home's token file is not looked at."""
-    around = Surroundings({"VAULT_ADDR": openbao.address}, Deadline(30))
-    of = VaultBackend("main", Vault.model_validate({"path": "secret"}), around)
+    access = Access({"VAULT_ADDR": openbao.address}, Deadline(30))
+    of = VaultBackend("main", Vault.model_validate({"path": "secret"}), access)
     assert refusal(of).id == "credential-missing"
 
 
@@ -307,7 +308,7 @@ def check_login(
     assert tokens(openbao) == before + 1
     of.close()
     assert tokens(openbao) == before
-    assert of._around.warnings == []
+    assert of._access.warnings.found == []
 
 
 def test_approle(openbao: OpenBao) -> None:
@@ -431,9 +432,9 @@ def test_ldap() -> None:
         return healthy(method, path)
 
     with serving(answer) as wire:
-        around = Surroundings({"VAULT_ADDR": wire.address, "PW": CANARY}, Deadline(10))
+        access = Access({"VAULT_ADDR": wire.address, "PW": CANARY}, Deadline(10))
         auth = {"ldap": {"path": "corp", "username": "ann", "secretRef": {"env": "PW"}}}
-        of = VaultBackend("main", Vault.model_validate({"path": "secret", "auth": auth}), around)
+        of = VaultBackend("main", Vault.model_validate({"path": "secret", "auth": auth}), access)
         assert read(of, "a") == {"x": "1"}
         of.close()
     assert wire.asked[0] == ("POST", "auth/corp/login/ann")
@@ -577,7 +578,7 @@ def test_cert_login(tls_bao: tuple[OpenBao, Path], name: str | None) -> None:
     of = store(bao, directory, caFile="tls.crt", auth=auth)
     assert read(of, "a") == {"x": "1"}
     of.close()
-    assert of._around.warnings == []
+    assert of._access.warnings.found == []
 
 
 def test_client_tls(tls_bao: tuple[OpenBao, Path]) -> None:

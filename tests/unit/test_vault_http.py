@@ -15,8 +15,8 @@ from krmfn.deadline import Deadline
 from krmfn.errors import KrmfnError, PolicyError, ProviderError, SpecError
 from krmfn.spec.stores import Vault
 from krmfn.stores import wire as transport
+from krmfn.stores.access import Access
 from krmfn.stores.connection import parse_origin
-from krmfn.stores.store import Surroundings
 from krmfn.stores.vault.store import VaultBackend
 from tests.support.wire import (
     KV2,
@@ -40,9 +40,7 @@ def store(wire: Wire, seconds: float = 10, **spec: Any) -> VaultBackend:
     """A store behind this wire."""
     environ = {"VAULT_ADDR": wire.address, "VAULT_TOKEN": CANARY}
     spec = {"path": "secret", **spec}
-    return VaultBackend(
-        "main", Vault.model_validate(spec), Surroundings(environ, Deadline(seconds))
-    )
+    return VaultBackend("main", Vault.model_validate(spec), Access(environ, Deadline(seconds)))
 
 
 def failure(of: VaultBackend, version: int | None = None) -> KrmfnError:
@@ -331,7 +329,7 @@ def test_a_lease_that_cannot_be_given_back(refused: tuple[int, Any]) -> None:
     with serving(answer) as wire:
         of = store(wire)
         assert failure(of).id == "leased"
-    assert [f"{one.subject}: {one.text}" for one in of._around.warnings] == [
+    assert [f"{one.subject}: {one.text}" for one in of._access.warnings.found] == [
         "main:secret/a: its lease could not be revoked and will expire"
     ]
 
@@ -427,7 +425,7 @@ def test_a_token_that_cannot_be_revoked_is_told() -> None:
         of = store(wire, auth=auth)
         of.read(of.locate("a"), None)
         of.close()
-    (warning,) = of._around.warnings
+    (warning,) = of._access.warnings.found
     assert str(warning).startswith("main: the login's token could not be revoked, and lives")
 
 
@@ -447,7 +445,7 @@ def test_a_revocation_that_is_refused_is_told(status: int) -> None:
         of = store(wire, auth=auth)
         of.read(of.locate("a"), None)
         of.close()
-    (warning,) = of._around.warnings
+    (warning,) = of._access.warnings.found
     assert "could not be revoked" in str(warning)
     assert 'path "auth/token/revoke-self"' in str(warning)
     assert CANARY not in str(warning)
@@ -466,7 +464,7 @@ def test_a_batch_token_is_not_revoked() -> None:
         of = store(wire, auth=auth)
         of.read(of.locate("a"), None)
         of.close()
-    assert of._around.warnings == []
+    assert of._access.warnings.found == []
     assert ("POST", "auth/token/revoke-self") not in wire.asked
 
 
@@ -482,7 +480,7 @@ def test_the_token_is_revoked_past_the_deadline() -> None:
         auth = {"jwt": {"role": "r", "secretRef": {"env": "VAULT_TOKEN"}}}
         of = store(wire, auth=auth)
         of.read(of.locate("a"), None)
-        of._around.deadline.end = 0.0
+        of._access.deadline.end = 0.0
         assert failure(of).id == "deadline"
         of.close()
     assert wire.asked[-1] == ("POST", "auth/token/revoke-self")
@@ -581,7 +579,7 @@ def origin_error(environ: dict[str, str], **spec: Any) -> KrmfnError:
         VaultBackend(
             "main",
             Vault.model_validate({"path": "secret", **spec}),
-            Surroundings(environ, Deadline(5)),
+            Access(environ, Deadline(5)),
         )
     return caught.value
 

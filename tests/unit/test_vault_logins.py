@@ -9,7 +9,7 @@ import pytest
 from krmfn.deadline import Deadline
 from krmfn.errors import KrmfnError
 from krmfn.spec.stores import Vault
-from krmfn.stores.store import Surroundings
+from krmfn.stores.access import Access
 from krmfn.stores.vault.http import Answer
 from krmfn.stores.vault.login_causes import login_refused
 from krmfn.stores.vault.store import VaultBackend
@@ -68,7 +68,7 @@ def test_a_wrapped_token(openbao: OpenBao) -> None:
     of = store(openbao, auth=auth, environ={"T": token})
     assert read(of, "login") == {"x": "1"}
     of.close()
-    assert of._around.warnings == []
+    assert of._access.warnings.found == []
     assert tokens(openbao) == before
 
 
@@ -91,9 +91,9 @@ def test_unwrapping_is_never_repeated() -> None:
         return (0, Reset()) if path == "sys/wrapping/unwrap" else healthy(method, path)
 
     with serving(answer) as wire:
-        around = Surroundings({"VAULT_ADDR": wire.address, "W": CANARY}, Deadline(10))
+        access = Access({"VAULT_ADDR": wire.address, "W": CANARY}, Deadline(10))
         auth = {"tokenRef": {"env": "W"}, "wrapped": True}
-        of = VaultBackend("main", Vault.model_validate({"path": "secret", "auth": auth}), around)
+        of = VaultBackend("main", Vault.model_validate({"path": "secret", "auth": auth}), access)
         with pytest.raises(KrmfnError) as caught:
             read(of, "a")
     assert (caught.value.id, "used up" in caught.value.remedy) == ("unavailable", True)
@@ -126,7 +126,7 @@ def test_no_login_sends_no_token() -> None:
     with serving(lambda method, path, _body, _n: healthy(method, path)) as wire:
         environ = {"VAULT_ADDR": wire.address, "VAULT_TOKEN": CANARY}
         spec = Vault.model_validate({"path": "secret", "auth": {"none": {}}})
-        of = VaultBackend("main", spec, Surroundings(environ, Deadline(10)))
+        of = VaultBackend("main", spec, Access(environ, Deadline(10)))
         assert read(of, "a") == {"x": "1"}
         of.close()
     assert set(wire.tokens) == {None}
@@ -138,14 +138,14 @@ def test_no_login_is_for_this_machine(address: str) -> None:
     """Elsewhere such a listener would be everybody's."""
     spec = Vault.model_validate({"path": "secret", "auth": {"none": {}}})
     with pytest.raises(KrmfnError) as caught:
-        VaultBackend("main", spec, Surroundings({"VAULT_ADDR": address}, Deadline(10)))
+        VaultBackend("main", spec, Access({"VAULT_ADDR": address}, Deadline(10)))
     assert (caught.value.id, caught.value.exit_code) == ("spec", 2)
 
 
 def test_no_token_tells_of_agents(openbao: OpenBao) -> None:
     """Who has an agent reads what to write."""
-    around = Surroundings({"VAULT_ADDR": openbao.address}, Deadline(30))
-    of = VaultBackend("main", Vault.model_validate({"path": "secret"}), around)
+    access = Access({"VAULT_ADDR": openbao.address}, Deadline(30))
+    of = VaultBackend("main", Vault.model_validate({"path": "secret"}), access)
     assert "auth: {none: {}}" in refusal(of).remedy
 
 
@@ -238,8 +238,8 @@ def test_a_login_goes_nowhere_else() -> None:
             "server": other.address,
             "auth": {"tokenRef": {"env": "T"}, "wrapped": True},
         }
-        around = Surroundings({"VAULT_ADDR": "http://127.0.0.1:1", "T": CANARY}, Deadline(5))
+        access = Access({"VAULT_ADDR": "http://127.0.0.1:1", "T": CANARY}, Deadline(5))
         with pytest.raises(KrmfnError) as caught:
-            VaultBackend("main", Vault.model_validate(spec), around)
+            VaultBackend("main", Vault.model_validate(spec), access)
     assert caught.value.id == "credential-origin"
     assert other.came == []

@@ -12,7 +12,7 @@ import pytest
 from krmfn.deadline import Deadline
 from krmfn.errors import KrmfnError
 from krmfn.spec.stores import Vault
-from krmfn.stores.store import Surroundings
+from krmfn.stores.access import Access
 from krmfn.stores.vault import session as vault_session
 from krmfn.stores.vault.store import VaultBackend
 from tests.support import openbao as server
@@ -36,9 +36,9 @@ PREFLIGHT = {"errors": ["preflight capability check returned 403, please ensure 
 def store(wire: Wire, **spec: Any) -> VaultBackend:
     """A store behind this wire, that logs in unless `auth` says otherwise."""
     environ = {"VAULT_ADDR": wire.address, "VAULT_TOKEN": CANARY, "JWT": CANARY}
-    around = Surroundings(environ, Deadline(20))
+    access = Access(environ, Deadline(20))
     return VaultBackend(
-        "main", Vault.model_validate({"path": "secret", "auth": LOGIN, **spec}), around
+        "main", Vault.model_validate({"path": "secret", "auth": LOGIN, **spec}), access
     )
 
 
@@ -79,7 +79,7 @@ def test_a_node_that_does_not_know_the_login_yet(refused: Any, only: str) -> Non
         of = store(wire)
         assert read(of, "a") == {"x": "1"}
         of.close()
-    assert of._around.warnings == []
+    assert of._access.warnings.found == []
     assert wire.asked.count(("POST", "auth/jwt/login")) == 1
 
 

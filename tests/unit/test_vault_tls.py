@@ -17,9 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from krmfn.deadline import Deadline
 from krmfn.errors import KrmfnError
+from krmfn.files.read import Place
 from krmfn.spec.platform import PlatformVault
 from krmfn.spec.stores import Vault
-from krmfn.stores.store import Surroundings
+from krmfn.stores.access import Access
 from krmfn.stores.vault.store import VaultBackend
 from tests.support.wire import healthy
 
@@ -113,9 +114,9 @@ def attempt_with(
 ) -> dict[str, Any] | KrmfnError:
     """The same for a store with these fields."""
     environ = {"VAULT_ADDR": address, "VAULT_TOKEN": CANARY, **environ}
-    around = Surroundings(environ, Deadline(20), base, base)
+    access = Access(environ, Deadline(20), Place(base, base))
     try:
-        of = VaultBackend("main", Vault.model_validate({"path": "secret", **spec}), around)
+        of = VaultBackend("main", Vault.model_validate({"path": "secret", **spec}), access)
         found: dict[str, Any] = of.read(of.locate("a"), None)
     except KrmfnError as error:
         return error
@@ -274,12 +275,12 @@ def test_the_environments_tls_is_for_its_server(serve: Callable[..., str], tmp_p
         "T": CANARY,
     }
     fields = {"path": "secret", "id": "x", "server": address, "auth": {"tokenRef": {"env": "T"}}}
-    around = Surroundings(environ, Deadline(20), tmp_path, tmp_path)
-    of = VaultBackend("main", PlatformVault.model_validate(fields), around)
+    access = Access(environ, Deadline(20), Place(tmp_path, tmp_path))
+    of = VaultBackend("main", PlatformVault.model_validate(fields), access)
     with warnings.catch_warnings(), pytest.raises(KrmfnError) as caught:
         of.locate("a")
     assert caught.value.id == "tls"
     own = fields | {"caFile": str(files[0])}
-    of = VaultBackend("main", PlatformVault.model_validate(own), around)
+    of = VaultBackend("main", PlatformVault.model_validate(own), access)
     assert of.read(of.locate("a"), None) == {"x": "1"}
     of.close()

@@ -1,81 +1,42 @@
-"""The age store: an encrypted YAML file in the repository, without a server.
+"""The age store: an encrypted file in the repository, without a server.
 
-    storeId: 3f9c…                        # random: names the store in the derivation, never shown
-    boundTo: {namespaces: […], recipients: […]}         # what it may be used for; absent: anything
-    encryptedTo: [age1…]                  # whom to encrypt to when it is written again
-    secrets:
-      krmfn/derivation: {key: …}
-      logto/production/backup: {access_key_id: …}
-
-Rules enforced here: the file is ASCII armour around that document and nothing else; it is decrypted
-once, in memory; numbers stay text; an error may name a line and column of the decrypted document
-and quotes nothing of it; no plugin and no program is run for an identity.
-
-What this cannot do: age has no sender. Whoever knows a recipient, which is no secret, can write
-another file that the identity opens, with values, a derivation key, a `storeId` and an
-`encryptedTo` of his own. `boundTo` keeps an honest file from being used elsewhere, by copy or by
-mistake; it does not prove who wrote it. That remains the business of who may change the repository;
-the pin ``derivationKey.id`` notices a foreign derivation key as long as the pin itself is guarded.
+Rules enforced here: the file is decrypted once, in memory, and only where the document itself allows
+its use; `krmfn.stores.age.file` says what it holds, and what an age file cannot promise.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
-import pyrage
-import yaml
-
-from krmfn.documents import strict
-from krmfn.errors import Failure, PolicyError, ProviderError, SpecError
-from krmfn.files.read import read_repository_file
-from krmfn.spec.parse import check
+from krmfn.errors import PolicyError, ProviderError
 from krmfn.spec.store_path import canonical_path
-from krmfn.spec.stores import AgeDocument
+from krmfn.stores.age.file import open_file, read_identities
+from krmfn.stores.content import Location
 from krmfn.stores.credential import read_credential
-from krmfn.stores.store import Location, Number, Store
+from krmfn.stores.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from krmfn.plaintext import Plaintext
     from krmfn.spec.stores import Age
-    from krmfn.stores.store import Json, Surroundings
-
-# pyrage's identities and recipients, which are published without types.
-Identity: TypeAlias = Any
-Recipient: TypeAlias = Any
-
-_BEGIN, _END = b"-----BEGIN AGE ENCRYPTED FILE-----", b"-----END AGE ENCRYPTED FILE-----"
-_VERSION = b"age-encryption.org/v1\n"
-_PASSPHRASE = _VERSION + b"-> scrypt "
-
-
-@dataclass(frozen=True, repr=False)
-class AgeFile:
-    """A decrypted store: its frame, and its secrets by canonical path."""
-
-    frame: AgeDocument
-    secrets: Mapping[str, dict[str, Json]]
+    from krmfn.stores.access import Access
+    from krmfn.stores.age.file import AgeFile
+    from krmfn.stores.content import Json
 
 
 class AgeBackend(Store):
     """The store that ``{age: …}`` describes."""
 
-    def __init__(self, name: str, spec: Age, around: Surroundings) -> None:
+    def __init__(self, name: str, spec: Age, access: Access) -> None:
         self._name = name
         self._spec = spec
-        self._around = around
+        self._access = access
         self._lock = threading.Lock()
         self._opened: AgeFile | None = None
 
     @classmethod
-    def check(cls, name: str, spec: Age, around: Surroundings) -> None:
+    def check(cls, name: str, spec: Age, access: Access) -> None:
         """Look whether the file is there and of the repository."""
-        _content(name, spec, around)
+        _content(name, spec, access)
 
     def locate(self, key: str) -> Location:
         """The place of ``key`` in the file; the file is decrypted for its `storeId`."""
@@ -131,185 +92,12 @@ class AgeBackend(Store):
             return self._opened
 
     def _decrypted(self) -> AgeFile:
-        content = _content(self._name, self._spec, self._around)
+        content = _content(self._name, self._spec, self._access)
         what = f"stores.{self._name}.age.identityRef"
-        identity = read_credential(self._spec.identity_ref, self._around, what=what)
+        identity = read_credential(self._spec.identity_ref, self._access, what=what)
         return open_file(content, read_identities(identity), name=self._spec.file)
 
 
-def _content(name: str, spec: Age, around: Surroundings) -> bytes:
+def _content(name: str, spec: Age, access: Access) -> bytes:
     """The encrypted file."""
-    return read_repository_file(
-        spec.file, base=around.base, root=around.root, key=f"stores.{name}.age.file"
-    )
-
-
-def open_file(content: bytes, identities: Sequence[Identity], *, name: str) -> AgeFile:
-    """Decrypt a file and return its store.
-
-    Args:
-        name: what to call the file in errors.
-
-    Raises:
-        ProviderError: ``age-document``, it is no store in ASCII armour; ``age-identity``, it is
-            encrypted to others, to a passphrase, or damaged.
-    """
-    text = _decrypt(content, identities, name)
-    try:
-        found = list(strict.documents(text, ""))
-        value = found[0].value(Number) if len(found) == 1 else None
-    except SpecError as error:
-        raise _no_store(name, "is not YAML as krmfn reads it", error.where) from None
-    if not isinstance(value, dict):
-        raise _no_store(name, "is not one YAML mapping")
-    secrets = value.pop("secrets", None)
-    if not isinstance(secrets, dict):
-        raise _no_store(name, "has no mapping secrets")
-    for path, fields in secrets.items():
-        problem = "" if isinstance(fields, dict) else "has a secret that is not a mapping"
-        try:
-            canonical_path(path, key="")
-        except SpecError:
-            problem = "has a path that is not canonical"
-        if problem:
-            mark = found[0].position(["secrets", path])
-            raise _no_store(name, problem, f":{mark.line}:{mark.column}")
-    return AgeFile(_frame(value, name), secrets)
-
-
-def render_file(file: AgeFile) -> bytes:
-    """The file's document in armour, encrypted to its `encryptedTo`.
-
-    Raises:
-        ProviderError: ``age-identity``, a recipient is malformed; ``age-document``, text that
-            cannot be written, such as a lone surrogate.
-    """
-    frame = file.frame.model_dump(mode="json", by_alias=True, exclude_none=True)
-    text = yaml.dump(
-        {**frame, "secrets": dict(file.secrets)},
-        Dumper=_Dumper,
-        sort_keys=False,
-        allow_unicode=True,
-        width=2**31,
-    )
-    recipients = [parse_recipient(text) for text in file.frame.encrypted_to]
-    try:
-        return bytes(pyrage.encrypt(text.encode(), recipients, armored=True))
-    except UnicodeEncodeError:
-        raise ProviderError("age-document", "a value holds a lone surrogate") from None
-    except pyrage.EncryptError:
-        raise ProviderError("age-identity", "encrypting to these recipients failed") from None
-
-
-def read_identities(text: Plaintext) -> list[Identity]:
-    """Parse identities: ``AGE-SECRET-KEY-1…`` lines, or one OpenSSH private key.
-
-    Raises:
-        ProviderError: ``age-identity``, it is neither, or the key has a passphrase.
-    """
-    content = text.reveal()
-    try:
-        if content.startswith(b"-----BEGIN "):
-            return [pyrage.ssh.Identity.from_buffer(content + b"\n")]
-        lines = [line.strip() for line in content.decode().splitlines()]
-        keys = [line for line in lines if line and not line.startswith("#")]
-        identities = [pyrage.x25519.Identity.from_str(key) for key in keys]
-    except (pyrage.IdentityError, UnicodeDecodeError):
-        identities = []
-    if not identities:
-        raise ProviderError(
-            "age-identity",
-            "the identity cannot be read",
-            expected="an AGE-SECRET-KEY-1 line or an OpenSSH private key without a passphrase",
-        )
-    return identities
-
-
-def parse_recipient(text: str) -> Recipient:
-    """``age1…`` or a line of an OpenSSH public key.
-
-    Raises:
-        ProviderError: ``age-identity``, it is neither.
-    """
-    kind = pyrage.ssh.Recipient if text.startswith("ssh-") else pyrage.x25519.Recipient
-    try:
-        return kind.from_str(text)
-    except pyrage.RecipientError:
-        raise ProviderError(
-            "age-identity",
-            "a recipient cannot be read",
-            expected="age1… or an ssh-ed25519 or ssh-rsa public key",
-            remedy="take the recipient, not the identity: it is public",
-        ) from None
-
-
-def _decrypt(content: bytes, identities: Sequence[Identity], name: str) -> bytes:
-    """Check and decrypt armoured text."""
-    lines = content.strip().splitlines()
-    header = b""
-    if len(lines) > 1 and (lines[0], lines[-1]) == (_BEGIN, _END):
-        try:
-            header = base64.b64decode(b"".join(lines[1:-1]))
-        except binascii.Error:
-            header = b""
-    if not header.startswith(_VERSION):
-        raise ProviderError(
-            "age-document",
-            f"{name} is not an age file in ASCII armour",
-            remedy="make it with krmfn age init, or encrypt with age --armor",
-        )
-    if header.startswith(_PASSPHRASE):
-        raise ProviderError(
-            "age-identity",
-            f"{name} is encrypted with a passphrase",
-            remedy="encrypt it to a recipient: krmfn age init",
-        )
-    try:
-        return bytes(pyrage.decrypt(content, identities))
-    except pyrage.DecryptError:
-        raise ProviderError(
-            "age-identity",
-            f"no identity at hand opens {name}, or it is damaged",
-            remedy="ask one of its recipients to encrypt it to you too",
-        ) from None
-
-
-def _frame(value: dict[str, Any], name: str) -> AgeDocument:
-    """Parse all but the secrets. Errors never name an unknown field: it may be a misplaced value."""
-    try:
-        return check(AgeDocument, value, name="")
-    except Failure as error:
-        known = {field.alias for field in AgeDocument.fields().values()}
-        field = error.errors[0].key.partition(".")[0].partition("[")[0]
-        problem = f"has a wrong or no {field}" if field in known else "has an unknown field"
-        raise _no_store(name, problem) from None
-
-
-def _no_store(name: str, problem: str, place: str = "") -> ProviderError:
-    """``place``: line and column in the decrypted document, ``:3:7``."""
-    message = f"the document inside {name} {problem}"
-    if place:
-        line, _, column = place.strip(":").partition(":")
-        message += f" (its line {line}, column {column})" if column else ""
-    return ProviderError("age-document", message)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Quotes strings, so that each reads back as a string; other values are unchanged."""
-
-    # Nothing plain is given a tag by PyYAML's own idea of what it means, which is YAML 1.1's.
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  # declared so by PyYAML
-
-
-def _represent(_: yaml.SafeDumper, value: Number | bool | None) -> yaml.Node:
-    text = value if isinstance(value, str) else {True: "true", False: "false", None: "null"}[value]
-    return yaml.ScalarNode("tag:yaml.org,2002:str", str(text))
-
-
-def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"')
-
-
-_Dumper.add_representer(str, _represent_text)
-for _kind in (Number, bool, type(None)):
-    _Dumper.add_representer(_kind, _represent)
+    return access.place.read(spec.file, key=f"stores.{name}.age.file")

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from krmfn.spec.stores import Vault
+    from krmfn.stores.access import Access
     from krmfn.stores.connection import Origin
-    from krmfn.stores.store import Surroundings
 
 ADDRESSES = ("VAULT_ADDR", "BAO_ADDR")
 
 
-def choose_origin(spec: Vault, around: Surroundings, name: str) -> Origin:
+def choose_origin(spec: Vault, access: Access, name: str) -> Origin:
     """Return the store's origin: ``VAULT_ADDR`` or ``BAO_ADDR``, which `server` must equal.
 
     An author of a configuration must not be able to send a credential elsewhere, so an
@@ -34,7 +34,7 @@ def choose_origin(spec: Vault, around: Surroundings, name: str) -> Origin:
     """
     if spec.is_platforms and spec.server is not None and spec.auth is not None:
         return parse_origin(spec.server, name=f"stores.{name}.vault.server")
-    address = variable(ADDRESSES, around, name)
+    address = variable(ADDRESSES, access, name)
     allowed = parse_origin(address, name="VAULT_ADDR") if address else None
     if spec.server is None:
         if allowed is None:
@@ -58,13 +58,13 @@ def choose_origin(spec: Vault, around: Surroundings, name: str) -> Origin:
     return wanted
 
 
-def variable(names: Sequence[str], around: Surroundings, source: str) -> str:
+def variable(names: Sequence[str], access: Access, source: str) -> str:
     """Return the value of two environment variables with the same meaning.
 
     Raises:
         SpecError: both are set and differ.
     """
-    found = {v.strip().rstrip("/") for n in names if (v := around.environ.get(n, "")).strip()}
+    found = {v.strip().rstrip("/") for n in names if (v := access.environ.get(n, "")).strip()}
     if len(found) > 1:
         raise SpecError("spec", f"{' and '.join(names)} differ", key=f"stores.{source}")
     return found.pop() if found else ""

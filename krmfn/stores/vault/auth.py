@@ -30,7 +30,7 @@ from krmfn.stores.vault.login_causes import login_refused
 
 if TYPE_CHECKING:
     from krmfn.spec.stores import Auth
-    from krmfn.stores.store import Surroundings
+    from krmfn.stores.access import Access
     from krmfn.stores.vault.http import Answer, Api
 
 OK = 200
@@ -52,13 +52,13 @@ class Login:
     made: float | None = None
 
 
-def ambient_token(around: Surroundings, source: str) -> Plaintext:
+def ambient_token(access: Access, source: str) -> Plaintext:
     """Return the token in ``VAULT_TOKEN`` or ``BAO_TOKEN``; never read an unnamed file.
 
     Raises:
         ProviderError: neither is set, or both differ.
     """
-    found = {v.strip() for name in TOKEN_VARIABLES if (v := around.environ.get(name, "")).strip()}
+    found = {v.strip() for name in TOKEN_VARIABLES if (v := access.environ.get(name, "")).strip()}
     if len(found) != 1:
         raise ProviderError(
             "credential-missing",
@@ -70,9 +70,7 @@ def ambient_token(around: Surroundings, source: str) -> Plaintext:
     return Plaintext(found.pop().encode())
 
 
-def log_in(
-    auth: Auth | None, api: Api, around: Surroundings, *, source: str, namespace: str
-) -> Login:
+def log_in(auth: Auth | None, api: Api, access: Access, *, source: str, namespace: str) -> Login:
     """Log in as configured, and return the token.
 
     Args:
@@ -84,15 +82,15 @@ def log_in(
     if isinstance(auth, NoneAuth):
         return Login(None)
     if auth is None:
-        return Login(_usable(ambient_token(around, source), source))
+        return Login(_usable(ambient_token(access, source), source))
     if isinstance(auth, TokenAuth):
-        token = _usable(read_credential(auth.token_ref, around, what="tokenRef"), source)
+        token = _usable(read_credential(auth.token_ref, access, what="tokenRef"), source)
         if not auth.wrapped:
             return Login(token)
         inner = _unwrapped(token, api, source, namespace).body.get("auth")
     else:
         try:
-            inner = _call(auth, api, around, source, namespace).get("auth")
+            inner = _call(auth, api, access, source, namespace).get("auth")
         except ProviderError as error:
             raise error.at(source=source) from None
     made = time.monotonic()
@@ -147,13 +145,13 @@ def _usable(token: Plaintext, source: str) -> Plaintext:
 
 
 def _call(
-    auth: Auth, api: Api, around: Surroundings, source: str, namespace: str
+    auth: Auth, api: Api, access: Access, source: str, namespace: str
 ) -> dict[str, Any]:  # a table
     """hvac's login for the method. Nothing of hvac's own gets out: the adapter raises ours."""
     client = _client(api, source, namespace)
 
     def secret(ref: Any, what: str) -> str:
-        return read_credential(ref, around, what=what).reveal().decode("utf-8", "replace")
+        return read_credential(ref, access, what=what).reveal().decode("utf-8", "replace")
 
     answer: Any = None
     match auth:
@@ -193,8 +191,8 @@ def _call(
             # hvac wants to see the files; it is our wire that shows the certificate.
             answer = client.auth.cert.login(
                 name=c.vault_role or "",
-                cert_pem=str(around.base / c.client_cert.file),
-                key_pem=str(around.base / c.secret_ref.file),
+                cert_pem=str(access.place.base / c.client_cert.file),
+                key_pem=str(access.place.base / c.secret_ref.file),
                 use_token=False,
                 mount_point=_mount(c.path),
             )

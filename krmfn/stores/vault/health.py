@@ -6,11 +6,11 @@ of the token its remaining time is kept and nothing else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from krmfn.errors import ProviderError
+from krmfn.stores.store import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,21 +27,7 @@ STATE = "sys/health?" + "&".join(
 )
 
 
-@dataclass(frozen=True)
-class State:
-    """A server's public state.
-
-    Attributes:
-        clock: its time, UTC; None when it does not say.
-    """
-
-    initialized: bool
-    sealed: bool
-    version: str
-    clock: datetime | None
-
-
-class Health:
+class VaultHealth:
     """Requests to one store's server.
 
     Args:

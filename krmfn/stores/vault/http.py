@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from krmfn.documents import strict_json
 from krmfn.errors import ProviderError
-from krmfn.stores.store import Number
+from krmfn.stores.content import Number
 from krmfn.stores.wire import Advice
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from krmfn.warned import Warned
 
 if TYPE_CHECKING:
     from krmfn.spec.stores import Vault
-    from krmfn.stores.store import Surroundings
+    from krmfn.stores.access import Access
     from krmfn.stores.vault.session import Session
 
 OK, BAD_REQUEST, DENIED, NOT_FOUND = 200, 400, 403, 404
@@ -61,11 +61,11 @@ class Mounts:
     """
 
     def __init__(
-        self, spec: Vault, session: Session, around: Surroundings, *, namespace: str, name: str
+        self, spec: Vault, session: Session, access: Access, *, namespace: str, name: str
     ) -> None:
         self._spec = spec
         self._session = session
-        self._around = around
+        self._access = access
         self._namespace = namespace
         self._name = name
         self._lock = threading.Lock()
@@ -163,7 +163,7 @@ class Mounts:
 
     def _hint_data(self, path: str, where: str) -> None:
         if path != where:
-            self._around.warn(
+            self._access.warnings.add(
                 Warned("data-path", self._name, "/data is added by itself", f"write path: {where}")
             )
 

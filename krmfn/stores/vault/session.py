@@ -19,7 +19,7 @@ from krmfn.warned import Warned
 if TYPE_CHECKING:
     from krmfn.plaintext import Plaintext
     from krmfn.spec.stores import Auth
-    from krmfn.stores.store import Surroundings
+    from krmfn.stores.access import Access
     from krmfn.stores.vault.auth import Login
     from krmfn.stores.vault.http import Answer, Api
 
@@ -37,11 +37,11 @@ class Session:
     """
 
     def __init__(
-        self, auth: Auth | None, api: Api, around: Surroundings, *, source: str, namespace: str
+        self, auth: Auth | None, api: Api, access: Access, *, source: str, namespace: str
     ) -> None:
         self._auth = auth
         self._api = api
-        self._around = around
+        self._access = access
         self._source = source
         self._namespace = namespace
         self._lock = threading.Lock()
@@ -92,7 +92,7 @@ class Session:
         except KrmfnError:
             told, done = "", False
         if not done:
-            self._around.warn(
+            self._access.warnings.add(
                 Warned(
                     "token-not-revoked",
                     self._source,
@@ -116,7 +116,7 @@ class Session:
                     self._login = log_in(
                         self._auth,
                         self._api,
-                        self._around,
+                        self._access,
                         source=self._source,
                         namespace=self._namespace,
                     )
@@ -149,7 +149,7 @@ class Session:
             final = answer.status != DENIED or (optional and answer.is_policy_denial())
             if final or not self._is_fresh():
                 return answer
-            time.sleep(min(FRESH_PAUSE, self._around.deadline.left()))
+            time.sleep(min(FRESH_PAUSE, self._access.deadline.left()))
 
     def _is_fresh(self) -> bool:
         """Whether this run has logged in a moment ago."""

@@ -13,7 +13,8 @@ from krmfn.errors import KrmfnError, ProviderError, SpecError
 from krmfn.spec.store_path import canonical_path
 from krmfn.spec.stores import NoneAuth
 from krmfn.stores.connection import parse_origin
-from krmfn.stores.store import Location, Store
+from krmfn.stores.content import Location
+from krmfn.stores.store import Store
 from krmfn.stores.vault import health, transit, versions, write
 from krmfn.stores.vault.address import ADDRESSES, choose_origin, variable
 from krmfn.stores.vault.auth import auth_mount
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
 
     from krmfn.plaintext import Plaintext
     from krmfn.spec.stores import Vault
+    from krmfn.stores.access import Access
     from krmfn.stores.connection import Origin
-    from krmfn.stores.store import Json, Surroundings
+    from krmfn.stores.content import Json
 
 NAMESPACES = ("VAULT_NAMESPACE", "BAO_NAMESPACE")
 OK, NO_CONTENT, BAD_REQUEST, DENIED, NOT_FOUND = 200, 204, 400, 403, 404
@@ -39,18 +41,18 @@ OK, NO_CONTENT, BAD_REQUEST, DENIED, NOT_FOUND = 200, 204, 400, 403, 404
 class VaultBackend(Store):
     """The store for ``{vault: …}``. Nothing is sent before the first request."""
 
-    def __init__(self, name: str, spec: Vault, around: Surroundings) -> None:
+    def __init__(self, name: str, spec: Vault, access: Access) -> None:
         self._name = name
-        self._around = around
-        refuse_skipping(around, name)
-        origin = choose_origin(spec, around, name)
+        self._access = access
+        refuse_skipping(access, name)
+        origin = choose_origin(spec, access, name)
         _check_none(spec, origin, name)
         self._id = spec.id or f"url:{origin}"
-        self._namespace, login_namespace = _names(spec, around, name)
-        context, server_name = tls_of(spec, around, name, origin)
+        self._namespace, login_namespace = _names(spec, access, name)
+        context, server_name = tls_of(spec, access, name, origin)
         wire = Wire(
             origin,
-            around.deadline,
+            access.deadline,
             source=name,
             context=context,
             server_name=server_name,
@@ -58,20 +60,20 @@ class VaultBackend(Store):
         )
         self._api = Api(wire, source=name)
         self._session = Session(
-            spec.auth, self._api, around, source=name, namespace=login_namespace
+            spec.auth, self._api, access, source=name, namespace=login_namespace
         )
-        self._mounts = Mounts(spec, self._session, around, namespace=self._namespace, name=name)
+        self._mounts = Mounts(spec, self._session, access, namespace=self._namespace, name=name)
         self._login_namespace = login_namespace
 
     @classmethod
-    def check(cls, name: str, spec: Vault, around: Surroundings) -> None:
+    def check(cls, name: str, spec: Vault, access: Access) -> None:
         """Check address, names and CA; the environment's address only if it is set."""
-        if variable(ADDRESSES, around, name):
-            _check_none(spec, choose_origin(spec, around, name), name)
+        if variable(ADDRESSES, access, name):
+            _check_none(spec, choose_origin(spec, access, name), name)
         elif spec.server is not None:
             _check_none(spec, parse_origin(spec.server, name=f"stores.{name}.vault.server"), name)
-        _names(spec, around, name)
-        repository_ca(spec, around, name)
+        _names(spec, access, name)
+        repository_ca(spec, access, name)
 
     def locate(self, key: str) -> Location:
         """Return the location of ``key``. Ask the mount once, unless the configuration has its version."""
@@ -117,7 +119,7 @@ class VaultBackend(Store):
         answer = self._get(path, location.source[2], optional=True)
         data = answer.data()
         if answer.status == DENIED:
-            self._around.warn(versions.unreadable(location.text, path))
+            self._access.warnings.add(versions.unreadable(location.text, path))
             path = self._data_path(location, None)
             answer = self._get(path, location.source[2])
             self._refuse_lease(answer, location, ("lease_id", "lease_duration"))
@@ -163,10 +165,10 @@ class VaultBackend(Store):
 
         return transit.hmac(call, version, inputs, source=source)
 
-    def health(self) -> health.Health:
+    def health(self) -> health.VaultHealth:
         """Its questions go over the same wire, with the same login."""
         places = (self._namespace, self._login_namespace)
-        return health.Health(self._api, self._session, *places, self._name)
+        return health.VaultHealth(self._api, self._session, *places, self._name)
 
     def close(self) -> None:
         """Revoke the token if this run created it, even past the deadline; never raises."""
@@ -246,7 +248,7 @@ class VaultBackend(Store):
         except KrmfnError:
             given = None
         if given is None or given.status not in (OK, NO_CONTENT):
-            self._around.warn(
+            self._access.warnings.add(
                 Warned(
                     "lease-not-revoked",
                     location.text,
@@ -260,7 +262,7 @@ class VaultBackend(Store):
         return path if version is None else f"{path}?version={version}"
 
 
-def _names(spec: Vault, around: Surroundings, name: str) -> tuple[str, str]:
+def _names(spec: Vault, access: Access, name: str) -> tuple[str, str]:
     """Return the namespace for reads and the one for the login.
 
     Raises:
@@ -270,7 +272,7 @@ def _names(spec: Vault, around: Surroundings, name: str) -> tuple[str, str]:
     canonical_mount(spec, name)
     auth_mount(spec.auth)
     namespace = _namespace(
-        spec.namespace or variable(NAMESPACES, around, name), key=f"{field}.namespace"
+        spec.namespace or variable(NAMESPACES, access, name), key=f"{field}.namespace"
     )
     if spec.auth_namespace is None:
         return namespace, namespace

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krmfn.errors import ProviderError, SpecError
-from krmfn.files.read import read_file, read_repository_file
+from krmfn.files.read import read_file
 from krmfn.spec.stores import CertAuth
 from krmfn.stores.connection import parse_origin
 from krmfn.stores.vault.address import ADDRESSES, variable
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from krmfn.spec.stores import Vault
+    from krmfn.stores.access import Access
     from krmfn.stores.connection import Origin
-    from krmfn.stores.store import Surroundings
 
 SKIP = ("VAULT_SKIP_VERIFY", "BAO_SKIP_VERIFY")
 NO = frozenset({"", "0", "f", "false"})
@@ -42,14 +42,14 @@ class _Ambient:
     client_key: str = ""
 
 
-def _ambient(around: Surroundings, name: str, origin: Origin) -> _Ambient:
+def _ambient(access: Access, name: str, origin: Origin) -> _Ambient:
     """The environment's settings, if they are for this server."""
-    address = variable(ADDRESSES, around, name)
+    address = variable(ADDRESSES, access, name)
     if not address or parse_origin(address, name=ADDRESSES[0]) != origin:
         return _Ambient()
 
     def said(what: str) -> str:
-        return variable((f"VAULT_{what}", f"BAO_{what}"), around, name)
+        return variable((f"VAULT_{what}", f"BAO_{what}"), access, name)
 
     files = {w: said(w) for w in ("CACERT", "CAPATH", "CLIENT_CERT", "CLIENT_KEY")}
     for what, path in files.items():
@@ -75,14 +75,14 @@ def _ambient(around: Surroundings, name: str, origin: Origin) -> _Ambient:
     )
 
 
-def refuse_skipping(around: Surroundings, name: str) -> None:
+def refuse_skipping(access: Access, name: str) -> None:
     """Refuse an environment that disables the check of the server's certificate.
 
     Raises:
         ProviderError: ``tls``, it does.
     """
     for variable_name in SKIP:
-        if around.environ.get(variable_name, "").strip().lower() not in NO:
+        if access.environ.get(variable_name, "").strip().lower() not in NO:
             raise ProviderError(
                 "tls",
                 f"{variable_name} is set, and krmfn always checks the server: an impostor "
@@ -93,7 +93,7 @@ def refuse_skipping(around: Surroundings, name: str) -> None:
 
 
 def tls_of(
-    spec: Vault, around: Surroundings, name: str, origin: Origin
+    spec: Vault, access: Access, name: str, origin: Origin
 ) -> tuple[ssl.SSLContext | None, str]:
     """Return the TLS settings from configuration and environment; None for plain http.
 
@@ -106,8 +106,8 @@ def tls_of(
     """
     if origin.scheme != "https":
         return None, ""
-    ambient = _ambient(around, name, origin)
-    ca = repository_ca(spec, around, name)
+    ambient = _ambient(access, name, origin)
+    ca = repository_ca(spec, access, name)
     if ca is None and spec.ca_file is not None:
         ca = _machine_file(spec.ca_file, f"stores.{name}.vault.caFile", name)
     if ca is None:
@@ -120,7 +120,7 @@ def tls_of(
         files = (ambient.client_cert, ambient.client_key)
     certificate = None
     if files is not None:
-        base = around.base
+        base = access.place.base
         certificate = {"cert": str(base / files[0]), "key": str(base / files[1])}
         # Not a pipe or a device, which could be waited for without end.
         if missing := [f for f in files if not (base / f).is_file()]:
@@ -132,7 +132,7 @@ def tls_of(
     return tls_context(ca=ca, certificate=certificate, source=name), ambient.server_name
 
 
-def repository_ca(spec: Vault, around: Surroundings, name: str) -> bytes | None:
+def repository_ca(spec: Vault, access: Access, name: str) -> bytes | None:
     """Return the CA in a store's configuration or in the repository, as PEM, or None.
 
     An absolute file is the machine's, as a credential is.
@@ -146,7 +146,7 @@ def repository_ca(spec: Vault, around: Surroundings, name: str) -> bytes | None:
         if Path(spec.ca_file).is_absolute():
             return None
         key = f"{field}.caFile"
-        ca = read_repository_file(spec.ca_file, base=around.base, root=around.root, key=key)
+        ca = access.place.read(spec.ca_file, key=key)
     elif spec.ca_bundle is not None:
         try:
             ca = base64.b64decode("".join(spec.ca_bundle.split()), validate=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from krmfn.plaintext import Plaintext
-    from krmfn.stores.store import Json, Location
+    from krmfn.stores.content import Json, Location
 
 CHECK_AND_SET = 2  # the KV version that has it
 
