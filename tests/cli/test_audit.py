@@ -90,7 +90,7 @@ UNKNOWN_LINE = (
     "look like references; add it to a SecretCatalogue [unknown-kind]"
 )
 SUMMARY = (
-    "4 references: 2 in clear, 1 optional and absent, 1 unmet; 2 errors, 1 warning, "
+    "4 references: 2 unencrypted, 1 optional and absent, 1 unmet; 2 errors, 1 warning, "
     "1 unknown kind (-v)"
 )
 
@@ -216,7 +216,7 @@ def test_a_config_says_what_is_made_elsewhere(tmp_path: Path) -> None:
     assert done.stdout.splitlines() == [
         KEY_LINE,
         UNUSED_LINE,
-        "4 references: 2 in clear, 1 assumed, 1 optional and absent; 1 error, 1 warning",
+        "4 references: 2 unencrypted, 1 assumed, 1 optional and absent; 1 error, 1 warning",
     ]
 
 

@@ -158,7 +158,7 @@ def test_a_reference_that_was_not_renamed(
     done = seal(config.parent, stream, "--config", config, **openbao.environ)
     assert (done.returncode, not done.stdout) == ((2, True) if refused else (0, False)), done.stderr
     assert (
-        "SecretClaim/p-db-x: a workload refers to db, which nothing makes, and nothing refers to "
+        "SecretClaim/p-db-x: a workload refers to db, which nothing creates, and nothing refers to "
         "p-db-x; build with krmfn build" in done.stderr
     ) is refused
 
