@@ -11,3 +11,6 @@ TRANSFORMER: Final = "SealedSecretTransformer"
 VALIDATOR: Final = "SealedSecretValidator"
 CLAIM: Final = "SecretClaim"
 PLATFORM: Final = "PlatformConfig"
+
+# The variable that names the environment of `.krmfn.yaml`.
+ENVIRONMENT: Final = "KRMFN_ENVIRONMENT"

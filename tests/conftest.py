@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.command import MEASURED
 from tests.support.cpu import Cpu
 from tests.support.openbao import OpenBao, development
 from tests.support.required import RequireAll
@@ -81,7 +80,6 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "HOME": str(home),
         "PYTHONPATH": str(ROOT),
         "KUSTOMIZE_PLUGIN_HOME": str(home / "plugins"),
-        **MEASURED,
     }
     subprocess.run([program, "install", "legacy-plugin"], env=environ, check=True)
     return environ

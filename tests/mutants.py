@@ -35,11 +35,11 @@ QUICK = "not (e2e or container or slow or process)"
 SECONDS = 600  # a mutant that does not end is dead
 # Tests of a package which need not import its modules.
 BESIDE = {
-    "sealing": ("tests/unit", "tests/cli/test_plan.py", "tests/cli/test_build.py"),
-    "policy": ("tests/unit", "tests/attacks/test_policy.py", "tests/cli/test_plan.py"),
-    "build": ("tests/build", "tests/cli/test_build.py", "tests/cli/test_seal.py", "tests/attacks"),
-    "crypto": ("tests/unit",),
-    "plan": ("tests/unit", "tests/cli/test_plan.py", "tests/cli/test_build.py"),
+    "sealing": ("cli/test_build.py", "cli/test_plan.py", "cli/test_drift.py", "cli/test_matrix.py"),
+    "policy": ("attacks/test_policy.py", "cli/test_plan.py"),
+    "build": ("cli/test_build.py", "cli/test_seal.py", "attacks/test_rehearsal.py", "differential"),
+    "crypto": ("cli/test_age.py", "cli/test_commands.py", "cli/test_build.py"),
+    "plan": ("cli/test_plan.py", "cli/test_build.py", "cli/test_import.py"),
 }
 # name -> module, its text, the mutant's text, and the tests that are about it.
 NAMED = {
@@ -213,12 +213,12 @@ def named() -> dict[str, Mutant]:
 
 
 def tests_of(module: str) -> list[list[str]]:
-    """Test files that import the module; then all of its package."""
+    """Test files that import the module, small ones first; then others of its package."""
     name = module.removesuffix(".py").replace("/", ".")
     package, _, last = name.rpartition(".")
     imports = re.compile(rf"\b{re.escape(name)}\b|from {re.escape(package)} import .*\b{last}\b")
     first, near = [], []
-    for file in sorted((ROOT / "tests").rglob("test_*.py")):
+    for file in sorted((ROOT / "tests").rglob("test_*.py"), key=lambda f: f.stat().st_size):
         text, where = file.read_text(), str(file.relative_to(ROOT))
         if where.startswith(("tests/e2e", "tests/browser")):
             continue
@@ -226,8 +226,9 @@ def tests_of(module: str) -> list[list[str]]:
             first.append(where)
         elif package in text:
             near.append(where)
-    beside = [str(p) for p in BESIDE[package.split(".")[1]] if (ROOT / p).exists()]
-    return [part for part in (first, near, beside) if part]
+    beside = [f"tests/{place}" for place in BESIDE[package.split(".")[1]]]
+    second = [place for place in dict.fromkeys([*beside, *near]) if place not in first]
+    return [part for part in (first, second) if part]
 
 
 def survives(mutant: Mutant, copy: Path, *, thorough: bool) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from krmfn.build.copy import Config
+    from krmfn.build.copy import CopiedConfig
     from krmfn.objects.stream import Item
     from krmfn.plan.make import Plan
     from krmfn.sealing.job import Job
@@ -24,7 +24,7 @@ class Called:
         digests: as `Answer` has them.
     """
 
-    config: Config
+    config: CopiedConfig
     items: tuple[Item, ...]
     job: Job
     plan: Plan | None = None

@@ -20,7 +20,6 @@ from krmfn.errors import SpecError
 from krmfn.kustomize.functions import FUNCTION_ANNOTATIONS, Function, functions
 from krmfn.kustomize.judge import dump
 from krmfn.kustomize.kustomization import FILE_NAMES, LISTS
-from krmfn.kustomize.limits import Limits
 from krmfn.kustomize.reach import functions_in, measure, reach, take
 from krmfn.names import API_VERSION, TRANSFORMER
 
@@ -29,16 +28,15 @@ if TYPE_CHECKING:
 
     from krmfn.documents import strict
     from krmfn.files.read import Place
-    from krmfn.kustomize.reach import Entry, Reached, Tree
+    from krmfn.kustomize.limits import TreeLimits
+    from krmfn.kustomize.reach import Reached, ReachedEntry, Tree
     from krmfn.objects.stream import Item
-
-__all__ = ["LOADED", "Config", "Copy", "Limits", "copy"]
 
 LOADED = 0  # the number of the call whose items `load` returns
 
 
 @dataclass(frozen=True)
-class Config:
+class CopiedConfig:
     """A krmfn configuration that the copy replaces with a stub.
 
     Attributes:
@@ -72,11 +70,11 @@ class Copy:
 
     place: Path
     root: Path
-    configs: list[Config]
+    configs: list[CopiedConfig]
     directories: dict[Path, Path]
     tree: Tree
 
-    def called(self, directory: Path, stub: Any) -> Config | None:
+    def called(self, directory: Path, stub: Any) -> CopiedConfig | None:
         """Return the configuration of a call; None if it was not judged.
 
         Args:
@@ -99,7 +97,7 @@ def copy(
     place: Place,
     home: Path,
     *,
-    limits: Limits,
+    limits: TreeLimits,
     load: Callable[[Path], Sequence[Item]],
 ) -> Copy:
     """Copy the files that a build of ``place.base`` reads.
@@ -134,7 +132,7 @@ class _Writer:
     tree: Tree
     home: Path
     load: Callable[[Path], Sequence[Item]]
-    configs: list[Config] = field(default_factory=list)
+    configs: list[CopiedConfig] = field(default_factory=list)
     directories: dict[Path, Path] = field(default_factory=dict)
     anew: dict[Path, str] = field(default_factory=dict)
     numbers: dict[tuple[Path, int], int] = field(default_factory=dict)
@@ -180,7 +178,7 @@ class _Writer:
                 value[entry.mention.field][entry.mention.place] = self.stubs(reached, entry)
         self.anew[reached.file] = dump(value) + "\n"
 
-    def stubs(self, reached: Reached, entry: Entry) -> str:
+    def stubs(self, reached: Reached, entry: ReachedEntry) -> str:
         """The configurations of an entry as documents."""
         texts = [
             dump(self.stub(reached, entry, each, place))
@@ -194,7 +192,7 @@ class _Writer:
         plain = {"apiVersion", "kind", "metadata", "resources"}
         return plain.issuperset(inner.value) and not inner.below
 
-    def stub(self, reached: Reached, entry: Entry, function: Function, place: int) -> Any:
+    def stub(self, reached: Reached, entry: ReachedEntry, function: Function, place: int) -> Any:
         """Return the stub for a configuration."""
         if not function.is_ours:
             return function.value
@@ -207,10 +205,10 @@ class _Writer:
         return {**function.value, "spec": {"call": config.stub}}
 
     def config(
-        self, reached: Reached, entry: Entry, function: Function, key: tuple[Path, int]
-    ) -> Config:
+        self, reached: Reached, entry: ReachedEntry, function: Function, key: tuple[Path, int]
+    ) -> CopiedConfig:
         """Number a configuration."""
-        config = Config(
+        config = CopiedConfig(
             function.value,
             reached.directory,
             entry.mention.field,
@@ -249,7 +247,7 @@ class _Writer:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content)
 
-    def refuse_nested(self, directories: list[tuple[Reached, Entry]]) -> None:
+    def refuse_nested(self, directories: list[tuple[Reached, ReachedEntry]]) -> None:
         """Refuse functions that would run while kustomize loads a directory of configurations.
 
         Raises:
@@ -273,7 +271,7 @@ class _Writer:
                         remedy="list them in the kustomization that lists the directory",
                     )
 
-    def directory(self, reached: Reached, entry: Entry, directory: Path) -> None:
+    def directory(self, reached: Reached, entry: ReachedEntry, directory: Path) -> None:
         """Judge the configurations in a directory, and replace krmfn's with stubs."""
         plain = self.holds_files_only(directory)
         names = self.listed_files if plain else self.loaded_items
@@ -287,7 +285,7 @@ class _Writer:
                 remedy="move the configurations to a directory of their own",
             )
 
-    def listed_files(self, reached: Reached, entry: Entry, directory: Path) -> bool:
+    def listed_files(self, reached: Reached, entry: ReachedEntry, directory: Path) -> bool:
         """Put stubs into a directory's files; return whether one has a krmfn configuration."""
         ours = False
         for file in self.tree.kustomizations[directory].files:
@@ -300,7 +298,7 @@ class _Writer:
                 self.tree.as_is[file].discard(directory)
         return ours
 
-    def loaded_items(self, reached: Reached, entry: Entry, directory: Path) -> bool:
+    def loaded_items(self, reached: Reached, entry: ReachedEntry, directory: Path) -> bool:
         """Add final transformers that make stubs; return whether any is needed."""
         short = self.tree.short(directory)
         transformers: list[str] = []
@@ -326,7 +324,9 @@ class _Writer:
                 self.check_stubs(entry, directory, inner.file, stubs)
         return bool(transformers)
 
-    def check_stubs(self, entry: Entry, directory: Path, file: Path, stubs: list[int]) -> None:
+    def check_stubs(
+        self, entry: ReachedEntry, directory: Path, file: Path, stubs: list[int]
+    ) -> None:
         """Load a directory with several configurations again: kustomize also selects by former names.
 
         Raises:
@@ -372,7 +372,7 @@ class _Writer:
         return wrapper
 
 
-def _stubbing(config: Config, document: strict.Document) -> str:
+def _stubbing(config: CopiedConfig, document: strict.Document) -> str:
     """Return a transformer that replaces one configuration of its directory with a stub."""
     value, metadata = config.value, config.value["metadata"]
     group, _, version = API_VERSION.partition("/")

@@ -15,7 +15,7 @@ from krmfn.documents import strict
 from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import SpecError
 from krmfn.files.read import exists
-from krmfn.names import API_VERSION, CLAIM, GENERATOR, TRANSFORMER, VALIDATOR
+from krmfn.names import API_VERSION, CLAIM, ENVIRONMENT, GENERATOR, TRANSFORMER, VALIDATOR
 from krmfn.objects.kinds import each
 from krmfn.objects.sealed_secret import KIND
 from krmfn.plan.estate import FILE, PLACEHOLDER, SEALING, SHARED, Scene, choose, settled
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from krmfn.sealing.job import Job
     from krmfn.spec.model import Model
 
-VARIABLE = "KRMFN_ENVIRONMENT"
 _ABOUT = ("name", "paths", "namespaces", "environments")
 _NONE: dict[str, Any] = {
     "apiVersion": API_VERSION,
@@ -84,18 +83,33 @@ def settle(
     entry = _entry(holder, scene, needed=bool(scene.named) or not _is_whole(value, own, claims))
     place = job.access.place
     prefix = os.path.relpath(place.root, place.base.resolve())
-    shared = [_moved(repository, prefix)]
-    layers = [entry, own, *shared] if holder is own else [own, _moved(entry, prefix), *shared]
-    layers = [{k: v for k, v in layer.items() if k not in _ABOUT} for layer in layers]
+    found_layers = layers(own, entry, repository, prefix)
     if policy is not None and kind != VALIDATOR and (kind == GENERATOR or claims):
         from krmfn.policy.offer import offered  # lazy: only under a policy
 
-        missing = _missing(value, layers, claims)
-        layers.append(offered(policy.spec, policy.application, scene.namespaces, missing))
-    done = settled(value, layers, str(entry.get("name", "")), governed=policy is not None)
+        missing = _missing(value, found_layers, claims)
+        found_layers.append(offered(policy.spec, policy.application, scene.namespaces, missing))
+    done = settled(value, found_layers, str(entry.get("name", "")), governed=policy is not None)
     if kind == TRANSFORMER and found is not None and not _has_validator(overlay):
         done["spec"].setdefault("validate", {})
     return done
+
+
+def layers(
+    own: dict[str, Any], entry: dict[str, Any], repository: dict[str, Any], prefix: str
+) -> list[dict[str, Any]]:
+    """Return the settings of a configuration, the first overriding the next.
+
+    Args:
+        own: of the configuration's own ``spec``.
+        entry: its environment's, from ``own`` if that has environments, else from the repository.
+        repository: ``spec`` of `.krmfn.yaml`.
+        prefix: the path from the configuration's directory to the repository's root.
+    """
+    shared = _moved(repository, prefix)
+    inner = "environments" in own
+    found = [entry, own, shared] if inner else [own, _moved(entry, prefix), shared]
+    return [{k: v for k, v in layer.items() if k not in _ABOUT} for layer in found]
 
 
 def _is_shaped(value: dict[str, Any]) -> bool:
@@ -123,7 +137,8 @@ def _scene(
     spaces = {_namespace(one) or overlay.namespace for one in claims}
     if value["kind"] == GENERATOR:
         spaces = {_namespace(value) or overlay.namespace}
-    named = mapping(value.get("spec")).get("environment") or job.access.environ.get(VARIABLE) or ""
+    spec = mapping(value.get("spec"))
+    named = spec.get("environment") or job.access.environ.get(ENVIRONMENT) or ""
     return Scene(directory, frozenset(spaces - {""}), str(named))
 
 

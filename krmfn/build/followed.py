@@ -16,7 +16,7 @@ from krmfn.objects.sealed_secret import KIND, PREVIOUS_NAMES, SEALED_FOR
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from krmfn.objects.kinds import Object, Place
+    from krmfn.objects.kinds import NamespacedName, Object
     from krmfn.objects.stream import Item
 
 
@@ -77,7 +77,7 @@ def _finding(value: Object, name: str, other: str) -> CheckError:
 
 
 def went_elsewhere(
-    items: Iterable[Item], sealed: set[Place], base: Callable[[str], str]
+    items: Iterable[Item], sealed: set[NamespacedName], base: Callable[[str], str]
 ) -> Iterator[CheckError]:
     """Yield such errors for a finished stream, which no longer has former names.
 

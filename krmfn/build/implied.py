@@ -10,7 +10,7 @@ import json
 import secrets
 from typing import TYPE_CHECKING
 
-from krmfn.build.copy import Config
+from krmfn.build.copy import CopiedConfig
 from krmfn.documents import strict
 from krmfn.kustomize.judge import dump
 from krmfn.names import API_VERSION, CLAIM, GENERATOR, TRANSFORMER
@@ -30,7 +30,9 @@ def add_transformer(copied: Copy) -> None:
     reached, number = copied.tree.kustomizations[directory], len(copied.configs) + 1
     value = {"apiVersion": API_VERSION, "kind": TRANSFORMER, "metadata": {"name": "krmfn"}}
     where = copied.tree.short(reached.file)
-    copied.configs.append(Config(value, directory, "transformers", where, number, implied=True))
+    copied.configs.append(
+        CopiedConfig(value, directory, "transformers", where, number, implied=True)
+    )
     name = f"krmfn-{secrets.token_hex(8)}.yaml"  # a file: kustomize runs inline entries first
     (copied.place / name).write_text(dump({**value, "spec": {"call": number}}))
     file = copied.root / reached.file.relative_to(copied.tree.root)

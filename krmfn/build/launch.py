@@ -112,7 +112,7 @@ class Filter(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("program", ctypes.c_char_p))
 
 
-class Settings:
+class LaunchSettings:
     """The arguments before ``--``, and the command behind it."""
 
     def __init__(self, arguments: list[str]) -> None:
@@ -134,7 +134,7 @@ class Settings:
 
 def main() -> None:
     """Read the arguments, give up power, run the program."""
-    settings = Settings(sys.argv[1:])
+    settings = LaunchSettings(sys.argv[1:])
     try:
         held = confine(settings)
     except OSError as error:
@@ -157,7 +157,7 @@ def leave(code: int, text: str) -> None:
     os._exit(code)
 
 
-def confine(settings: Settings) -> list[str]:
+def confine(settings: LaunchSettings) -> list[str]:
     """Drop every privilege that this system can drop.
 
     Returns: the names of what the kernel keeps: ``landlock``, ``seccomp``.
@@ -190,7 +190,7 @@ def die_with_parent(libc: ctypes.CDLL, parent: str) -> None:
         os._exit(CANNOT_RUN)
 
 
-def limit(settings: Settings) -> None:
+def limit(settings: LaunchSettings) -> None:
     """Set the limits; skip those that the system does not support."""
     limits = {
         resource.RLIMIT_CORE: "0",

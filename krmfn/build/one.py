@@ -18,7 +18,7 @@ from krmfn.audit.enforce import configured_fields, refuse_owned
 from krmfn.build import finished, hold
 from krmfn.build.bind import Binding
 from krmfn.build.channel import Server
-from krmfn.build.copy import Limits, copy
+from krmfn.build.copy import copy
 from krmfn.build.estate import completed, read_settings
 from krmfn.build.followed import went_elsewhere
 from krmfn.build.implied import add_transformer
@@ -30,10 +30,11 @@ from krmfn.build.validate import validate
 from krmfn.errors import Failure, KrmfnError, PolicyError, SpecError, raise_all
 from krmfn.files.private import private_folder
 from krmfn.kustomize.kustomization import read_overlay
+from krmfn.kustomize.limits import TreeLimits
 from krmfn.kustomize.overlay import Kustomization
 from krmfn.kustomize.renaming import Names, names_in
 from krmfn.objects import stream
-from krmfn.objects.kinds import Place
+from krmfn.objects.kinds import NamespacedName
 from krmfn.sealing.pipeline import refuse_denied, values
 from krmfn.spec.transformer import SealedSecretTransformer
 from krmfn.spec.validator import SealedSecretValidator, as_validator
@@ -67,7 +68,7 @@ class Built:
 
 
 @dataclass(frozen=True)
-class Run:
+class KustomizeRun:
     """One run of kustomize."""
 
     output: str
@@ -98,7 +99,7 @@ class Look:
     names: Names
     refers: tuple[FieldSpec, ...]
     plans: list[tuple[Plan, Job]]
-    run: Run
+    run: KustomizeRun
 
     @property
     def implied(self) -> bool:
@@ -116,7 +117,7 @@ class _Pass:
     job: Job
     directory: Path
 
-    def run(self, mode: Mode, binding: Binding | None = None) -> Run:
+    def run(self, mode: Mode, binding: Binding | None = None) -> KustomizeRun:
         """Run kustomize once.
 
         Raises:
@@ -124,7 +125,7 @@ class _Pass:
         """
         calls = Calls(self.copied, self.job, mode, binding)
         output = _served(self.sandbox, self.copied.place, self.flags, calls.answer)
-        return Run(output, calls.made)
+        return KustomizeRun(output, calls.made)
 
     def validators(self, items: Sequence[Item]) -> Iterator[SealedSecretValidator]:
         """Yield the validators of the outermost kustomization, and its transformer's own checks.
@@ -234,15 +235,15 @@ def plans(
         return _plans(run), _is_implied(run)
 
 
-def _is_implied(run: Run) -> bool:
+def _is_implied(run: KustomizeRun) -> bool:
     return any(called.config.implied for called in run.calls)
 
 
-def _plans(run: Run) -> list[tuple[Plan, Job]]:
+def _plans(run: KustomizeRun) -> list[tuple[Plan, Job]]:
     return [(called.plan, called.job) for called in run.calls if called.plan is not None]
 
 
-def _bound(whole: _Pass) -> Run:
+def _bound(whole: _Pass) -> KustomizeRun:
     """Run for real what the rehearsal did, after the policy has allowed all of it."""
     rehearsed = replace(whole, job=whole.job.fresh().aside()).run("rehearsal")
     _refuse_open(whole.copied, rehearsed)
@@ -254,7 +255,7 @@ def _bound(whole: _Pass) -> Run:
     return run
 
 
-def _refuse_open(copied: Copy, run: Run) -> None:
+def _refuse_open(copied: Copy, run: KustomizeRun) -> None:
     """Refuse keys that are known only after a read, if anything may depend on them.
 
     Raises:
@@ -271,7 +272,7 @@ def _refuse_open(copied: Copy, run: Run) -> None:
         )
 
 
-def _judge(run: Run) -> None:
+def _judge(run: KustomizeRun) -> None:
     """Let the policy judge every SealedSecret of a run, as sealed and as in the finished stream.
 
     Raises:
@@ -294,13 +295,13 @@ def _judge(run: Run) -> None:
     raise_all(list(errors.values()))
 
 
-def _check(whole: _Pass, run: Run, *, claims_only: bool) -> None:
+def _check(whole: _Pass, run: KustomizeRun, *, claims_only: bool) -> None:
     """Check a finished stream: the fixed rules, then the outermost validators."""
     job, items = whole.job, run.items
     governed = job.policy is not None
     finished.check(items, run.calls, claims=claims_only, governed=governed)
     alone = {
-        Place(target.namespace, one.object["metadata"]["name"])
+        NamespacedName(target.namespace, one.object["metadata"]["name"])
         for called in run.calls
         for target, one in zip(called.plan.targets if called.plan else (), called.made, strict=True)
         if not target.referenced
@@ -323,7 +324,7 @@ def _check(whole: _Pass, run: Run, *, claims_only: bool) -> None:
             job.access.warnings.add(warning)
 
 
-def _refuse_owned(run: Run) -> None:
+def _refuse_owned(run: KustomizeRun) -> None:
     """Refuse generated Secrets that operators make; a transformer has seen its own claims' stream.
 
     Raises:
@@ -380,7 +381,7 @@ def _pass(
         sandbox = Sandbox(command, home, access.deadline, names, required=required)
         sandbox.prepare()
 
-        limits = Limits(add_input=usage.add_input) if usage else Limits()
+        limits = TreeLimits(add_input=usage.add_input) if usage else TreeLimits()
         load = partial(_loaded, sandbox)
         kept = job.keeping()  # rehearsal and real run use the same bytes
         place = kept.access.place.at(directory)

@@ -39,7 +39,7 @@ from krmfn.spec.validator import SealedSecretValidator
 
 if TYPE_CHECKING:
     from krmfn.build.bind import Binding
-    from krmfn.build.copy import Config, Copy
+    from krmfn.build.copy import CopiedConfig, Copy
     from krmfn.kustomize.overlay import Kustomization
     from krmfn.objects.sealed_secret import Object
     from krmfn.plan.make import Plan
@@ -145,7 +145,7 @@ class Calls:
         """
         raise_all(list(followed(stream.stream(text, "the build"))))
 
-    def _advised(self, failure: Failure, config: Config) -> Failure:
+    def _advised(self, failure: Failure, config: CopiedConfig) -> Failure:
         """Return the failure, with the line to move if a configuration is nested too deeply."""
         outermost = self._copied.directories[self._copied.place]
         for error in failure.errors:
@@ -165,7 +165,7 @@ def maker(calls: list[Called], sealed_for: str) -> Called | None:
     return None
 
 
-def move(config: Config) -> str:
+def move(config: CopiedConfig) -> str:
     """Return the remedy for a configuration that seals before names and namespaces are final."""
     if config.list == "generators":
         return (

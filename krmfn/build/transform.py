@@ -14,7 +14,7 @@ from krmfn.build.namespace import choose_namespace
 from krmfn.build.restart import Stamp, affixes, stamped
 from krmfn.errors import raise_all
 from krmfn.names import API_VERSION, CLAIM
-from krmfn.objects.kinds import Place, kind_of, metadata_of
+from krmfn.objects.kinds import NamespacedName, kind_of, metadata_of
 from krmfn.objects.lists import taken_apart
 from krmfn.objects.makers import Maker, standing, twice
 from krmfn.objects.sealed_secret import IDENTITY, PREVIOUS_NAMES, claim_companion
@@ -101,7 +101,7 @@ def refuse_twice(claims: Iterable[tuple[SecretClaim, str]], others: Iterable[Ite
     Raises:
         ErrorList, errors.Finding: there are such claims.
     """
-    wanted = [Maker(CLAIM, Place(space, claim.metadata.name)) for claim, space in claims]
+    wanted = [Maker(CLAIM, NamespacedName(space, claim.metadata.name)) for claim, space in claims]
     raise_all(twice(wanted, list(standing(others))))
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from krmfn import __version__
 from krmfn.cli.console import say
 from krmfn.errors import Failure
+from krmfn.names import ENVIRONMENT
 from krmfn.process import streams
 from krmfn.text import printable
 
@@ -44,6 +45,7 @@ environment:
   KRMFN_CONFIG              the platform's policy, a PlatformConfig
   KRMFN_DEADLINE            seconds that a build may take; default: 45
   KRMFN_ROOT                the repository's root; default: the nearest directory with .git
+  KRMFN_ENVIRONMENT         the environment of .krmfn.yaml; default: the one that matches
 
 `krmfn help COMMAND` shows each command's options and examples.
 """
@@ -55,38 +57,55 @@ class Command:
 
     Attributes:
         data: standard output is for a program, and a part of it is a failure.
+        builds: it builds, seals or edits overlays, for an environment of `.krmfn.yaml`.
     """
 
     module: str
     summary: str
     data: bool = False
+    builds: bool = False
 
 
 COMMANDS = {
-    "init": Command("krmfn.cli.init", "propose krmfn's files for a repository, as a diff"),
+    "init": Command(
+        "krmfn.cli.init", "propose krmfn's files for a repository, as a diff", builds=True
+    ),
     "build": Command(
         "krmfn.cli.build",
         "build overlays without running their code, and seal the claims",
         data=True,
+        builds=True,
     ),
-    "seal": Command("krmfn.cli.seal", "seal the claims of a finished stream", data=True),
-    "diff": Command("krmfn.cli.diff", "show which SealedSecrets differ between two places"),
-    "drift": Command("krmfn.cli.drift", "report deployed values that differ from the vault"),
+    "seal": Command(
+        "krmfn.cli.seal", "seal the claims of a finished stream", data=True, builds=True
+    ),
+    "diff": Command(
+        "krmfn.cli.diff", "show which SealedSecrets differ between two places", builds=True
+    ),
+    "drift": Command(
+        "krmfn.cli.drift", "report deployed values that differ from the vault", builds=True
+    ),
     "rotate": Command(
-        "krmfn.cli.rotate", "change the certificate, the epoch or pinned versions, as a diff"
+        "krmfn.cli.rotate",
+        "change the certificate, the epoch or pinned versions, as a diff",
+        builds=True,
     ),
     "plan": Command(
-        "krmfn.cli.plan", "show what a build would read and seal, and whether the policy allows it"
+        "krmfn.cli.plan",
+        "show what a build would read and seal, and whether the policy allows it",
+        builds=True,
     ),
     "unseal": Command(
         "krmfn.cli.unseal", "open SealedSecrets with the controller's private key", data=True
     ),
-    "audit": Command("krmfn.cli.audit", "prove that every Secret a build refers to will exist"),
-    "graph": Command(
-        "krmfn.cli.graph", "show the producer and the users of each Secret of a build"
+    "audit": Command(
+        "krmfn.cli.audit", "prove that every Secret a build refers to will exist", builds=True
     ),
-    "matrix": Command("krmfn.cli.matrix", "compare Secrets across environments"),
-    "doctor": Command("krmfn.cli.doctor", "diagnose a failing build"),
+    "graph": Command(
+        "krmfn.cli.graph", "show the producer and the users of each Secret of a build", builds=True
+    ),
+    "matrix": Command("krmfn.cli.matrix", "compare Secrets across environments", builds=True),
+    "doctor": Command("krmfn.cli.doctor", "diagnose a failing build", builds=True),
     "explain": Command("krmfn.cli.explain", "explain an error, a finding or a warning by its id"),
     "cert": Command(
         "krmfn.cli.cert", "fetch the controller's certificate, or check one", data=True
@@ -177,23 +196,34 @@ def main(arguments: list[str], start: float) -> int:
 
 def add_arguments(parser: argparse.ArgumentParser, module: ModuleType) -> None:
     """Add the arguments of a command, after those of every command; its actions have them, too."""
-    _add_verbose(parser, default=False)
+    builds = any(one.builds for one in COMMANDS.values() if one.module == module.__name__)
+    _add_shared(parser, builds=builds)
     module.register(parser)
     for action in parser._actions:  # noqa: SLF001  # argparse shows them in no other way
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
             for inner in action.choices.values():
                 # An action that does not name the option must keep what the command said.
-                _add_verbose(inner, default=argparse.SUPPRESS)
+                _add_shared(inner, builds=builds, verbose=argparse.SUPPRESS, name=argparse.SUPPRESS)
 
 
-def _add_verbose(parser: argparse.ArgumentParser, *, default: Any) -> None:
+def _add_shared(
+    parser: argparse.ArgumentParser, *, builds: bool, verbose: Any = False, name: Any = None
+) -> None:
+    """Add the options of every command; their defaults are ``verbose`` and ``name``."""
     parser.add_argument(
         "-v",
         "--verbose",
         action="store_true",
-        default=default,
+        default=verbose,
         help="print each warning on its own line, and notes",
     )
+    if builds:
+        parser.add_argument(
+            "--environment",
+            metavar="NAME",
+            default=name,
+            help="environment of .krmfn.yaml; default: KRMFN_ENVIRONMENT, or the one that matches",
+        )
 
 
 def _run(name: str, module: ModuleType, arguments: list[str], start: float) -> int:
@@ -206,6 +236,8 @@ def _run(name: str, module: ModuleType, arguments: list[str], start: float) -> i
     add_arguments(parser, module)
     options = parser.parse_args(arguments)
     options.start = start
+    if getattr(options, "environment", None):
+        os.environ[ENVIRONMENT] = options.environment
     if not COMMANDS[name].data:
         streams.report()
     try:

@@ -31,7 +31,8 @@ from krmfn.importer.entry import PLACEHOLDERS, Imported, Options
 from krmfn.importer.source import Source, sources
 from krmfn.kustomize.kustomization import kustomization_in
 from krmfn.spec.generator import SealedSecretGenerator
-from krmfn.spec.parse import check, parse
+from krmfn.spec.parse import KINDS, check, parse
+from krmfn.spec.repository import RepositoryConfig
 from krmfn.spec.transformer import SealedSecretTransformer, TransformerSpec
 
 if TYPE_CHECKING:
@@ -207,8 +208,9 @@ def _config(file: Path) -> Wire:
     if len(found) != 1:
         raise SpecError("spec", "one configuration is expected", where=str(file))
     value = found[0].value()
-    config = parse(value, where=str(file), position=found[0].position)
-    if not isinstance(config, SealedSecretGenerator | SealedSecretTransformer):
+    kinds = {**KINDS, "RepositoryConfig": RepositoryConfig}
+    config = parse(value, where=str(file), position=found[0].position, kinds=kinds)
+    if not isinstance(config, SealedSecretGenerator | SealedSecretTransformer | RepositoryConfig):
         raise SpecError("spec", "this kind has no stores", where=str(file))
     spec: Wire = value.get("spec") or {}
     return spec

@@ -33,7 +33,7 @@ from krmfn.init import proposal
 from krmfn.init.advice import NAMED, by_hand, copied, put, some
 from krmfn.init.proposal import Proposal
 from krmfn.init.survey import Survey, in_git
-from krmfn.kustomize.checkout import Kustomization, kustomizations, overlays
+from krmfn.kustomize.checkout import KustomizationFile, kustomizations, overlays
 from krmfn.kustomize.kustomization import NAMESPACE
 from krmfn.text import counted
 
@@ -63,7 +63,7 @@ class Found:
         where: where the namespace comes from, when the kustomization does not say.
     """
 
-    kustomization: Kustomization
+    kustomization: KustomizationFile
     proposal: Proposal
     note: str = ""
     position: str = ""
@@ -190,7 +190,7 @@ def _assumed(said: Sequence[str]) -> dict[str, str]:
     return {name: why for name, _, why in pairs}
 
 
-def _look(one: Kustomization, survey: Survey, namespace: str, assumed: dict[str, str]) -> Found:
+def _look(one: KustomizationFile, survey: Survey, namespace: str, assumed: dict[str, str]) -> Found:
     """Examine one overlay: its missing Secrets, and their producers elsewhere."""
     directory = one.directory.resolve()
     mine = Proposal(directory.name.lower().replace("_", "-"), "", ())
@@ -329,7 +329,7 @@ def _show_one(found: Found) -> None:
         _diff(path, "", text)
 
 
-def _show_taken(others: Iterable[Kustomization]) -> None:
+def _show_taken(others: Iterable[KustomizationFile]) -> None:
     """Show the directories that may be overlays and were not examined."""
     taken = [one.file for one in others if one.value.get("namespace")]
     if taken:

@@ -27,13 +27,13 @@ from krmfn.errors import SpecError
 from krmfn.files.read import Place, find_root
 from krmfn.files.write import replace_file
 from krmfn.matrix.equal import KEY_LENGTH, equal, plain_values, sealed_values
+from krmfn.matrix.letters import share
 from krmfn.matrix.table import (
     MISSING,
     NOT_NEEDED,
     STATES,
     Column,
     label_columns,
-    share,
     shown,
     table,
 )
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from krmfn.build.one import Look
     from krmfn.cli.frame import Run
     from krmfn.matrix.equal import Value
-    from krmfn.matrix.table import Cell, Placement, Row, Shared, Table
+    from krmfn.matrix.table import Cell, Placement, Row, SharedValue, Table
     from krmfn.plaintext import Plaintext
 
 _STYLES = {
@@ -156,7 +156,7 @@ def _values(seen: Look, column: Column) -> Iterator[tuple[Value, Plaintext]]:
     yield from plain_values(column.name, column.base, column.audit)
 
 
-def _warning(one: Shared) -> Warned:
+def _warning(one: SharedValue) -> Warned:
     places = ", ".join(f"{v.column}: {v.row}.{v.key}" for v in one.values)
     text = (
         "one value, read from one place" if one.same_source else "one value in several environments"

@@ -4,9 +4,11 @@
   krmfn rotate epoch overlays/prod                # reseal every value on purpose
   krmfn rotate versions overlays/prod --dry-run   # pin the newest versions
 
-`cert` replaces the certificate's file, or the `pem:` or `sha256:` of the configuration. `epoch`
-increments `spec.sealing.epoch`. `versions` sets each `version` of a reference to the newest in its
-store, never to an older one; in KV 2 it reads metadata, not values.
+`cert` replaces the certificate's file, or the `pem:` or `sha256:` of the configuration or of the
+overlay's environment in .krmfn.yaml. `epoch` increments `spec.sealing.epoch`, or the environment's
+`epoch`. `versions` sets each `version` of a reference, and pins each `from` that is a path without
+{environment}, to the newest in its store, never to an older one; in KV 2 it reads metadata, not
+values.
 
 krmfn prints the changes as a diff and writes them to the files: it changes the value and keeps
 comments, order and quotes; it writes all files or none. It refuses a value that a patch sets or that
@@ -28,7 +30,7 @@ from krmfn.crypto.certificate import choose
 from krmfn.errors import SealingError, SpecError
 from krmfn.files.write import File, write_files
 from krmfn.kustomize.configs import find
-from krmfn.rotate import rotation
+from krmfn.rotate import pins, rotation
 from krmfn.text import counted
 
 if TYPE_CHECKING:
@@ -89,19 +91,19 @@ def _collect(
         now = datetime.now(UTC)
         new = _certificate(options.to, now)
         for overlay in overlays:
-            rotation.certificate(changes, overlay, new, now)
+            rotation.certificate(changes, overlay, new, now, os.environ)
     elif options.action == "epoch":
         if options.to is not None and not _EPOCH.fullmatch(options.to):
             raise SpecError(
                 "usage", "--to is not an epoch", expected="1 to 64 of A-Z a-z 0-9 . _ -"
             )
         for overlay in overlays:
-            rotation.epoch(changes, overlay, options.to)
+            rotation.epoch(changes, overlay, options.to, os.environ)
     else:
         for overlay in overlays:
-            if pins := rotation.pins(overlay):
+            if found := pins.pins(overlay, os.environ):
                 with run.job(overlay.directory, overlay.root) as job:
-                    rotation.versions(changes, overlay, pins, job)
+                    pins.versions(changes, overlay, found, job)
 
 
 def _certificate(file: str, now: datetime) -> SealingCertificate:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import os
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -20,11 +21,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import GenerateJsonSchema
 
 from krmfn import spec
+from krmfn.build.estate import read_settings
 from krmfn.cli.console import give, say, say_lines
 from krmfn.documents import strict
+from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import Failure, SpecError, raise_all
-from krmfn.files.read import read_file
-from krmfn.names import API_VERSION, PLATFORM
+from krmfn.files.read import Place, find_root, read_file
+from krmfn.names import API_VERSION, GENERATOR, PLATFORM, TRANSFORMER
+from krmfn.plan.estate import SHARED, settled
 from krmfn.spec.catalogue import SecretCatalogue
 from krmfn.spec.model import to_camel
 from krmfn.spec.parse import KINDS, parse
@@ -86,6 +90,7 @@ def schema_of(kind: str) -> dict[str, Any]:
     }
 
 
+FILLED = ("sealing", "stores")
 # Fields that a complete model requires, and that `.krmfn.yaml` may set.
 _INHERITED = {"Sealing": "certificate", "GeneratorSpec": "sealing"}
 
@@ -141,6 +146,32 @@ class _Untitled(GenerateJsonSchema):
         }
 
 
+def _with_settings(value: dict[str, Any], file: Path) -> dict[str, Any]:
+    """Return a configuration with what any environment of `.krmfn.yaml` may set for it.
+
+    Raises:
+        SpecError, ErrorList: `.krmfn.yaml` is wrong.
+    """
+    spec = value.get("spec", {})
+    if value.get("kind") not in (GENERATOR, TRANSFORMER) or not isinstance(spec, dict):
+        return value
+    if not all(isinstance(spec.get(name, {}), dict) for name in ("sealing", "stores")):
+        return value
+    base = file.resolve().parent
+    found = read_settings(Place(base, find_root(base, os.environ)))
+    if found is None:
+        return value
+    shared = mapping(found["spec"])
+    own = {name: spec[name] for name in SHARED if name in spec}
+    entries = [mapping(one) for one in sequence(shared.get("environments"))]
+    known = (own, *entries, shared)
+    filled = settled({**value, "spec": spec}, known, str(spec.get("environment") or "x"))
+    return {
+        **value,
+        "spec": {**spec, **{k: filled["spec"][k] for k in FILLED if k in filled["spec"]}},
+    }
+
+
 def _check(files: list[str]) -> int:
     """Every configuration of ours in the files; other documents are left alone."""
     errors: list[KrmfnError] = []
@@ -153,6 +184,7 @@ def _check(files: list[str]) -> int:
                     "krmfn.dev/"
                 ):
                     checked += 1
+                    value = _with_settings(value, Path(file))
                     parse(value, where=file, position=document.position, kinds=ALL_KINDS)
         except Failure as failure:
             errors.extend(failure.errors)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from krmfn.audit.enforce import enforce
 from krmfn.build.answer import seal
-from krmfn.build.estate import VARIABLE, settle
+from krmfn.build.estate import settle
 from krmfn.build.restart import may_refer, pod_specs_of, references
 from krmfn.build.transform import transform
 from krmfn.build.validate import validate
@@ -55,12 +55,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config",
         metavar="FILE",
-        help="a SealedSecretTransformer, which says how to seal; default: .krmfn.yaml",
-    )
-    parser.add_argument(
-        "--environment",
-        metavar="NAME",
-        help="an environment of .krmfn.yaml; default: found by the claims' namespaces",
+        help="a SealedSecretTransformer; default: .krmfn.yaml at the repository's root",
     )
     parser.add_argument(
         "--plain-secrets",
@@ -80,12 +75,7 @@ def run(options: argparse.Namespace) -> int:
     """Seal and check everything, then print; nothing is printed when anything fails."""
     config_file = Path(options.config) if options.config else None
     base = config_file.resolve().parent if config_file else Path.cwd()
-    named = {VARIABLE: options.environment} if options.environment else {}
-    environ = {**os.environ, **named}
-    with (
-        command(options, "seal") as run,
-        run.job(base, find_root(base, environ), environ=environ) as job,
-    ):
+    with command(options, "seal") as run, run.job(base, find_root(base, os.environ)) as job:
         give(_sealed(config_file, options, job))
     return 0
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 Path: TypeAlias = tuple[str | int, ...]
+Value: TypeAlias = str | int | dict[str, str | int]  # a mapping replaces a text, in braces
 # Nobody's parser takes this for anything but a string, whatever version of YAML it follows.
 _PLAIN = re.compile(r"(?!0[box])(?=.*[a-df-z])[a-z0-9][a-z0-9.-]*", re.IGNORECASE)
 _WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
@@ -43,7 +44,7 @@ class Edit:
 
     document: int
     path: Path
-    value: str | int
+    value: Value
     deep: bool = False
 
 
@@ -106,7 +107,9 @@ def _splice(document: strict.Document, change: Edit) -> tuple[int, int, str]:
     return start, stop, _scalar(change.value, node.style)
 
 
-def _scalar(value: str | int, style: str | None) -> str:
+def _scalar(value: Value, style: str | None) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k}: {_scalar(one, style)}" for k, one in value.items()) + "}"
     if isinstance(value, int):
         return str(value)
     if style == "'":
@@ -140,7 +143,7 @@ def _insertion(
 ) -> tuple[int, int, str]:
     """A new first entry of a mapping, with mappings inside for all steps but the last."""
     text = document.text
-    if not isinstance(node, yaml.MappingNode) or not node.value or key is None:
+    if not isinstance(node, yaml.MappingNode) or not node.value:
         raise _refused(document, change.path, "there is no mapping to put it into")
     first = node.value[0][0]
     if node.flow_style:
@@ -150,9 +153,12 @@ def _insertion(
             raise _refused(document, change.path, "a comment precedes its first entry")
         entry = f"{_flow(missing, change, quoted=first.style == _QUOTED)},{space or ' '}"
         return first.start_mark.index, first.start_mark.index, entry
-    line = text.find("\n", key.end_mark.index) + 1
-    if first.start_mark.line == key.end_mark.line or not line:
+    after = key or node.value[0][1]  # an item of a list begins beside its dash
+    line = text.find("\n", after.end_mark.index) + 1
+    if (key and first.start_mark.line == key.end_mark.line) or not line:
         raise _refused(document, change.path, "it does not begin on its own line")
+    if key is None and not isinstance(after, yaml.ScalarNode):
+        raise _refused(document, change.path, "its first entry is not a single value")
     ending = "\r\n" if text[:line].endswith("\r\n") else "\n"
     margin, entry = " " * first.start_mark.column, ""
     for step in missing[:-1]:
@@ -222,7 +228,7 @@ def _below(node: yaml.Node) -> Iterator[yaml.Node]:
         yield from node.value
 
 
-def _put(value: Any, path: Path, new: str | int) -> None:
+def _put(value: Any, path: Path, new: Value) -> None:
     *above, last = path
     for step in above:
         if isinstance(value, dict) and value.get(str(step)) is None:

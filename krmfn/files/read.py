@@ -6,7 +6,7 @@ import errno
 import stat
 import sys
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, BinaryIO
 
 from krmfn.errors import SpecError
@@ -18,6 +18,7 @@ MAX_FILE = 16 * 1024 * 1024
 MAX_INPUT = 256 * 1024 * 1024
 _LIMITS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 ROOT_VARIABLE = "KRMFN_ROOT"
+ARGOCD_SOURCE = "ARGOCD_APP_SOURCE_PATH"
 ARGOCD_FOLDER = (
     "_cmp_server"  # a plugin's copies of repositories, which may come without their .git
 )
@@ -63,9 +64,12 @@ class Place:
 
 
 def find_root(base: Path, environ: Mapping[str, str]) -> Path:
-    """The repository's root: ``KRMFN_ROOT``, else the nearest ``.git`` above, else ``base``.
+    """Return the repository's root, resolved.
 
-    Inside Argo CD's plugin server a copy without ``.git`` is a repository too.
+    It is ``KRMFN_ROOT``; else the nearest directory above with ``.git``; else, in Argo CD's plugin
+    server, whose copies may lack ``.git``, the copy itself or the working directory without
+    ``ARGOCD_APP_SOURCE_PATH`` at its end; else the working directory if ``base`` is below it; else
+    ``base``.
     """
     if named := environ.get(ROOT_VARIABLE):
         return Path(named).resolve()
@@ -73,7 +77,17 @@ def find_root(base: Path, environ: Mapping[str, str]) -> Path:
     places = (base, *base.parents)
     if found := next((p for p in places if exists(p / ".git")), None):
         return found
-    return next((p for p in places if p.parent.name == ARGOCD_FOLDER), base)
+    if found := next((p for p in places if p.parent.name == ARGOCD_FOLDER), None):
+        return found
+    try:
+        here = Path.cwd()
+    except OSError:
+        return base
+    below = PurePath(environ.get(ARGOCD_SOURCE, "")).parts
+    if below and here.parts[-len(below) :] == below:
+        here = Path(*here.parts[: -len(below)])
+    # The file system's root is no repository.
+    return here if base.is_relative_to(here) and here != Path(here.anchor) else base
 
 
 def exists(path: Path) -> bool:

@@ -43,7 +43,7 @@ _REFUSED = {
 
 
 @dataclass
-class _Reader:
+class _PlaceholderReader:
     """Reads one Secret, with its annotations and refusals."""
 
     source: Source
@@ -184,7 +184,7 @@ def read(found: Iterable[Source], options: Options) -> Imported:
     mounts = {vault["path"].strip("/"): name for name, vault in vaults.items()}
     for source in found:
         annotations = source.texts(("metadata", "annotations"))
-        reader = _Reader(source, options, imported, annotations, mounts)
+        reader = _PlaceholderReader(source, options, imported, annotations, mounts)
         if annotations.get(f"{PREFIX}ignore", "").lower() == "true":
             imported.note(
                 f"{source.kind}/{source.name}: left alone, as avp.kubernetes.io/ignore says"
@@ -200,7 +200,7 @@ def read(found: Iterable[Source], options: Options) -> Imported:
     return imported
 
 
-def _placeholders(value: Any, reader: _Reader, at: Path) -> Iterator[Path]:
+def _placeholders(value: Any, reader: _PlaceholderReader, at: Path) -> Iterator[Path]:
     """Yield the paths of placeholders in an object's strings, and in a Secret's base64 data."""
     if isinstance(value, dict):
         for key, inner in value.items():
@@ -214,7 +214,7 @@ def _placeholders(value: Any, reader: _Reader, at: Path) -> Iterator[Path]:
             yield at
 
 
-def _entry(reader: _Reader) -> Entry:
+def _entry(reader: _PlaceholderReader) -> Entry:
     source, options = reader.source, reader.options
     source.only((), _FIELDS)
     labels, annotations = source.metadata()

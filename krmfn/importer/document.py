@@ -10,9 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from krmfn.documents import strict
+from krmfn.documents.dump import dump
 from krmfn.errors import Failure, KrmfnError, SpecError, raise_all
 from krmfn.names import API_VERSION, CLAIM, GENERATOR, TRANSFORMER
 from krmfn.plan.annotations import check_annotations
@@ -133,10 +132,7 @@ def _secrets(entries: Sequence[Entry], namespace: str) -> list[Wire]:
 
 def _text(documents: Sequence[Wire]) -> str:
     """Write the documents as YAML, and check that it parses to the same values."""
-    text = "---\n".join(
-        yaml.dump(each, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**31)
-        for each in documents
-    )
+    text = "---\n".join(dump(each, _style) for each in documents)
     for document, meant in zip(strict.documents(text, "<output>"), documents, strict=True):
         if document.value() != meant:
             raise AssertionError("the output would not read back as it was meant")
@@ -144,28 +140,7 @@ def _text(documents: Sequence[Wire]) -> str:
     return text
 
 
-class _Dumper(yaml.SafeDumper):
-    """Block style, with quotes around every ambiguous scalar."""
-
-    # Nothing is plain by PyYAML's own idea of what it means, which is YAML 1.1's.
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  # declared so by PyYAML
-
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  # PyYAML's hook
-        """Everything is written out."""
-        return True
-
-
-def _string(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+def _style(text: str) -> str | None:
+    """Quote every ambiguous scalar; write lines as a block where that keeps them."""
     plain = _PLAIN.fullmatch(text) and text.lower() not in _WORDS
-    style = None if plain else "|" if "\n" in text and not _AWKWARD.search(text) else '"'
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-def _other(_: yaml.SafeDumper, value: bool | int) -> yaml.Node:
-    text = str(value).lower()
-    return yaml.ScalarNode("tag:yaml.org,2002:str", text)
-
-
-_Dumper.add_representer(str, _string)
-_Dumper.add_representer(bool, _other)
-_Dumper.add_representer(int, _other)
+    return None if plain else "|" if "\n" in text and not _AWKWARD.search(text) else '"'

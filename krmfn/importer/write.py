@@ -65,6 +65,23 @@ def write_values(
 
         return _into_age(name, spec, secrets, stores.access, write_file)
     store = stores.get(name)
+    free = _free(store, secrets, step)
+
+    def write() -> None:
+        for path, location in free.items():
+            store.create(location, secrets[path])
+            step()
+
+    commit(write)
+    return list(free)
+
+
+def _free(store: Store, secrets: Secrets, step: Callable[[], None]) -> dict[str, Location]:
+    """Return the paths where nothing is, with their locations.
+
+    Raises:
+        KrmfnError, ErrorList: something else is at one of the paths.
+    """
     free: dict[str, Location] = {}
     errors: list[KrmfnError] = []
     for path, fields in secrets.items():
@@ -76,14 +93,7 @@ def write_values(
             errors += failure.errors
         step()
     raise_all(errors)
-
-    def write() -> None:
-        for path, location in free.items():
-            store.create(location, secrets[path])
-            step()
-
-    commit(write)
-    return list(free)
+    return free
 
 
 def _is_free(store: Store, location: Location, fields: Mapping[str, Plaintext]) -> bool:

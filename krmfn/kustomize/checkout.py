@@ -23,7 +23,7 @@ _PASSED_BY = frozenset({"node_modules", "vendor"})
 
 
 @dataclass(frozen=True)
-class Kustomization:
+class KustomizationFile:
     """One kustomization.
 
     Attributes:
@@ -64,9 +64,9 @@ class Checkout:
         self.below = cache(self._below)
         self._words = cache(_words)
 
-    def _below(self, directory: Path) -> dict[Path, Kustomization]:
+    def _below(self, directory: Path) -> dict[Path, KustomizationFile]:
         """Return a directory and everything it includes, transitively."""
-        found: dict[Path, Kustomization] = {}
+        found: dict[Path, KustomizationFile] = {}
         ahead = [directory]
         while ahead:
             here = ahead.pop()
@@ -75,7 +75,7 @@ class Checkout:
                 ahead += self.at[here].included()
         return found
 
-    def mentioning(self, words: set[str]) -> list[Kustomization]:
+    def mentioning(self, words: set[str]) -> list[KustomizationFile]:
         """Return kustomizations with one of these words in their text or in a listed file."""
         return [
             one
@@ -84,9 +84,9 @@ class Checkout:
         ]
 
 
-def kustomizations(top: Path) -> list[Kustomization]:
+def kustomizations(top: Path) -> list[KustomizationFile]:
     """Every readable kustomization below a directory; hidden and vendored directories are passed by."""
-    found: list[Kustomization] = []
+    found: list[KustomizationFile] = []
     for directory, files in _walk(top):
         name = next((name for name in FILE_NAMES if name in files), None)
         if name and (one := _read(directory / name)):
@@ -100,7 +100,7 @@ def files_below(top: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
         yield from (directory / name for name in sorted(files) if name.endswith(suffixes))
 
 
-def overlays(found: list[Kustomization]) -> list[Kustomization]:
+def overlays(found: list[KustomizationFile]) -> list[KustomizationFile]:
     """Return the outermost kustomizations: no components, and included by no other."""
     taken = {path for one in found for path in one.included()}
     return [one for one in found if not one.is_component and one.directory not in taken]
@@ -112,7 +112,7 @@ def _walk(top: Path) -> Iterator[tuple[Path, list[str]]]:
         yield Path(directory), files
 
 
-def _own(one: Kustomization) -> list[Path]:
+def _own(one: KustomizationFile) -> list[Path]:
     return [one.file, *(path for path in one.included() if path.is_file())]
 
 
@@ -125,10 +125,10 @@ def _words(file: Path) -> frozenset[str]:
     return frozenset(_NAME.findall(content.decode(errors="replace")))
 
 
-def _read(file: Path) -> Kustomization | None:
+def _read(file: Path) -> KustomizationFile | None:
     try:
         content = read_file(file, name=str(file), key="")
         value = strict.load(content, str(file))
     except KrmfnError:
         return None
-    return Kustomization(file, content.decode(), value) if isinstance(value, dict) else None
+    return KustomizationFile(file, content.decode(), value) if isinstance(value, dict) else None

@@ -68,7 +68,7 @@ class Mention:
 
 
 @dataclass
-class Judged:
+class JudgedFile:
     """The judged content of a document.
 
     Attributes:
@@ -80,7 +80,7 @@ class Judged:
     mentions: list[Mention] = field(default_factory=list)
 
 
-def judge(document: strict.Document, shape: dict[str, Shape], *, old: bool) -> Judged:
+def judge(document: strict.Document, shape: dict[str, Shape], *, old: bool) -> JudgedFile:
     """Read one document by a table.
 
     Args:
@@ -91,7 +91,7 @@ def judge(document: strict.Document, shape: dict[str, Shape], *, old: bool) -> J
         SpecError: `spec` for an unknown field or a wrong type, `yaml` for what no reader agrees on,
             `foreign` for a chart.
     """
-    found = Judged({})
+    found = JudgedFile({})
     reader = _Reader(document, found.mentions, old=old)
     if not isinstance(document.node, yaml.MappingNode):
         raise SpecError("file", "the file is not an object", where=document.name)

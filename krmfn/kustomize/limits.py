@@ -43,7 +43,7 @@ _TOO_MUCH = {
 
 
 @dataclass(frozen=True)
-class Limits:
+class TreeLimits:
     """The limits of one build's input.
 
     Attributes:

@@ -24,7 +24,7 @@ from krmfn.kustomize.fields import KUSTOMIZATION, Use
 from krmfn.kustomize.functions import Function, functions
 from krmfn.kustomize.judge import judge
 from krmfn.kustomize.kustomization import FILE_NAMES
-from krmfn.kustomize.limits import Limits, count_nodes
+from krmfn.kustomize.limits import TreeLimits, count_nodes
 from krmfn.kustomize.places import located, refuse_address
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _SIMPLE_PATH = re.compile(r"[\w./][\w./@=+-]*")
 
 
 @dataclass(frozen=True)
-class Entry:
+class ReachedEntry:
     """One entry of ``generators:``, ``transformers:`` or ``validators:``.
 
     Attributes:
@@ -74,7 +74,7 @@ class Reached:
     directory: Path
     file: Path
     value: dict[str, Any]
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[ReachedEntry] = field(default_factory=list)
     size: int = 0
     files: list[Path] = field(default_factory=list)
     below: list[tuple[Path, str]] = field(default_factory=list)
@@ -98,7 +98,7 @@ class Tree:
     """
 
     place: Place
-    limits: Limits = field(default_factory=Limits)
+    limits: TreeLimits = field(default_factory=TreeLimits)
     old: bool = True
     kustomizations: dict[Path, Reached] = field(default_factory=dict)
     contents: dict[Path, bytes] = field(default_factory=dict)
@@ -126,7 +126,7 @@ class Tree:
             return None
 
 
-def reach(place: Place, limits: Limits | None = None, *, old: bool = True) -> Tree:
+def reach(place: Place, limits: TreeLimits | None = None, *, old: bool = True) -> Tree:
     """Return everything that the kustomization in ``place.base`` reads.
 
     Args:
@@ -138,7 +138,7 @@ def reach(place: Place, limits: Limits | None = None, *, old: bool = True) -> Tr
         SpecError: it needs something from elsewhere, is not there, is too much, or would run what
             is not krmfn's.
     """
-    tree = Tree(place, limits or Limits(), old=old)
+    tree = Tree(place, limits or TreeLimits(), old=old)
     visit(tree, place.base.resolve())
     measure(tree, place.base.resolve())
     return tree
@@ -267,17 +267,17 @@ def kustomization_file(tree: Tree, directory: Path) -> Path:
     return found[0]
 
 
-def _entry(tree: Tree, reached: Reached, mention: Mention) -> Entry:
+def _entry(tree: Tree, reached: Reached, mention: Mention) -> ReachedEntry:
     """Read an entry of a list of functions, and record what its builtins name."""
     if _is_path(mention, tree.limits):
         before = len(reached.files)
         if directory := take(tree, reached, mention):
-            return Entry(mention, directory=directory)
+            return ReachedEntry(mention, directory=directory)
         file = reached.files[before]
-        entry = Entry(mention, functions_in(tree, file, mention.field), file=file)
+        entry = ReachedEntry(mention, functions_in(tree, file, mention.field), file=file)
     else:
         text = mention.text.encode()
-        entry = Entry(mention, _in_text(tree, text, mention.where, mention.field))
+        entry = ReachedEntry(mention, _in_text(tree, text, mention.where, mention.field))
     for function in entry.functions:
         for each in function.mentions:
             take(tree, reached, each)
@@ -304,7 +304,7 @@ def _in_text(tree: Tree, text: bytes, where: str, name: str) -> tuple[Function, 
     return tuple(one for each in documents for one in functions(each, name))
 
 
-def _is_path(mention: Mention, limits: Limits) -> bool:
+def _is_path(mention: Mention, limits: TreeLimits) -> bool:
     """Whether kustomize treats an entry as a path: it tries a document first.
 
     Raises:

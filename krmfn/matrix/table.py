@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from krmfn.objects.sealed_secret import said_and_final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from krmfn.audit.judge import Audit, Judged
     from krmfn.audit.productions import Production
@@ -147,7 +147,7 @@ class Row:
 
 
 @dataclass
-class Shared:
+class SharedValue:
     """A value that occurs in several places.
 
     Attributes:
@@ -168,7 +168,7 @@ class Table:
 
     columns: list[Column]
     rows: list[Row]
-    shared: list[Shared] | None = None
+    shared: list[SharedValue] | None = None
 
     def count(self, state: str) -> int:
         """How many cells are in a state."""
@@ -287,45 +287,6 @@ def _compared(row: Row, columns: Sequence[Column]) -> Row:
 
 def _sorted(words: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(set(words)))
-
-
-def share(found: Table, groups: Iterable[Sequence[Value]]) -> None:
-    """Put the letters of equal values into the table, in the order of the table.
-
-    Args:
-        groups: each of values that are equal; `Value.row` and `Value.column` are places in it.
-    """
-    ordered = sorted((sorted(one, key=_order(found)) for one in groups), key=_first(found))
-    found.shared = []
-    for letter, values in zip(_letters(), ordered, strict=False):
-        across = len({value.column for value in values}) > 1
-        same = len({value.source for value in values}) == 1 and bool(values[0].source)
-        found.shared.append(Shared(letter, values, across, same))
-        for value in values:
-            row = next(row for row in found.rows if row.name == value.row)
-            cell = row.cells[_index(found, value.column)]
-            cell.equal.append(Equal(value.namespace, value.key, letter))
-
-
-def _index(found: Table, column: str) -> int:
-    return [one.name for one in found.columns].index(column)
-
-
-def _order(found: Table) -> Callable[[Value], tuple[Any, ...]]:
-    return lambda value: (value.row, _index(found, value.column), value.namespace, value.key)
-
-
-def _first(found: Table) -> Callable[[Sequence[Value]], tuple[Any, ...]]:
-    return lambda values: _order(found)(values[0])
-
-
-def _letters() -> Iterator[str]:
-    """A, B, … Z, AA, AB and so on."""
-    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    words = [""]
-    while True:
-        words = [word + letter for word in words for letter in alphabet]
-        yield from words
 
 
 def label_columns(directories: Sequence[str]) -> list[str]:

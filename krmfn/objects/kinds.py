@@ -21,7 +21,7 @@ _LIST = "List"
 _FOUND = {bool: "true or false", int: "a number", float: "a number", list: "a list"}
 
 
-class Place(NamedTuple):
+class NamespacedName(NamedTuple):
     """Where an object is in a cluster; the namespace is empty where the object names none."""
 
     namespace: str
@@ -116,7 +116,7 @@ def kind_of(value: Any, where: str = "") -> str:
     return text(mapping(value).get("kind"), "kind", where)
 
 
-def place_of(value: Any, where: str = "") -> Place:
+def place_of(value: Any, where: str = "") -> NamespacedName:
     """Return the object's namespace and name; each empty if it has none.
 
     Args:
@@ -130,7 +130,7 @@ def place_of(value: Any, where: str = "") -> Place:
     place = ": ".join(part for part in (where, kind if isinstance(kind, str) else "") if part)
     name = text(own.get("name"), "metadata.name", place)
     place += f"/{name}" if place and name else ""
-    return Place(text(own.get("namespace"), "metadata.namespace", place), name)
+    return NamespacedName(text(own.get("namespace"), "metadata.namespace", place), name)
 
 
 def title_of(value: Any) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from krmfn.errors import CheckError
 from krmfn.objects.kinds import (
-    Place,
+    NamespacedName,
     annotations_of,
     each,
     is_secret,
@@ -39,7 +39,7 @@ class Maker(NamedTuple):
     """
 
     kind: str
-    place: Place
+    place: NamespacedName
 
     @property
     def title(self) -> str:
@@ -82,7 +82,7 @@ def twice(wanted: Sequence[Maker], others: Sequence[Maker]) -> list[CheckError]:
     return found
 
 
-def _meets(one: Place, other: Place) -> bool:
+def _meets(one: NamespacedName, other: NamespacedName) -> bool:
     return one.name == other.name and (one.namespace == other.namespace or not other.namespace)
 
 

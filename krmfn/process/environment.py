@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import resource
 
 from krmfn.errors import KrmfnError, OutputError, SpecError
@@ -15,6 +16,7 @@ from krmfn.errors import KrmfnError, OutputError, SpecError
 _STREAM = (errno.EPIPE, errno.ENOSPC, errno.EBADF, errno.EIO, errno.EDQUOT, errno.EFBIG)
 _NO_MEMORY = ("cannot allocate memory", "failed to map segment", "cannot apply additional memory")
 _NO_FILES = ("too many open files",)
+_LOOP = re.compile(r"Symlink loop from ['\"](.+)['\"]", re.DOTALL)
 _LONG = 200  # characters of a path that still say which one
 
 
@@ -39,6 +41,8 @@ def explain(error: BaseException) -> KrmfnError | None:
             "no thread can be started",
             remedy="raise the limit of memory or of processes (ulimit -v, ulimit -u)",
         )
+    if isinstance(error, RuntimeError) and (loop := _LOOP.fullmatch(str(error))):  # of pathlib
+        return SpecError("file", f"{_path(loop[1])}: too many levels of symbolic links")
     if isinstance(error, ValueError) and text.startswith("embedded null"):
         return SpecError("file", "a path holds a NUL character")
     return None

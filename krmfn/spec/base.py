@@ -10,7 +10,8 @@ import re
 from collections import Counter
 from typing import Annotated, Any, TypeAlias
 
-from krmfn.spec.model import Discriminator, Field, Model, StringConstraints
+from krmfn.spec.declare import Discriminator, Field, StringConstraints
+from krmfn.spec.model import Model
 
 # Kubernetes' own rules: RFC 1123 subdomain, RFC 1123 label, and the keys of a Secret's data.
 SecretName: TypeAlias = Annotated[

@@ -11,14 +11,8 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from krmfn.fieldpath import compiled
 from krmfn.spec.base import AS_LIST, Metadata, Text
-from krmfn.spec.model import (
-    AfterValidator,
-    Field,
-    Model,
-    StringConstraints,
-    model_validator,
-    spec_error,
-)
+from krmfn.spec.declare import AfterValidator, Field, StringConstraints, model_validator, spec_error
+from krmfn.spec.model import Model
 
 
 def _path(path: str) -> str:

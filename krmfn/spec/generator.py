@@ -14,7 +14,8 @@ from krmfn.spec.base import (
     either,
     repeated,
 )
-from krmfn.spec.model import Field, Model, Tag, model_validator, spec_error
+from krmfn.spec.declare import Field, Tag, model_validator, spec_error
+from krmfn.spec.model import Model
 from krmfn.spec.repository import RepositorySpec
 from krmfn.spec.sealing import Mode, Scope, Sealing, stores_of_sealing
 from krmfn.spec.silence import Silence  # noqa: TC001  # a declaration names it

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from krmfn.errors import SpecError
 from krmfn.names import API_VERSION
 from krmfn.objects.kinds import title_of
+from krmfn.spec.declare import Mismatch
 from krmfn.spec.generator import SealedSecretGenerator
-from krmfn.spec.model import Mismatch, Model, decode
+from krmfn.spec.model import Model, decode
 from krmfn.spec.transformer import SealedSecretTransformer, SecretClaim
 from krmfn.spec.validator import SealedSecretValidator
 

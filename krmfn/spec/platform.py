@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
 from krmfn.spec.base import AS_LIST, Metadata, Sha256, Text, one_of, repeated
-from krmfn.spec.model import AfterValidator, Field, Model, Tag, model_validator, spec_error
+from krmfn.spec.declare import AfterValidator, Field, Tag, model_validator, spec_error
+from krmfn.spec.model import Model
 from krmfn.spec.pattern import problem
 from krmfn.spec.sealing import DefinedKey, Mode, Scope, TransitKey
 from krmfn.spec.stores import Credential, EnvCredential, FileCredential, StoreName, Vault

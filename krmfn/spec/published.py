@@ -22,17 +22,17 @@ from typing import (
 import pydantic
 from pydantic_core import PydanticCustomError
 
-from krmfn.spec.model import (
+from krmfn.spec.declare import (
     REQUIRED,
     AfterValidator,
     Discriminator,
     FieldInfo,
-    Model,
     ModelField,
     RuleError,
     StringConstraints,
     Tag,
 )
+from krmfn.spec.model import Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable

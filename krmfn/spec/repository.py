@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Literal, Self, TypeAlias
 
 from krmfn.spec.base import AS_LIST, Metadata, Namespace, repeated
-from krmfn.spec.model import AfterValidator, Field, Model, model_validator, spec_error
+from krmfn.spec.declare import AfterValidator, Field, model_validator, spec_error
+from krmfn.spec.model import Model
 from krmfn.spec.pattern import REST, problem
 from krmfn.spec.sealing import (  # noqa: TC001  # a declaration names them
     Certificate,

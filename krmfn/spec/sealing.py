@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Literal, TypeAlias
 
 from krmfn.spec.base import Sha256, Text, one_of
-from krmfn.spec.model import Field, Model, StringConstraints, Tag
+from krmfn.spec.declare import Field, StringConstraints, Tag
+from krmfn.spec.model import Model
 from krmfn.spec.stores import StoreName, StoreProperty
 
 Scope: TypeAlias = Literal["strict", "namespace-wide", "cluster-wide"]

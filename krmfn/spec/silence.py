@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 
 from krmfn.errors import CATALOGUE, CheckError
 from krmfn.spec.base import AS_LIST
-from krmfn.spec.model import AfterValidator, StringConstraints, spec_error
+from krmfn.spec.declare import AfterValidator, StringConstraints, spec_error
 from krmfn.warned import WARNINGS
 
 

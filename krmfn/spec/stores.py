@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from krmfn.spec.base import Namespace, Sha256, Text, one_of
-from krmfn.spec.model import Field, Model, StringConstraints, Tag, model_validator, spec_error
+from krmfn.spec.declare import Field, StringConstraints, Tag, model_validator, spec_error
+from krmfn.spec.model import Model
 
 StoreId: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]{1,63}$")]
 StoreName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9][-._a-zA-Z0-9]*$")]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from krmfn.spec.base import Metadata, Namespace  # noqa: TC001  # a declaration names them
+from krmfn.spec.declare import Field, model_validator, spec_error
 from krmfn.spec.generator import SecretShape  # noqa: TC001  # a declaration names it
-from krmfn.spec.model import Field, Model, model_validator, spec_error
+from krmfn.spec.model import Model
 from krmfn.spec.repository import RepositorySpec
 from krmfn.spec.sealing import Sealing, stores_of_sealing
 from krmfn.spec.silence import Silence  # noqa: TC001  # a declaration names it

@@ -14,7 +14,8 @@ from krmfn.spec.base import (
     one_of,
 )
 from krmfn.spec.catalogue import Version  # noqa: TC001  # a declaration names it
-from krmfn.spec.model import Model, Tag
+from krmfn.spec.declare import Tag
+from krmfn.spec.model import Model
 from krmfn.spec.repository import RepositorySpec
 from krmfn.spec.sealing import FileCertificate, PemCertificate
 from krmfn.spec.silence import Silence  # noqa: TC001  # a declaration names it

@@ -136,8 +136,7 @@ class Wire:
             KrmfnError: ``unavailable``, ``tls``, ``redirect``, ``protocol`` (too large), ``deadline``.
         """
         left = 0 if once is not None else RETRIES if tries is None else tries - 1
-        limit = MAX_ANSWER if limit is None else limit
-        pause, cause = FIRST_PAUSE, None
+        limit, pause, cause = limit or MAX_ANSWER, FIRST_PAUSE, None
         call = _Call(method, target, dict(headers), body)
         what = f"{self.origin} to answer {method} {target.partition('?')[0]}"
         while True:

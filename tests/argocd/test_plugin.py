@@ -20,7 +20,6 @@ import yaml
 import krmfn.argocd
 from tests.support import repository as repo
 from tests.support.cmp_host import Application, Host, Reply, read_only, tarball
-from tests.support.command import MEASURED
 from tests.support.counting import counting
 from tests.support.platform import policy
 from tests.support.spy import spy
@@ -47,7 +46,6 @@ class Sidecar:
             "TMPDIR": str(self.scratch),
             "KRMFN_KUSTOMIZE": str(KUBECTL),
             **policy(tmp_path / "platform"),
-            **MEASURED,
             **vault,
         }
         self.before = read_only(tmp_path / "platform")

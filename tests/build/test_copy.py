@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from krmfn.build.copy import LOADED, Copy, Limits, copy
+from krmfn.build.copy import LOADED, Copy, copy
 from krmfn.errors import PolicyError, SpecError
 from krmfn.files.read import Place
 from krmfn.kustomize.functions import FUNCTION_ANNOTATIONS
+from krmfn.kustomize.limits import TreeLimits
 from krmfn.objects.stream import stream
 
 if TYPE_CHECKING:
@@ -57,10 +58,10 @@ def overlay(root: Path, **fields: Any) -> None:
     (root / "overlay" / KUSTOMIZATION).write_text(json.dumps(fields))
 
 
-def copied(root: Path, limits: Limits | None = None, load: Any = not_loaded) -> Copy:
+def copied(root: Path, limits: TreeLimits | None = None, load: Any = not_loaded) -> Copy:
     home = root.parent / "home"
     home.mkdir()
-    return copy(Place(root / "overlay", root), home, limits=limits or Limits(), load=load)
+    return copy(Place(root / "overlay", root), home, limits=limits or TreeLimits(), load=load)
 
 
 def files(done: Copy) -> set[str]:
@@ -81,10 +82,10 @@ def test_what_counts_how_often(root: Path) -> None:
     sizes = {path: path.stat().st_size for path in root.rglob("*") if path.is_file()}
     base = sum(size for path, size in sizes.items() if path.parent.name == "base")
     named = 2 * base + sizes[root / "overlay" / KUSTOMIZATION]
-    copied(root, Limits(input_bytes=named - base, named_bytes=named))
+    copied(root, TreeLimits(input_bytes=named - base, named_bytes=named))
     for short in (
-        Limits(input_bytes=named - base - 1, named_bytes=named),
-        Limits(input_bytes=named - base, named_bytes=named - 1),
+        TreeLimits(input_bytes=named - base - 1, named_bytes=named),
+        TreeLimits(input_bytes=named - base, named_bytes=named - 1),
     ):
         shutil.rmtree(root.parent / "home")
         assert "bytes of files" in refused(root, short)
@@ -194,7 +195,7 @@ def test_what_is_refused(text: str, message: str, root: Path) -> None:
     assert message in refused.value.line()
 
 
-def refused(root: Path, limits: Limits | None = None) -> str:
+def refused(root: Path, limits: TreeLimits | None = None) -> str:
     with pytest.raises(SpecError) as error:
         copied(root, limits)
     return error.value.line()
@@ -246,7 +247,7 @@ def test_a_policy_judges_the_bytes(root: Path) -> None:
             raise PolicyError("policy-limit", "too much")
 
     with pytest.raises(PolicyError):
-        copied(root, Limits(add_input=add_input))
+        copied(root, TreeLimits(add_input=add_input))
 
 
 def bomb(levels: int) -> str:

@@ -9,7 +9,7 @@ import pytest
 from krmfn.build.followed import followed, went_elsewhere
 from krmfn.errors import CheckError
 from krmfn.objects import stream
-from krmfn.objects.kinds import Place
+from krmfn.objects.kinds import NamespacedName
 
 if TYPE_CHECKING:
     from krmfn.objects.stream import Item
@@ -74,7 +74,10 @@ def test_what_is_no_such_reference(texts: tuple[str, ...]) -> None:
 
 def test_in_a_finished_stream() -> None:
     """Where the former names are gone, what the kustomizations add to names says it."""
-    sealed, after = {Place("a", "db")}, "apiVersion: v1\nkind: Secret\nmetadata: {name: b-db}\n"
+    sealed, after = (
+        {NamespacedName("a", "db")},
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: b-db}\n",
+    )
 
     def base(name: str) -> str:
         return name.removeprefix("b-")

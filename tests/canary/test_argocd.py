@@ -18,7 +18,6 @@ import krmfn.argocd
 from tests.canary.test_canary import CANARY, clean, watching
 from tests.support import repository as repo
 from tests.support.cmp_host import Application, Host, Reply, tarball
-from tests.support.command import MEASURED
 from tests.support.function import DERIVATION_KEY
 from tests.support.platform import policy
 from tests.support.spy import spy
@@ -46,7 +45,6 @@ def environ(tmp_path: Path, plugins: dict[str, str], openbao: OpenBao) -> dict[s
         "KRMFN_KUSTOMIZE": str(KUBECTL),
         "KRMFN_DEBUG": "1",
         **policy(tmp_path / "platform", rule={"decoding": True, "templates": True}),
-        **MEASURED,
         **openbao.environ,
     }
 

@@ -104,6 +104,8 @@ LINES += [
     "import kustomization o",
     "install EVIL",
     "argocd discover o",
+    "completion EVIL",
+    "explain EVIL",
     "EVIL",
 ]
 
@@ -143,6 +145,11 @@ def test_every_command(line: str, place: Path, capfdbinary: pytest.CaptureFixtur
     assert text or line in QUIET
     assert [char for char in text if not char.isprintable() and char != "\n"] == []
     assert "\n[error] krmfn: forged" not in text
+
+
+def test_no_command_is_left_out() -> None:
+    """A new command gets a line above."""
+    assert {line.split()[0] for line in LINES} >= set(cli.COMMANDS)
 
 
 def test_warnings_are_printed_once_and_as_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -165,6 +165,7 @@ def test_a_block_runs(block: Block, repository: Prepared, tmp_path: Path) -> Non
     repository.run(block, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", INSTALL, ids=named)
 def test_an_installation(block: Block, tmp_path: Path) -> None:
     """From a checkout, into an environment of its own, with all files that krmfn needs."""
@@ -175,6 +176,7 @@ def test_an_installation(block: Block, tmp_path: Path) -> None:
     assert installed == {file.name for file in (ROOT / "krmfn/argocd/install").iterdir()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", MAKE, ids=named)
 def test_a_target_of_make(block: Block) -> None:
     """It needs nothing but what is here, and makes no environment while tests run in it."""

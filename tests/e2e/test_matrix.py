@@ -28,6 +28,8 @@ from tests.e2e.tools import KUBESEAL_VERSIONS, KUSTOMIZE_VERSIONS, tool
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tests.support.served import Served
+
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,17 +86,17 @@ class World:
 
 
 @pytest.fixture(scope="session")
-def world(plugins: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> World:
-    """A store in a file, so that no server has to run."""
+def world(server: Served, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A store in a file, and krmfn without its start: here are a thousand builds."""
     folder = tmp_path_factory.mktemp("store")
-    krmfn = [sys.executable, "-m", "krmfn", "age"]
+    krmfn = [server.directory / "krmfn", "age"]
     store, identity = folder / "secrets.age", folder / "identity"
     init = ["init", store, "--identity", identity, "--unbound"]
     subprocess.run([*krmfn, *init], cwd=ROOT, check=True, capture_output=True)
     put = ["set", store, "app/db", "--json", "--identity", identity]
     values = json.dumps(VALUES).encode()
     subprocess.run([*krmfn, *put], cwd=ROOT, check=True, capture_output=True, input=values)
-    environ = plugins | runtime_environ() | {"KRMFN_AGE_IDENTITY": identity.read_text()}
+    environ = server.environ | runtime_environ() | {"KRMFN_AGE_IDENTITY": identity.read_text()}
     files = {"cert.pem": CERTIFICATE.read_bytes(), "secrets.age": store.read_bytes()}
     return World(environ, files)
 
@@ -107,15 +109,14 @@ def build(case: Case, root: Path, world: World) -> subprocess.CompletedProcess[s
         kustomize = [Path(sys.executable).parent / "kubectl", "kustomize"]
     else:
         kustomize = [tool("kustomize", case.tool), "build"]
-    krmfn = [sys.executable, "-P", "-m", "krmfn"]
     if case.route == "krmfn build":
         environ = world.environ | {"KRMFN_KUSTOMIZE": str(kustomize[0])}
-        return run([*krmfn, "build", root / "top"], environ)
+        return run(["krmfn", "build", root / "top"], environ)
     if case.route != "krmfn seal":
         return run([*kustomize, *flags, root / "top"], world.environ)
     plain = run([*kustomize, root / "top"], world.environ)
     assert plain.returncode == 0, plain.stderr
-    return run([*krmfn, "seal", "--config", root / "entry.yaml"], world.environ, plain.stdout)
+    return run(["krmfn", "seal", "--config", root / "entry.yaml"], world.environ, plain.stdout)
 
 
 def run(

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from krmfn.build.copy import Limits, copy
+from krmfn.build.copy import copy
 from krmfn.errors import SpecError
+from krmfn.files.read import Place
+from krmfn.kustomize.limits import TreeLimits
 from krmfn.objects import stream
 from tests.e2e import tools
 from tests.support import trees
@@ -35,7 +37,7 @@ def same(command: list[str], seed: int, tmp_path: Path) -> bool:
     original = built(command, root / "overlay")
     text = next((root / "overlay").glob("[kK]ustomization*")).read_text()
     try:
-        done = copy(root / "overlay", root, home, limits=Limits(), load=loaded)
+        done = copy(Place(root / "overlay", root), home, limits=TreeLimits(), load=loaded)
     except SpecError as error:
         assert original.returncode, (seed, text, error)  # noqa: PT017  # both refuse
         return False

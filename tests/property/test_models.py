@@ -15,8 +15,9 @@ from krmfn import catalogue
 from krmfn.cli.schema import ALL_KINDS
 from krmfn.documents import strict
 from krmfn.spec import published
+from krmfn.spec.declare import Mismatch
 from krmfn.spec.generator import DataEntry
-from krmfn.spec.model import Mismatch, Model, decode, to_camel
+from krmfn.spec.model import Model, decode, to_camel
 from krmfn.spec.stores import AgeDocument
 from tests.support import specs
 

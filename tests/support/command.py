@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
-# What counts the branches of processes of their own.
-MEASURED = {k: v for k, v in os.environ.items() if k.startswith("COVERAGE_")}
 ENOUGH = 60  # seconds; with less krmfn might end the tests on a busy machine
 _STREAMS = ("stdin", "stdout", "stderr")
 
@@ -72,7 +70,7 @@ def call(
             cwd=cwd,
             capture_output=True,
             check=False,
-            env=MEASURED | {**environ},
+            env=dict(environ),
         )
     with (
         tempfile.TemporaryFile() as given,

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from krmfn.crypto.seal import hybrid_decrypt
 from krmfn.spec.stores import AgeDocument
-from krmfn.stores.age.store import AgeFile, render_file
+from krmfn.stores.age.file import AgeFile, render_file
 from tests.support.function import DERIVATION_KEY, KEYS
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.e2e.cluster import examples
-from tests.support.command import MEASURED
 from tests.support.estate import ESTATE, seed
 from tests.support.openbao import development
 from tests.support.pages import ROOT, read
@@ -68,7 +67,6 @@ def run(blocks: Sequence[Block], scratch: Path, krmfn: Path | None = None, **env
                 "PATH": os.pathsep.join(str(each) for each in path if each),
                 "HOME": str(scratch),
                 "PYTHONPATH": str(ROOT),
-                **MEASURED,
                 **bao.environ,
                 **environ,
             },

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from tests.support import apiserver, environments
 from tests.support import repository as repo
-from tests.support.command import MEASURED
 from tests.support.function import Project
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ def project(
     seed(bao, value, derivation_key)
     repository(directory, value)
     with apiserver.running(folders.mktemp("cluster")) as api:
-        environ = {**bao.environ, **api.environ, "KRMFN_KUSTOMIZE": str(KUBECTL), **MEASURED}
+        environ = {**bao.environ, **api.environ, "KRMFN_KUSTOMIZE": str(KUBECTL)}
         found = Project(directory, environ)
         found.write({"app": {"text": value, "list": [value]}})
         build = ("build", "overlays/production", "--output", "rendered")

@@ -24,7 +24,6 @@ import yaml
 
 from tests.support import apiserver, imports
 from tests.support import repository as repo
-from tests.support.command import MEASURED
 from tests.support.https import serving
 from tests.support.openbao import development
 from tests.support.pages import ROOT, calls
@@ -125,7 +124,6 @@ def prepared(scratch: Path, krmfn: Path) -> Iterator[Prepared]:
             "KRMFN_KUSTOMIZE": str(imports.KUBECTL),
             **{f"GIT_{who}_NAME": "x" for who in ("AUTHOR", "COMMITTER")},
             **{f"GIT_{who}_EMAIL": "x" for who in ("AUTHOR", "COMMITTER")},
-            **MEASURED,
             **bao.environ,
             **api.environ,
         }

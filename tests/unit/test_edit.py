@@ -112,3 +112,29 @@ def test_blocks_that_cannot_be_kept(text: str) -> None:
     """Lines in a style that cannot hold them."""
     with pytest.raises(SpecError, match=r"f:1:1: pem: it is written in a style"):
         edit(text, "f", [Edit(0, ("pem",), PEM)])
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("a:\n- name: x # why\n  b: 1\n", 'a:\n- name: x # why\n  epoch: "2"\n  b: 1\n'),
+        ("a:\n  - name: x\n", 'a:\n  - name: x\n    epoch: "2"\n'),
+        ("a:\n- {name: x}\n", 'a:\n- {epoch: "2", name: x}\n'),
+    ],
+)
+def test_an_entry_of_a_list_gets_a_field(before: str, after: str) -> None:
+    """Under its first field, which is beside the dash; in braces as the first one."""
+    assert edit(before, "f", [Edit(0, ("a", 0, "epoch"), "2")]) == after
+
+
+def test_an_entry_without_a_line_of_its_own() -> None:
+    """Is not changed."""
+    for before in ("a:\n- b:\n    c: d\n", "a:\n- name: x"):
+        with pytest.raises(SpecError):
+            edit(before, "f", [Edit(0, ("a", 0, "epoch"), "2")])
+
+
+def test_a_text_becomes_a_mapping() -> None:
+    """In braces, with its comment."""
+    done = edit("from: a/b # why\n", "f", [Edit(0, ("from",), {"key": "a/b", "version": 3})])
+    assert done == 'from: {key: "a/b", version: 3} # why\n'

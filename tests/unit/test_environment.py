@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from krmfn.process.environment import explain
+from tests.support.command import krmfn
 
 LONG = "c4nary" * 1000
 
@@ -33,6 +34,8 @@ LONG = "c4nary" * 1000
         (ValueError("embedded null byte"), "file", "NUL"),
         (ValueError("embedded null character"), "file", "NUL"),
         (RuntimeError("can't start new thread"), "environment", "no thread"),
+        (RuntimeError("Symlink loop from 'a/loop'"), "file", "a/loop: too many levels"),
+        (RuntimeError(f"Symlink loop from '{'b' * 5000}'"), "file", "bbb…: too many levels"),
         (ImportError("x.so: failed to map segment from shared object"), "environment", "memory"),
         (ImportError("x.so: cannot open shared object file: Too many open files"), "environment",
          "ulimit -n"),
@@ -46,6 +49,18 @@ def test_each(error: BaseException, id_: str, words: str) -> None:
     assert words in found.line()
     assert "c4nary" not in found.line()
     assert found.exit_code in (2, 5)
+
+
+def test_a_loop_of_links(tmp_path: Path) -> None:
+    """Whatever this Python does about one, it is no bug."""
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    for arguments in (["build", "a"], ["audit", "a"], ["init", "a"], ["rotate", "epoch", "a"]):
+        done = krmfn(*arguments, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.count("\n") == 1
+    done = krmfn("seal", "--config", "a", stdin="a: b\n", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from krmfn.documents.strict import load
 from krmfn.errors import SpecError
 from krmfn.objects.kinds import (
-    Place,
+    NamespacedName,
     annotations_of,
     each,
     is_secret,
@@ -138,7 +138,7 @@ def test_a_kind_behind_an_alias(text: str) -> None:
 
 def test_place_and_kind() -> None:
     """Absent and null are empty."""
-    assert place_of(secret()) == Place("", "a") == ("", "a")
+    assert place_of(secret()) == NamespacedName("", "a") == ("", "a")
     assert place_of({"metadata": {"name": "a", "namespace": "n"}}) == ("n", "a")
     for nothing in (None, {}, {"metadata": None}, {"metadata": []}, {"metadata": {"name": None}}):
         assert place_of(nothing) == ("", "")

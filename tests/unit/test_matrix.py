@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from krmfn.matrix.equal import Value
-from krmfn.matrix.table import Column, Row, Table, label_columns, share, shown, table
+from krmfn.matrix.letters import share
+from krmfn.matrix.table import Column, Row, Table, label_columns, shown, table
 from tests.support.audits import audited, claim, cluster, pod, secret
 
 if TYPE_CHECKING:

@@ -37,6 +37,21 @@ def test_without_a_repository(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert find_root(tmp_path, {}) == tmp_path.resolve()
 
 
+def test_below_the_working_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It is the root of what is below it, without what Argo CD calls the source's path."""
+    deep = tmp_path / "apps/shop"
+    deep.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert find_root(deep, {}) == tmp_path.resolve()
+    monkeypatch.chdir(deep)
+    assert find_root(deep, {}) == deep.resolve()
+    assert find_root(deep, {"ARGOCD_APP_SOURCE_PATH": "apps/shop"}) == tmp_path.resolve()
+    assert find_root(deep, {"ARGOCD_APP_SOURCE_PATH": "other/shop"}) == deep.resolve()
+    assert find_root(deep, {"ARGOCD_APP_SOURCE_PATH": "."}) == deep.resolve()
+    monkeypatch.chdir("/")
+    assert find_root(deep, {}) == deep.resolve()
+
+
 def test_files_inside(tmp_path: Path) -> None:
     """Relative to the base, upwards too, through links that stay inside."""
     base = tmp_path / "overlay"

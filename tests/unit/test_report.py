@@ -9,8 +9,9 @@ from collections import Counter
 from html.parser import HTMLParser
 
 from krmfn.matrix.equal import Value
+from krmfn.matrix.letters import share
 from krmfn.matrix.page import SIGNS, page
-from krmfn.matrix.table import STATES, Column, Table, share, table
+from krmfn.matrix.table import STATES, Column, Table, table
 from tests.support.audits import audited, claim, pod
 
 HOSTILE = (

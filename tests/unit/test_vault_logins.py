@@ -10,7 +10,7 @@ from krmfn.deadline import Deadline
 from krmfn.errors import KrmfnError
 from krmfn.spec.stores import Vault
 from krmfn.stores.access import Access
-from krmfn.stores.vault.http import Answer
+from krmfn.stores.vault.http import VaultAnswer
 from krmfn.stores.vault.login_causes import login_refused
 from krmfn.stores.vault.store import VaultBackend
 from tests.support.trap import trap
@@ -211,7 +211,7 @@ def test_causes_of_a_real_server(openbao: OpenBao) -> None:
 )
 def test_causes(status: int, text: str, words: str) -> None:
     """Told in our words; what the server says is never quoted."""
-    error = login_refused(Answer(status, {"errors": [f"{text} {CANARY}"]}), "main", "")
+    error = login_refused(VaultAnswer(status, {"errors": [f"{text} {CANARY}"]}), "main", "")
     assert error.id == "login-failed"
     assert words in error.message
     assert CANARY not in error.line()
@@ -221,12 +221,12 @@ def test_causes(status: int, text: str, words: str) -> None:
 @pytest.mark.parametrize("errors", [None, "x", [1, None], {}])
 def test_errors_that_are_none(errors: Any) -> None:
     """An answer of another form is a refusal all the same."""
-    assert login_refused(Answer(403, {"errors": errors}), "main", "n").id == "login-failed"
+    assert login_refused(VaultAnswer(403, {"errors": errors}), "main", "n").id == "login-failed"
 
 
 def test_the_namespace_of_a_login_is_named() -> None:
     """Logins go to the wrong namespace often enough."""
-    error = login_refused(Answer(403, {"errors": ["permission denied"]}), "main", "teams/a")
+    error = login_refused(VaultAnswer(403, {"errors": ["permission denied"]}), "main", "teams/a")
     assert error.message.endswith("in namespace teams/a")
 
 

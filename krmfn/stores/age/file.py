@@ -29,9 +29,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyrage
-import yaml
 
 from krmfn.documents import strict
+from krmfn.documents.dump import always_quoted, dump
 from krmfn.errors import Failure, OutputError, ProviderError, SpecError
 from krmfn.files.write import replace_file
 from krmfn.spec.parse import check
@@ -104,13 +104,7 @@ def render_file(file: AgeFile) -> bytes:
             cannot be written, such as a lone surrogate.
     """
     frame = file.frame.model_dump(mode="json", by_alias=True, exclude_none=True)
-    text = yaml.dump(
-        {**frame, "secrets": dict(file.secrets)},
-        Dumper=_Dumper,
-        sort_keys=False,
-        allow_unicode=True,
-        width=2**31,
-    )
+    text = dump({**frame, "secrets": dict(file.secrets)}, always_quoted)
     recipients = [parse_recipient(text) for text in file.frame.encrypted_to]
     try:
         return bytes(pyrage.encrypt(text.encode(), recipients, armored=True))
@@ -249,24 +243,3 @@ def _no_store(name: str, problem: str, place: str = "") -> ProviderError:
         line, _, column = place.strip(":").partition(":")
         message += f" (its line {line}, column {column})" if column else ""
     return ProviderError("age-document", message)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Quotes strings, so that each reads back as a string; other values are unchanged."""
-
-    # Nothing plain is given a tag by PyYAML's own idea of what it means, which is YAML 1.1's.
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  # declared so by PyYAML
-
-
-def _represent(_: yaml.SafeDumper, value: Number | bool | None) -> yaml.Node:
-    text = value if isinstance(value, str) else {True: "true", False: "false", None: "null"}[value]
-    return yaml.ScalarNode("tag:yaml.org,2002:str", str(text))
-
-
-def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"')
-
-
-_Dumper.add_representer(str, _represent_text)
-for _kind in (Number, bool, type(None)):
-    _Dumper.add_representer(_kind, _represent)

@@ -31,7 +31,7 @@ from krmfn.stores.vault.login_causes import login_refused
 if TYPE_CHECKING:
     from krmfn.spec.stores import Auth
     from krmfn.stores.access import Access
-    from krmfn.stores.vault.http import Answer, Api
+    from krmfn.stores.vault.http import Api, VaultAnswer
 
 OK = 200
 TOKEN_VARIABLES = ("VAULT_TOKEN", "BAO_TOKEN")
@@ -107,7 +107,7 @@ def log_in(auth: Auth | None, api: Api, access: Access, *, source: str, namespac
     return Login(_usable(Plaintext(found.encode()), source), not batch, made)
 
 
-def _unwrapped(token: Plaintext, api: Api, source: str, namespace: str) -> Answer:
+def _unwrapped(token: Plaintext, api: Api, source: str, namespace: str) -> VaultAnswer:
     """Unwrap a wrapping token, which consumes it.
 
     Raises:
@@ -163,12 +163,8 @@ def _call(
                 secret_id = _secret_id(secret_id, api, source, namespace)
             answer = client.auth.approle.login(role, secret_id, use_token=False, mount_point=mount)
         case KubernetesAuth(kubernetes=k):
-            answer = client.auth.kubernetes.login(
-                k.role,
-                secret(k.secret_ref, "secretRef"),
-                use_token=False,
-                mount_point=_mount(k.mount_path),
-            )
+            jwt, mount = secret(k.secret_ref, "secretRef"), _mount(k.mount_path)
+            answer = client.auth.kubernetes.login(k.role, jwt, use_token=False, mount_point=mount)
         case JwtAuth(jwt=j):
             answer = client.auth.jwt.jwt_login(
                 j.role, secret(j.secret_ref, "secretRef"), use_token=False, path=_mount(j.path)
@@ -189,10 +185,11 @@ def _call(
             )
         case CertAuth(cert=c):
             # hvac wants to see the files; it is our wire that shows the certificate.
+            files = [str(access.place.base / one.file) for one in (c.client_cert, c.secret_ref)]
             answer = client.auth.cert.login(
                 name=c.vault_role or "",
-                cert_pem=str(access.place.base / c.client_cert.file),
-                key_pem=str(access.place.base / c.secret_ref.file),
+                cert_pem=files[0],
+                key_pem=files[1],
                 use_token=False,
                 mount_point=_mount(c.path),
             )

@@ -31,7 +31,7 @@ ADVICE = Advice(
 
 
 @dataclass(frozen=True, repr=False)
-class Answer:
+class VaultAnswer:
     """Status and JSON body of an answer, with numbers as text. It may contain plaintext."""
 
     status: int
@@ -82,7 +82,7 @@ class Api:
         body: Any = None,
         once: float | None = None,
         tries: int | None = None,
-    ) -> Answer:
+    ) -> VaultAnswer:
         """Send one request, with retries by the wire's rules.
 
         Args:
@@ -121,7 +121,7 @@ class Api:
         # A state that no header can hold is none.
         if (index := reply.headers.get(INDEX, "")).isascii() and index.isprintable():
             self._index = index or self._index
-        return Answer(reply.status, self._parsed(reply))
+        return VaultAnswer(reply.status, self._parsed(reply))
 
     def close(self) -> None:
         """Close the connections; a later request opens new ones."""
@@ -149,7 +149,7 @@ class Api:
             body = strict_json.loads(reply.content)
         except ValueError:
             return
-        errors = Answer(reply.status, body).errors() if isinstance(body, dict) else ""
+        errors = VaultAnswer(reply.status, body).errors() if isinstance(body, dict) else ""
         if "sealed" in errors or "not initialized" in errors:
             raise sealed(self._source)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from krmfn.errors import ProviderError
 
 if TYPE_CHECKING:
-    from krmfn.stores.vault.http import Answer
+    from krmfn.stores.vault.http import VaultAnswer
 
 DENIED = frozenset({400, 401, 403})
 # (all of these words are in the answer's errors, message, remedy); the first that fits is taken.
@@ -133,7 +133,7 @@ _CAUSES: tuple[tuple[tuple[str, ...], str, str], ...] = (
 )
 
 
-def login_refused(answer: Answer, source: str, namespace: str) -> ProviderError:
+def login_refused(answer: VaultAnswer, source: str, namespace: str) -> ProviderError:
     """Return the error for a login without a token in the answer.
 
     Args:

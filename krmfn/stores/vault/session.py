@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from krmfn.spec.stores import Auth
     from krmfn.stores.access import Access
     from krmfn.stores.vault.auth import Login
-    from krmfn.stores.vault.http import Answer, Api
+    from krmfn.stores.vault.http import Api, VaultAnswer
 
 OK, NO_CONTENT, DENIED, NOT_FOUND = 200, 204, 403, 404
 FRESH_SECONDS, FRESH_PAUSE = 2.0, 0.2
@@ -56,7 +56,7 @@ class Session:
         body: Any = None,
         *,
         optional: bool = False,
-    ) -> Answer:
+    ) -> VaultAnswer:
         """Send one request with the token; a refusal (403) is final.
 
         Args:
@@ -126,7 +126,7 @@ class Session:
                 raise self._login
             return self._login.token
 
-    def _once(self, method: str, path: str, namespace: str, body: Any) -> Answer:
+    def _once(self, method: str, path: str, namespace: str, body: Any) -> VaultAnswer:
         answer = self._api.request(
             method, path, token=self._token(), namespace=namespace, body=body
         )
@@ -142,7 +142,7 @@ class Session:
 
     def _patiently(
         self, method: str, path: str, namespace: str, body: Any, *, optional: bool
-    ) -> Answer:
+    ) -> VaultAnswer:
         """Send a request, and repeat it while the token is so new that a node may not know it."""
         while True:
             answer = self._once(method, path, namespace, body)

@@ -18,7 +18,7 @@ from krmfn.stores.store import Store
 from krmfn.stores.vault import health, transit, versions, write
 from krmfn.stores.vault.address import ADDRESSES, choose_origin, variable
 from krmfn.stores.vault.auth import auth_mount
-from krmfn.stores.vault.http import ADVICE, Answer, Api
+from krmfn.stores.vault.http import ADVICE, Api, VaultAnswer
 from krmfn.stores.vault.mounts import Mounts, canonical_mount, quoted, repeated_namespace
 from krmfn.stores.vault.session import Session
 from krmfn.stores.vault.tls import refuse_skipping, repository_ca, tls_of
@@ -177,16 +177,16 @@ class VaultBackend(Store):
 
     # --- requests
 
-    def _send(self, method: str, path: str, namespace: str, body: Any = None) -> Answer:
+    def _send(self, method: str, path: str, namespace: str, body: Any = None) -> VaultAnswer:
         return self._session.send(method, path, namespace, body)
 
-    def _get(self, path: str, namespace: str, *, optional: bool = False) -> Answer:
+    def _get(self, path: str, namespace: str, *, optional: bool = False) -> VaultAnswer:
         return self._session.send("GET", path, namespace, optional=optional)
 
     # --- refusals
 
     def _refused(
-        self, answer: Answer, location: Location, path: str, capability: str
+        self, answer: VaultAnswer, location: Location, path: str, capability: str
     ) -> ProviderError:
         """Return the error for an answer about a secret that is neither a value nor a missing one."""
         error = _refused(answer, location.text, path, capability)
@@ -203,7 +203,9 @@ class VaultBackend(Store):
             return f"path begins with the namespace, which `namespace` adds: write path: {rest}"
         return ""
 
-    def _missing(self, answer: Answer, location: Location, version: int | None) -> ProviderError:
+    def _missing(
+        self, answer: VaultAnswer, location: Location, version: int | None
+    ) -> ProviderError:
         """Return the error for a missing secret, by its four causes."""
         metadata = answer.data().get("metadata")
         if isinstance(metadata, dict):
@@ -225,7 +227,7 @@ class VaultBackend(Store):
             remedy=f"{hint}write the value, or correct remoteRef.key",
         )
 
-    def _refuse_lease(self, answer: Answer, location: Location, fields: Sequence[str]) -> None:
+    def _refuse_lease(self, answer: VaultAnswer, location: Location, fields: Sequence[str]) -> None:
         """Revoke the lease of a leased answer, then raise ``leased``."""
         held = [answer.body.get(field) for field in (*fields, "wrap_info")]
         if not any(value not in (None, "", "0") for value in held):
@@ -289,7 +291,7 @@ def _check_none(spec: Vault, origin: Origin, name: str) -> None:
         )
 
 
-def _refused(answer: Answer, source: str, path: str, capability: str) -> ProviderError:
+def _refused(answer: VaultAnswer, source: str, path: str, capability: str) -> ProviderError:
     """Return the error for an answer that is neither a value nor a missing one."""
     if answer.status == DENIED:
         return ProviderError(
