@@ -63,7 +63,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(scope="session")
 def plugins(server: Served) -> dict[str, str]:
-    """The environment in which krmfn is on PATH and kustomize's plugin: clients of `server`."""
+    """The environment in which krmfn is on PATH and kustomize's plugin: clients of `server`.
+
+    It is not for a namespace of its own, in which files differ: the server is outside of it.
+    """
     return {**server.environ, "PYTHONPATH": str(ROOT)}
 
 

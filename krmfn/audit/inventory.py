@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from krmfn.objects.kinds import NamespacedName
 from krmfn.objects.secret_types import type_for
 
 if TYPE_CHECKING:
@@ -42,10 +43,11 @@ def wanted(audit: Audit) -> list[Wanted]:
 
     A permission, or a list of what may be mounted, asks for nothing (level ``info``).
     """
-    found: dict[tuple[str, str], list[Judged]] = defaultdict(list)
+    found: dict[NamespacedName, list[Judged]] = defaultdict(list)
     for one in audit.judged:
         if one.verdict == "unmet" and one.reference.entry.level != "info":
-            found[one.reference.namespace or "", one.reference.secret].append(one)
+            place = NamespacedName(one.reference.namespace or "", one.reference.secret)
+            found[place].append(one)
     return [_wanted(*place, found[place]) for place in sorted(found)]
 
 

@@ -20,8 +20,8 @@ from krmfn.audit.annotation import CRD, annotated, crd_kind
 from krmfn.audit.entries import Entries
 from krmfn.audit.mentions import Mentions
 from krmfn.audit.objects import companions, resources
-from krmfn.audit.productions import assumed, guesses, named, productions
-from krmfn.audit.references import references
+from krmfn.audit.productions import CHART, assumed, guesses, named, productions
+from krmfn.audit.references import chart_certificates, references
 from krmfn.audit.replication import copies
 
 if TYPE_CHECKING:
@@ -236,6 +236,8 @@ def _guessed(
         for one in judged
         if one.reference.writes and entries.may_make(one.reference.resource.group_kind)
     ]
+    charts = (found for one in objects for found in chart_certificates(one, entries))
+    made += [named(one.resource, one.secret, one.namespace, CHART) for one in charts]
     index = Index(made)
 
     def again(one: Judged) -> Judged:

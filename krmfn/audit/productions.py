@@ -117,6 +117,11 @@ GUESS = Producer.model_construct(
 )
 
 
+CHART = GUESS.model_copy(
+    update={"note": "a chart's values name it under tls: the chart, or cert-manager, may make it"}
+)
+
+
 def guesses(resource: Resource, entries: Entries) -> Iterator[Production]:
     """Yield the Secrets that an object may create: an installer, or an object of unknown kind."""
     if entries.may_make(resource.group_kind) and resource.name:
@@ -126,7 +131,9 @@ def guesses(resource: Resource, entries: Entries) -> Iterator[Production]:
             yield from _operators(resource, entry, operator, entries)
 
 
-def named(resource: Resource, name: str, namespace: str | None) -> Production:
+def named(
+    resource: Resource, name: str, namespace: str | None, entry: Producer = GUESS
+) -> Production:
     """Return the Secret that an object of unknown kind may create, because it has or contains the name."""
     return Production(
         "operator",
@@ -136,7 +143,7 @@ def named(resource: Resource, name: str, namespace: str | None) -> Production:
         frozenset(),
         open=True,
         resource=resource,
-        entry=GUESS,
+        entry=entry,
         operator=resource.group,
     )
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from krmfn import fieldpath
 from krmfn.audit.entries import Scope
-from krmfn.audit.shapes import helm_shapes, keyed_shapes, shapes
+from krmfn.audit.shapes import helm_certificates, helm_shapes, keyed_shapes, shapes
 from krmfn.documents import strict
 from krmfn.errors import SpecError
 from krmfn.fieldpath import dotted, first
 from krmfn.spec.catalogue import Consumer
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from krmfn.audit.entries import Entries
     from krmfn.audit.objects import Resource
@@ -46,7 +46,7 @@ _DOLLAR = re.compile(r"""(?m)(?:^|:\s+|- )["']?\$([-.\w]+)(?::([-.\w]+))?["']?\s
 # A name that some other tool fills in later: Flux's ${var}, a template's {{ }}, <placeholders>.
 _VALUES_FILES = ("values.yaml", "values.yml")
 _RELEASE = re.compile(r"\{\{-?\s*\$?\.Release\.(Name|Namespace)\s*-?\}\}")
-_UNFINISHED = re.compile(r"[^-.a-z0-9]")
+UNFINISHED = re.compile(r"[^-.a-z0-9]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +94,7 @@ def references(
     """
     seen: set[Place] = set()
     for found in map(_released, _known(resource, entries)):
-        if found.place not in seen and not _UNFINISHED.search(found.secret):
+        if found.place not in seen and not UNFINISHED.search(found.secret):
             seen.add(found.place)
             yield found
     around = {place[:length] for place in seen for length in range(1, len(place))}
@@ -102,7 +102,7 @@ def references(
         inside = any(found.place[:length] in seen for length in range(1, len(found.place) + 1))
         if inside or found.place in around or found.secret in own:
             continue
-        if not _UNFINISHED.search(found.secret):
+        if not UNFINISHED.search(found.secret):
             yield found
 
 
@@ -113,9 +113,15 @@ def _known(resource: Resource, entries: Entries) -> Iterator[Reference]:
             for at in entry.at:
                 yield from _at(resource, f"{path}.{at}", entry, entries)
     for entry in entries.consumers_of(kind):
-        for at in entry.at:
-            for prefix in entry.under or ("",):
-                yield from _at(resource, f"{prefix}.{at}" if prefix else at, entry, entries)
+        for path in _paths(entry):
+            yield from _at(resource, path, entry, entries)
+
+
+def _paths(entry: Consumer) -> Iterator[str]:
+    """Yield each path of an entry, below each of its prefixes."""
+    for at in entry.at:
+        for prefix in entry.under or ("",):
+            yield f"{prefix}.{at}" if prefix else at
 
 
 def _configured(resource: Resource, entries: Entries) -> Iterator[Reference]:
@@ -224,16 +230,32 @@ def _shaped(resource: Resource, shape: Shape, entry: Consumer, where: str | None
     return Reference(resource, shape.place, where, shape.name, shape.keys, shape.optional, entry)
 
 
-def _helm(resource: Resource, scope: Scope, entry: Consumer) -> Iterator[Reference]:
-    """Yield references in a chart's values, or in one parameter ``{name, value}``."""
+def chart_certificates(resource: Resource, entries: Entries) -> Iterator[Reference]:
+    """Yield the Secrets of certificates in the values of the charts that an object installs."""
+    for entry in entries.consumers_of(resource.group_kind):
+        for path in _paths(entry) if entry.form == "helm" else ():
+            for place, value in fieldpath.walk(resource.value, path):
+                scope = Scope(resource.value, value, place, "", entries.versions)
+                if scope.holds(entry.when):
+                    found = _helm(resource, scope, entry, helm_certificates)
+                    yield from map(_released, found)
+
+
+def _helm(
+    resource: Resource,
+    scope: Scope,
+    entry: Consumer,
+    find: Callable[[Any, Place], Iterator[Shape]] = helm_shapes,
+) -> Iterator[Reference]:
+    """Yield what is found in a chart's values, or in one parameter ``{name, value}``."""
     where = resource.beside()
     if entry.namespace:
         where = next((_text(n) for n in scope.find(entry.namespace)), None)
-    if where and _UNFINISHED.search(where):
+    if where and UNFINISHED.search(where):
         where = None
     if resource.kind == "ConfigMap" and not scope.key.endswith(_VALUES_FILES):
         return
-    for shape in helm_shapes(_values(scope.here), scope.place):
+    for shape in find(_values(scope.here), scope.place):
         yield _shaped(resource, shape, entry, shape.namespace or where)
 
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from krmfn.audit.findings import Finding
 from krmfn.audit.judge import lacking
+from krmfn.audit.references import UNFINISHED
 from krmfn.audit.rule import about_secret, nearest, rule, unmet
+from krmfn.objects.kinds import NamespacedName
 from krmfn.objects.secret_types import missing_keys
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ def ambiguous_producer(audit: Audit) -> Iterator[Finding]:
     """
     for names in _by_name(audit).values():
         for first, second in combinations(_rivals(names), 2):
+            if UNFINISHED.search(second.secret):
+                continue  # an overlay or another tool fills it in
             if _collide(first, second):
                 yield about_secret(
                     "ambiguous-producer",
@@ -208,12 +212,12 @@ def _assumes(one: Judged) -> bool:
     return not any(made.certain for made in others) or bool(lacking(one.reference, others))
 
 
-def _by_name(audit: Audit) -> dict[tuple[str, str], list[Production]]:
+def _by_name(audit: Audit) -> dict[NamespacedName, list[Production]]:
     """The productions of each Secret that has a namespace of its own, or none."""
-    found: dict[tuple[str, str], list[Production]] = defaultdict(list)
+    found: dict[NamespacedName, list[Production]] = defaultdict(list)
     for made in audit.productions:
         if made.how != "assumed" and made.namespace is not None:
-            found[made.namespace, made.secret].append(made)
+            found[NamespacedName(made.namespace, made.secret)].append(made)
     return found
 
 

@@ -85,6 +85,16 @@ def helm_shapes(value: Any, place: Place) -> Iterator[Shape]:
     yield from _search(value, place, _in_values)
 
 
+def helm_certificates(value: Any, place: Place) -> Iterator[Shape]:
+    """Yield the certificates in a Helm chart's values, which it may ask cert-manager for."""
+    yield from _search(value, place, _certificate)
+
+
+def _certificate(value: Any, place: Place) -> list[Shape]:
+    names = isinstance(value, str) and value and _NAME.fullmatch(_field(place))
+    return [Shape(place, value)] if names and _UNDER_TLS.search(dotted(place[:-1])) else []
+
+
 def _search(value: Any, place: Place, find: Callable[[Any, Place], list[Shape]]) -> Iterator[Shape]:
     if found := find(value, place):
         yield from found

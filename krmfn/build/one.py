@@ -64,7 +64,7 @@ class Built:
 
     text: str
     sealed: tuple[str, ...] = ()
-    random: frozenset[tuple[str, str]] = frozenset()
+    random: frozenset[NamespacedName] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ def build(
         run.output,
         tuple(one.object["metadata"].get("namespace", "") for one in sealed),
         frozenset(
-            (target.namespace, one.object["metadata"]["name"])
+            NamespacedName(target.namespace, one.object["metadata"]["name"])
             for target, one in zip(targets, sealed, strict=True)
             if target.mode == "random"
         ),

@@ -35,6 +35,7 @@ from krmfn.init.proposal import Proposal
 from krmfn.init.survey import Survey, in_git
 from krmfn.kustomize.checkout import KustomizationFile, kustomizations, overlays
 from krmfn.kustomize.kustomization import NAMESPACE
+from krmfn.objects.kinds import NamespacedName
 from krmfn.text import counted
 
 if TYPE_CHECKING:
@@ -205,11 +206,12 @@ def _look(one: KustomizationFile, survey: Survey, namespace: str, assumed: dict[
     mine.namespace = seen.overlay.namespace
     mine.destination = seen.namespace or namespace
     mine.plain = any(map(in_git, seen.made))
-    beside = survey.beside(directory, [(mine.place(w), w.name) for w in seen.wanted])
+    sought = [NamespacedName(mine.place(w), w.name) for w in seen.wanted]
+    beside = survey.beside(directory, sought)
     mine.elsewhere = [
         (w, why)
-        for w in seen.wanted
-        if (why := assumed.get(w.name) or beside.get((mine.place(w), w.name)))
+        for w, place in zip(seen.wanted, sought, strict=True)
+        if (why := assumed.get(w.name) or beside.get(place))
     ]
     known = [w for w, _ in mine.elsewhere]
     mine.wanted = [w for w in seen.wanted if w not in known]
@@ -253,10 +255,11 @@ def _judge(found: Found, seen: Seen) -> None:
 
 def _share(founds: Sequence[Found]) -> None:
     """Give a Secret that several overlays claim the same keys in each, as it is one object."""
-    claims: dict[tuple[str, str], list[tuple[Found, Wanted]]] = defaultdict(list)
+    claims: dict[NamespacedName, list[tuple[Found, Wanted]]] = defaultdict(list)
     for found in founds:
         for one in found.proposal.wanted if not found.note else ():
-            claims[found.proposal.place(one), one.name].append((found, one))
+            place = NamespacedName(found.proposal.place(one), one.name)
+            claims[place].append((found, one))
     for (namespace, name), asking in claims.items():
         asked = {id(found): (list(one.keys), one.whole) for found, one in asking}
         for found, one in asking:

@@ -29,7 +29,7 @@ from krmfn.files.read import find_root
 from krmfn.kustomize.overlay import Kustomization
 from krmfn.names import API_VERSION, TRANSFORMER
 from krmfn.objects import stream
-from krmfn.objects.kinds import each, place_of
+from krmfn.objects.kinds import NamespacedName, each, place_of
 from krmfn.objects.makers import standing
 from krmfn.objects.sealed_secret import IDENTITY
 from krmfn.plan.estate import FILE
@@ -156,12 +156,12 @@ def _left_behind(kept: Sequence[Item], sealed: Sequence[Object]) -> list[SpecErr
     """
     wanted = {place_of(one) for one in sealed}
     made = wanted | {maker.place for maker in standing(kept)}
-    used: set[tuple[str, str]] = set()
+    used: set[NamespacedName] = set()
     for item in kept:
         for _, value in each(item.document.value() if may_refer(item) else {}):
             for path in pod_specs_of(value):
                 namespace = place_of(value).namespace
-                used |= {(namespace, name) for name in references(value, path)}
+                used |= {NamespacedName(namespace, name) for name in references(value, path)}
     return [
         SpecError(
             "name-changes",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from krmfn.documents.strict import mapping
 from krmfn.errors import SpecError
-from krmfn.objects.kinds import annotations_of, place_of
+from krmfn.objects.kinds import NamespacedName, annotations_of, place_of
 from krmfn.objects.kinds import each as each_of
 from krmfn.objects.sealed_secret import (
     API_VERSION,
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from krmfn.objects.sealed_secret import Object
 
 # Namespace and name.
-Place: TypeAlias = tuple[str, str]
 State: TypeAlias = Literal["appeared", "vanished", "changed", "cannot-compare"]
 
 CERTIFICATE_DIFFERS, PLACE_DIFFERS, RANDOM, FOREIGN = (
@@ -148,9 +147,9 @@ class Snapshot:
     template: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     @property
-    def place(self) -> Place:
+    def place(self) -> NamespacedName:
         """Namespace and name."""
-        return self.namespace, self.name
+        return NamespacedName(self.namespace, self.name)
 
     @property
     def keys(self) -> list[str]:
@@ -211,7 +210,7 @@ def compare(
     before: Iterable[Snapshot],
     after: Iterable[Snapshot],
     *,
-    random: Collection[Place] = (),
+    random: Collection[NamespacedName] = (),
     file: str = "",
     sides: tuple[str, str] = ("before", "after"),
 ) -> Comparison:
@@ -290,8 +289,8 @@ def _state(one: str | None, other: str | None) -> State:
     return "appeared" if one is None else "vanished" if other is None else "changed"
 
 
-def _by_place(sealed: Iterable[Snapshot], side: str) -> dict[Place, Snapshot]:
-    found: dict[Place, Snapshot] = {}
+def _by_place(sealed: Iterable[Snapshot], side: str) -> dict[NamespacedName, Snapshot]:
+    found: dict[NamespacedName, Snapshot] = {}
     for one in sealed:
         if found.setdefault(one.place, one) != one:
             raise SpecError(

@@ -26,8 +26,9 @@ from krmfn.objects.sealed_secret import KIND
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from krmfn.compare.compare import Place, Snapshot
+    from krmfn.compare.compare import Snapshot
     from krmfn.deadline import Deadline
+    from krmfn.objects.kinds import NamespacedName
     from krmfn.warned import Warned
 
 CLUSTER = "cluster"
@@ -48,7 +49,7 @@ class Side:
 
     name: str
     files: dict[str, list[Snapshot]]
-    random: frozenset[Place] = frozenset()
+    random: frozenset[NamespacedName] = frozenset()
     warnings: list[Warned] = field(default_factory=list)
 
     @property

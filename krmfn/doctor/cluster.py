@@ -16,11 +16,11 @@ from krmfn.build.one import build
 from krmfn.cluster.questions import CONFLICT, Questions
 from krmfn.crypto.certificate import choose
 from krmfn.doctor.diagnosis import Diagnosis, failed
-from krmfn.doctor.overlay import mismatch, place, title
+from krmfn.doctor.overlay import mismatch, title
 from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import Failure
 from krmfn.objects import stream
-from krmfn.objects.kinds import each
+from krmfn.objects.kinds import NamespacedName, each, place_of
 from krmfn.objects.sealed_secret import API_VERSION, CERTIFICATE, KIND
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _deployed(
     ask: Questions, value: dict[str, Any], controller: Controller | None, newest: str
 ) -> Iterator[Diagnosis]:
     """Check a SealedSecret in the cluster, and a Secret that blocks it."""
-    namespace, name = place(value)
+    namespace, name = place_of(value)
     if not namespace:
         yield Diagnosis("synced", "skipped", title(value), "the overlay does not say its namespace")
         return
@@ -182,7 +182,7 @@ def judge_status(
     there: dict[str, Any], events: Sequence[tuple[str, str]], newest: str
 ) -> Diagnosis:
     """Judge the controller's status of a SealedSecret. Pure."""
-    namespace, name = place(there)
+    namespace, name = place_of(there)
     status = mapping(there.get("status"))
     listed = status.get("conditions")
     conditions = [mapping(one) for one in sequence(listed)]
@@ -258,10 +258,10 @@ def judge_secret(
 
 def _operators(ask: Questions, audit: Audit) -> Iterator[Diagnosis]:
     """Check the Secrets that operators must create, with the keys in use."""
-    needed: dict[tuple[str, str], list[Judged]] = defaultdict(list)
+    needed: dict[NamespacedName, list[Judged]] = defaultdict(list)
     for one in audit.judged:
         if one.verdict == "operator" and one.reference.namespace and not one.reference.optional:
-            needed[one.reference.namespace, one.reference.secret].append(one)
+            needed[NamespacedName(one.reference.namespace, one.reference.secret)].append(one)
     for (namespace, name), uses in sorted(needed.items()):
         holds = dict(pair for one in uses for maker in one.makers for pair in maker.holds)
         try:

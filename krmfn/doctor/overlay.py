@@ -219,12 +219,7 @@ def _sealed_for(sealed: Sequence[dict[str, Any]]) -> Iterator[Diagnosis]:
 
 def title(value: dict[str, Any]) -> str:
     """``SealedSecret/namespace/name``."""
-    return "/".join([KIND, *(part for part in place(value) if part)])
-
-
-def place(value: dict[str, Any]) -> tuple[str, str]:
-    """Namespace and name."""
-    return place_of(value)
+    return "/".join([KIND, *(part for part in place_of(value) if part)])
 
 
 def _hand_made(
@@ -232,12 +227,12 @@ def _hand_made(
 ) -> Iterator[Diagnosis]:
     """Report SealedSecrets from other tools, and those that krmfn also produces."""
     claims = {
-        place(v)
+        place_of(v)
         for v in values
         if v.get("kind") == CLAIM and str(v.get("apiVersion")).startswith(CLAIM_GROUP)
     }
     for value in sealed:
-        twice = place(value) in claims
+        twice = place_of(value) in claims
         if not twice and SEALED_FOR in annotations_of(value):
             continue
         file = _file_of(value, patient)
@@ -261,7 +256,7 @@ def _file_of(value: dict[str, Any], patient: Patient) -> str:
                 continue
             for document in strict.documents(text, str(path)):
                 for _, one in each(document.value()):
-                    if one.get("kind") == KIND and place(one)[1] == place(value)[1]:
+                    if one.get("kind") == KIND and place_of(one)[1] == place_of(value)[1]:
                         return path.relative_to(root).as_posix()
         except Failure:
             continue

@@ -34,7 +34,8 @@ def private_folder(where: Path | None = None) -> Iterator[Path]:
     Raises:
         OSError: it cannot be made.
     """
-    parent = Path(where or tempfile.gettempdir())
+    with interrupt.held():  # it tries directories with a file of its own
+        parent = Path(where or tempfile.gettempdir())
     _remove_dead(parent)
     folder: Path | None = None
     try:

@@ -30,7 +30,7 @@ from krmfn.kustomize.kustomization import read_overlay
 from krmfn.kustomize.overlay import Kustomization
 from krmfn.kustomize.renaming import Names
 from krmfn.objects import ciphertext, stream
-from krmfn.objects.kinds import each
+from krmfn.objects.kinds import NamespacedName, each
 from krmfn.sealing.job import Job
 from krmfn.stores.access import Access
 from krmfn.stores.pool import StorePool
@@ -167,16 +167,16 @@ class Survey:
         return position, line
 
     def beside(
-        self, directory: Path, places: Iterable[tuple[str, str]]
-    ) -> dict[tuple[str, str], str]:
+        self, directory: Path, places: Iterable[NamespacedName]
+    ) -> dict[NamespacedName, str]:
         """Return the other kustomizations that create a build's missing Secrets.
 
         Args:
             directory: of the build.
             places: namespace and name of each Secret; those without a namespace are never found.
         """
-        sought = {place for place in places if place[0]}
-        found: dict[tuple[str, str], str] = {}
+        sought = {place for place in places if place.namespace}
+        found: dict[NamespacedName, str] = {}
         for other in self._others(directory, {name for _, name in sought}) if sought else ():
             seen = self.look(other)
             for made in seen.made:
@@ -244,11 +244,11 @@ def in_git(made: Production) -> bool:
     return made.how == "plain" and made.has_content and made.type != SERVICE_ACCOUNT_TOKEN
 
 
-def _meets(made: Production, seen: Seen, sought: set[tuple[str, str]]) -> set[tuple[str, str]]:
+def _meets(made: Production, seen: Seen, sought: set[NamespacedName]) -> set[NamespacedName]:
     """Return the possible places of another build's Secret; some operators fill many namespaces."""
     if made.namespace is None:
-        return {place for place in sought if place[1] == made.secret}
-    return {(made.namespace or seen.namespace, made.secret)}
+        return {place for place in sought if place.name == made.secret}
+    return {NamespacedName(made.namespace or seen.namespace, made.secret)}
 
 
 def _is_encrypted(generator: dict[str, Any], directory: Path) -> bool:

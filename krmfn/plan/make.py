@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from krmfn.errors import KrmfnError, SpecError, raise_all
 from krmfn.objects import ciphertext
+from krmfn.objects.kinds import NamespacedName
 from krmfn.objects.sealed_secret import label_for
 from krmfn.plan.annotations import check_annotations
 from krmfn.plan.estate import FILE
@@ -75,9 +76,9 @@ class SealTarget:
         return self.unhashed or self.name
 
     @property
-    def place(self) -> tuple[str, str]:
+    def place(self) -> NamespacedName:
         """Namespace and name: no two targets of a plan share them."""
-        return self.namespace, self.name
+        return NamespacedName(self.namespace, self.name)
 
     @property
     def bound_namespace(self) -> str:

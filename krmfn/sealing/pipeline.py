@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from krmfn.crypto.derive import ItemContext, second_step
 from krmfn.crypto.seal import RANDOM_BYTES, hybrid_encrypt
 from krmfn.errors import Failure, KrmfnError, raise_all
+from krmfn.objects.kinds import NamespacedName
 from krmfn.objects.sealed_secret import sealed_secret
 from krmfn.objects.size import check_size
 from krmfn.sealing import digest
@@ -175,7 +176,7 @@ def warn(rendered: Iterable[Rendered], sealed: Iterable[Sealed], plan: Plan, job
 
 def with_hashes(
     rendered: list[Rendered], prf: Derivation | None
-) -> tuple[list[Rendered], dict[tuple[str, str], str]]:
+) -> tuple[list[Rendered], dict[NamespacedName, str]]:
     """Return the targets under their final names, and the requested checksums by place."""
     if prf is None:
         return rendered, {}
@@ -189,8 +190,8 @@ def with_hashes(
         if asked
     ]
     prf.ask(d for purpose, one in wanted for d in digest.inputs(purpose, one).values())
-    names: dict[tuple[str, str], str] = {}
-    checksums: dict[tuple[str, str], str] = {}
+    names: dict[NamespacedName, str] = {}
+    checksums: dict[NamespacedName, str] = {}
     for purpose, one in wanted:
         found = digest.digest(purpose, one, prf)
         if purpose == digest.NAME:
@@ -203,7 +204,7 @@ def with_hashes(
         else r
         for r in rendered
     ]
-    renamed = {(ns, names.get((ns, name), name)): c for (ns, name), c in checksums.items()}
+    renamed = {NamespacedName(p.namespace, names.get(p, p.name)): c for p, c in checksums.items()}
     return final, renamed
 
 

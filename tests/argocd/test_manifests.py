@@ -210,7 +210,7 @@ def token(key: rsa.RSAPrivateKey, **claims: Any) -> str:
     return (signed + b"." + part(signature)).decode()
 
 
-def test_the_vaults_side(openbao: OpenBao, tmp_path: Path, plugins: dict[str, str]) -> None:
+def test_the_vaults_side(openbao: OpenBao, tmp_path: Path, installed: dict[str, str]) -> None:
     """As the script sets it up, the projected token is enough for a build, and for nothing else."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     for _ in range(2):
@@ -229,7 +229,7 @@ def test_the_vaults_side(openbao: OpenBao, tmp_path: Path, plugins: dict[str, st
     repo.write(overlay / "krmfn.yaml", transformer)
     repo.write(tmp_path / "shop/base/claims.yaml", claim)
     sidecar = {
-        "PATH": plugins["PATH"], "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path / "tmp"),
+        "PATH": installed["PATH"], "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path / "tmp"),
         "KRMFN_KUSTOMIZE": str(KUBECTL), "VAULT_ADDR": openbao.address,
         **policy(tmp_path / "platform", stores=stores, rule=rule),
     }  # fmt: skip

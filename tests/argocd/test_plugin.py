@@ -36,11 +36,11 @@ OVERLAY = "overlays/production"
 class Sidecar:
     """The plugin's container: its environment, a private /tmp, and the server in it."""
 
-    def __init__(self, tmp_path: Path, plugins: dict[str, str], vault: dict[str, str]) -> None:
+    def __init__(self, tmp_path: Path, installed: dict[str, str], vault: dict[str, str]) -> None:
         self.scratch = tmp_path / "tmp"
         self.scratch.mkdir()
         self.environ = {
-            "PATH": plugins["PATH"],
+            "PATH": installed["PATH"],
             "PYTHONPATH": str(ROOT),
             "PYTHONDONTWRITEBYTECODE": "1",
             "TMPDIR": str(self.scratch),
@@ -61,10 +61,10 @@ class Sidecar:
 
 
 @pytest.fixture
-def sidecar(tmp_path: Path, plugins: dict[str, str], openbao: OpenBao) -> Sidecar:
+def sidecar(tmp_path: Path, installed: dict[str, str], openbao: OpenBao) -> Sidecar:
     """A sidecar whose vault has the values."""
     repo.seed(openbao)
-    return Sidecar(tmp_path, plugins, openbao.environ)
+    return Sidecar(tmp_path, installed, openbao.environ)
 
 
 @pytest.fixture
@@ -223,7 +223,7 @@ def test_an_applications_author_widens_nothing(sidecar: Sidecar, shop: Path) -> 
     reply = sidecar.ask("generate", shop, env=widening, parameters=parameters)
     assert (reply.error, reply.manifests) == ("", expected.manifests)
     assert (
-        "14 times: the parameter vault_addr, the parameter vault_token, the parameter bao_addr and 11 "
+        "14 times: the parameter bao_addr, the parameter flags, the parameter https_proxy and 11 "
         "more: it is not known, and has no effect"
     ) in reply.logged("info")
 

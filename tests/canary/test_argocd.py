@@ -33,13 +33,13 @@ KUBECTL = Path(sys.executable).parent / "kubectl"
 
 
 @pytest.fixture
-def environ(tmp_path: Path, plugins: dict[str, str], openbao: OpenBao) -> dict[str, str]:
+def environ(tmp_path: Path, installed: dict[str, str], openbao: OpenBao) -> dict[str, str]:
     """A sidecar's; its vault holds a canary in place of the value."""
     openbao.write("secret", "build/db", {"password": CANARY})
     openbao.write("secret", "krmfn/derivation", {"key": DERIVATION_KEY})
     (tmp_path / "tmp").mkdir()
     return {
-        "PATH": plugins["PATH"],
+        "PATH": installed["PATH"],
         "PYTHONPATH": str(ROOT),
         "TMPDIR": str(tmp_path / "tmp"),
         "KRMFN_KUSTOMIZE": str(KUBECTL),

@@ -244,11 +244,12 @@ def test_every_moment(command: Command, tmp_path: Path) -> None:
 
 @pytest.mark.process
 @pytest.mark.slow
+@pytest.mark.parametrize("most", [12, pytest.param(0, id="all", marks=pytest.mark.e2e)])
 @of(BUILDING)
-def test_moments_of_a_build(command: Command, tmp_path: Path) -> None:
+def test_moments_of_a_build(command: Command, most: int, tmp_path: Path) -> None:
     """Both signals at moments over the whole run, in the private folder and in the result."""
     before = held(command.folder)
-    judge(moments(command, tmp_path / "work", BOTH, most=12), before)
+    judge(moments(command, tmp_path / "work", BOTH, most=most), before)
 
 
 @pytest.mark.process

@@ -253,6 +253,52 @@ def test_a_replicator_fills_an_empty_secret() -> None:
         assert found(pod("thing"), empty) == []
 
 
+RELEASE = "helm.toolkit.fluxcd.io/v2/HelmRelease"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"ingress": {"tls": [{"hosts": ["a.example"], "secretName": "thing"}]}},
+        {"ingress": {"main": {"enabled": True, "tls": [{"secretName": "thing"}]}}},
+        {"server": {"ingressTls": {"secretName": "thing"}}},
+        {"certificate": {"secretName": "thing"}},
+    ],
+)
+def test_a_chart_may_make_its_certificates(values: Any) -> None:
+    """Another object's certificate that a chart's values name under tls is uncertain, not missing."""
+    route = object_("traefik.io/v1alpha1/IngressRoute", "r", spec={"tls": {"secretName": "thing"}})
+    assert found(route) == MISSING
+    assert found(route, object_(RELEASE, "r", spec={"values": values})) == UNCERTAIN
+    assert found(route, object_(RELEASE, "r", "b", spec={"values": values})) == MISSING
+    moved = {"values": values, "targetNamespace": "a"}
+    assert found(route, object_(RELEASE, "r", "b", spec=moved)) == UNCERTAIN
+    application = object_(
+        "argoproj.io/v1alpha1/Application",
+        namespace="argocd",
+        spec={
+            "destination": {"namespace": "a"},
+            "source": {"helm": {"valuesObject": values}},
+        },
+    )
+    assert found(route, application) == UNCERTAIN
+
+
+def test_two_placeholders_are_no_two_makers() -> None:
+    """A name that an overlay fills in later is not a Secret's name."""
+    kind = "external-secrets.io/v1/ExternalSecret"
+
+    def spec(name: str) -> Any:
+        return {"data": [{"secretKey": "k", "remoteRef": {"key": "x"}}], "target": {"name": name}}
+
+    def rules(name: str) -> list[str]:
+        return [r for r, _ in found(*(object_(kind, one, spec=spec(name)) for one in ("a", "b")))]
+
+    assert "ambiguous-producer" in rules("thing")
+    assert "ambiguous-producer" not in rules("REPLACE_IN_OVERLAY")
+    assert "ambiguous-producer" not in rules("${NAME}-secret")
+
+
 def test_a_grant_is_asked_for_only_where_the_namespaces_are_known() -> None:
     """A Gateway without a namespace may be in that of its certificate."""
     kind = "gateway.networking.k8s.io/v1/Gateway"
