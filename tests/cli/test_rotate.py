@@ -203,7 +203,7 @@ def test_the_diff_can_be_applied(overlay: Path) -> None:
             (),
             "overlays/prod/krmfn.yaml:9:5: the epoch is not a number",
         ),
-        ("'1'", ("--to", "a b"), "--to is no epoch, expected 1 to 64 of"),
+        ("'1'", ("--to", "a b"), "--to is not an epoch, expected 1 to 64 of"),
         ("&e '1'", (), "overlays/prod/krmfn.yaml:9:5: epoch: it has an anchor or a tag"),
         (">-\n      1", (), "overlays/prod/krmfn.yaml:9:5: epoch: it is written in a style"),
     ],
