@@ -254,6 +254,7 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
         "annotations contradict the scope, on the object or its template",
     ),
     "plain-secret": (CheckError, "a Secret is unencrypted in the output"),
+    "proposal": (CheckError, "what `krmfn init` would write leaves a Secret missing"),
     "certificate-differs": (CheckError, "a certificate is not the one that was expected"),
     # 1: the reference audit
     "wrong-secret": (CheckError, "kustomize would change a reference to name another Secret"),

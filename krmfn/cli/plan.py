@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from krmfn.build.one import plans
 from krmfn.build.sandbox import find_kustomize
-from krmfn.cli.console import say_json, words
+from krmfn.cli.console import console, say_json, words
 from krmfn.cli.frame import command
 from krmfn.errors import PolicyError, ProviderError, SpecError
 from krmfn.files.read import find_root
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from krmfn.sealing.dry_run import Outlook, PlannedRead
     from krmfn.sealing.job import Job
 
-WIDE = 240  # of what is no terminal
 FACTS = {
     "project": "ARGOCD_APP_PROJECT_NAME",
     "repository": "ARGOCD_APP_SOURCE_REPO_URL",
@@ -174,11 +173,9 @@ def _decision(verdict: Any) -> dict[str, Any] | None:
 
 
 def _print(overlays: list[tuple[str, bool, list[Outlook]]], *, explain: bool) -> None:
-    from rich.console import Console
     from rich.tree import Tree
 
-    terminal = sys.stdout.isatty()
-    console = Console(width=None if terminal else WIDE, highlight=False, emoji=False)
+    out = console()
     for name, governed, outlooks in overlays:
         tree = Tree(words(name if outlooks else f"{name}: nothing to seal"))
         for outlook in outlooks:
@@ -191,7 +188,7 @@ def _print(overlays: list[tuple[str, bool, list[Outlook]]], *, explain: bool) ->
                 leaf = branch.add(words(*_line(reference)))
                 if explain:
                     _explain(leaf, reference.verdict, governed=governed)
-        console.print(tree, soft_wrap=not terminal)
+        out.print(tree, soft_wrap=not sys.stdout.isatty())
 
 
 def _headline(outlook: Outlook) -> str:

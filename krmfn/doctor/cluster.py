@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from krmfn.build.one import build
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from krmfn.doctor.diagnosis import Patient
     from krmfn.doctor.overlay import Examined
 
-OK = 200
 PREFIX = "sealedsecrets.bitnami.com/"
 _NO_KEY = "no key could decrypt secret"
 _NOT_MANAGED = "already exists and is not managed by SealedSecret"
@@ -132,7 +132,7 @@ def _verified(
         except Failure as failure:
             yield _skipped("verify", failure, title(value))
             continue
-        if status == OK:
+        if status == HTTPStatus.OK:
             yield Diagnosis("verify", "ok", title(value), "the controller can open it")
         elif status == CONFLICT:
             wrong = unopened(value, there.newest)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from krmfn.stores.access import Access
     from krmfn.stores.vault.session import Session
 
-OK, BAD_REQUEST, DENIED, NOT_FOUND = 200, 400, 403, 404
 NEVER_KV = frozenset({"auth", "cubbyhole", "identity", "sys"})
 WITH_VERSIONS = 2  # the KV version whose paths of the API begin with data/
 
@@ -196,9 +196,13 @@ class Mounts:
             if guess and error.id == "mount-unknown":
                 return None
             raise
-        if answer.status == OK:
+        if answer.status == HTTPStatus.OK:
             return answer.data()
-        if answer.status not in (DENIED, NOT_FOUND, BAD_REQUEST):
+        if answer.status not in (
+            HTTPStatus.FORBIDDEN,
+            HTTPStatus.NOT_FOUND,
+            HTTPStatus.BAD_REQUEST,
+        ):
             raise ProviderError(
                 "protocol",
                 f"the vault answers {answer.status} to a question about the mount",
