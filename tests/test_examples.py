@@ -128,6 +128,41 @@ def test_a_failure_reaches_the_user(plugins: dict[str, str], seeded: OpenBao) ->
     assert "exit status 3" in done.stderr
 
 
+# --- shop
+
+
+@pytest.fixture
+def shop(openbao: OpenBao) -> dict[str, str]:
+    """The values of both environments, and the root of the example's own repository."""
+    openbao.write("secret", "krmfn/derivation", {"key": DERIVATION_KEY})
+    openbao.write("secret", "shop/staging/db", {"user": "shop", "password": "p@ss/word"})
+    openbao.write("secret", "shop/production/db", {"user": "shop_prod", "password": "s3cr3t"})
+    openbao.write("secret", "shop/registry", {"token": "t0k3n"})
+    return openbao.environ | {"KRMFN_ROOT": str(ROOT / "examples/shop")}
+
+
+@pytest.mark.parametrize("name", ["staging", "production"])
+def test_shop_is_golden(
+    name: str, plugins: dict[str, str], shop: dict[str, str], tmp_path: Path
+) -> None:
+    """`krmfn build`, with the line and without, and kubectl give fixed bytes."""
+    program = {"KRMFN_KUSTOMIZE": str(Path(sys.executable).parent / "kubectl")}
+    done = krmfn("build", ROOT / f"examples/shop/overlays/{name}", **program, **shop)
+    assert (done.returncode, done.stderr) == (0, "")
+    hold(ROOT / f"examples/shop/expected/{name}.yaml", done.stdout)
+    copy = tmp_path / "shop"
+    shutil.copytree(ROOT / "examples/shop", copy)
+    shop["KRMFN_ROOT"] = str(copy)
+    transformer = copy / "krmfn/transformer.yaml"
+    transformer.write_text(transformer.read_text().partition("  annotations:")[0])
+    plain = kubectl(copy / f"overlays/{name}", plugins | shop)
+    assert (plain.returncode, plain.stdout) == (0, done.stdout), plain.stderr
+    file = copy / f"overlays/{name}/kustomization.yaml"
+    file.write_text(file.read_text().partition("transformers:")[0])
+    short = krmfn("build", file.parent, **program, **shop)
+    assert (short.returncode, short.stdout) == (0, done.stdout), short.stderr
+
+
 # --- age
 
 

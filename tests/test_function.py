@@ -199,7 +199,7 @@ def test_two_generators(call: Call, project: Project) -> None:
     listed(project, "generators: [gen.yaml, other.yaml]", gen=config(), other=other)
     failed(
         call(config()), 2,
-        f"[error] gen.yaml: {PLACE}: kustomization.yaml lists several generators of krmfn's: "
+        f"[error] gen.yaml: {PLACE}: kustomization.yaml lists several generators of krmfn: "
         "logto, other, "
         "expected one, with any number of secrets; put their secrets into one [wrong-list]",
     )  # fmt: skip
@@ -240,12 +240,12 @@ def test_missing_properties_and_warnings(call: Call) -> None:
 @pytest.mark.parametrize(
     ("stdin", "line"),
     [
-        (b"", "krmfn: the input is no ResourceList"),
+        (b"", "<stdin>: standard input is not a ResourceList"),
         (b"a: b: c", "<stdin>:1:5: mapping values are not allowed in this context [yaml]"),
         (b"kind: ResourceList\n", "krmfn: the ResourceList has no functionConfig"),
         (b'{"kind":"ResourceList","functionConfig":[]}', "krmfn: the configuration is not an object"),
-        (b'{"kind":"ResourceList","functionConfig":{}}', "krmfn: apiVersion and kind name nothing"),
-        (b'{"kind":"ResourceList","functionConfig":{"kind":"X"}}', "X: apiVersion and kind name nothing"),
+        (b'{"kind":"ResourceList","functionConfig":{}}', "krmfn: not a krmfn resource"),
+        (b'{"kind":"ResourceList","functionConfig":{"kind":"X"}}', "X: not a krmfn resource"),
     ],
 )  # fmt: skip
 def test_input_that_is_none(call: Call, stdin: bytes, line: str) -> None:

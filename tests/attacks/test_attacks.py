@@ -64,10 +64,10 @@ DIRECT = {"key": "krmfn/derivation", "property": "key"}
         ({"path": "secret", "id": "p"}, {"key": "copy", "property": "deep.0"}, {}),
     ],
 )
-def test_the_derivation_key_is_no_value(
+def test_the_derivation_key_is_not_a_value(
     openbao: OpenBao, store: dict[str, Any], ref: dict[str, Any], sealing: dict[str, Any]
 ) -> None:
-    """By whatever spelling it is reached, and also where somebody has put a copy."""
+    """In every spelling of its path, and for copies of it."""
     openbao.write("secret", "krmfn/derivation", {"key": DERIVATION_KEY})
     openbao.write("secret", "copy", {"deep": [f"{DERIVATION_KEY}\n"]})
     done = build(openbao, store, ref, **sealing)
@@ -85,7 +85,7 @@ def test_the_derivation_key_is_no_value(
         ({"path": "cubbyhole", "version": "v1"}, {"key": "x", "property": "k"}),
     ],
 )
-def test_a_version_makes_no_mount(
+def test_a_version_does_not_create_a_mount(
     openbao: OpenBao, store: dict[str, Any], ref: dict[str, Any]
 ) -> None:
     """Telling a version does not turn any endpoint of the vault into a KV mount."""
@@ -124,7 +124,7 @@ def test_a_validator_in_the_wrong_list(tmp_path: Path, way: str) -> None:
 
 
 def test_directories_that_list_each_other_end(tmp_path: Path) -> None:
-    """A circle of directories, and an entry that is too long for a name, are nobody's config."""
+    """A circle of directories, and an entry that is too long for a name, are not configurations."""
     text = json.dumps({"resources": ["../a"], "transformers": ["a", "x" * 5000]})
     (tmp_path / "kustomization.yaml").write_text(text)
     (tmp_path / "a").mkdir()
@@ -141,7 +141,7 @@ def test_a_certificate_file_of_beginnings() -> None:
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_descriptors(closed: str) -> None:
-    """A closed standard stream is no traceback and no success without output."""
+    """A closed standard stream causes no traceback, and no success without output."""
     done = subprocess.run(
         ["bash", "-c", f'"{sys.executable}" -m krmfn --version {closed}'],
         cwd=ROOT,
@@ -202,7 +202,7 @@ def test_a_forged_line_of_unseal() -> None:
     "damage", [{}, {"metadata": {"annotations": []}}, {"spec": []}, {"metadata": 1, "spec": 1}]
 )
 def test_damaged_sealed_secrets(damage: dict[str, Any]) -> None:
-    """What is no SealedSecret has an answer, not a crash."""
+    """Input that is not a SealedSecret has an error, not a crash."""
     one = {"apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret", **damage}
     key = ROOT / "examples/logto/demo-controller.key"
     done = krmfn("unseal", "--check", "--key", key, stdin=json.dumps(one), cwd=ROOT)

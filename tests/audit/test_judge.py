@@ -146,7 +146,7 @@ def test_one_object_that_stands_twice_is_no_second_producer() -> None:
 
 
 def test_of_an_entry_that_shares_one_stands_for_all() -> None:
-    """Ingresses that share a certificate do not fight for it; a Secret in clear beside them does, once."""
+    """Ingresses that share a certificate do not fight for it; an unencrypted Secret does, once."""
 
     def ingress(name: str) -> dict[str, Any]:
         metadata = _metadata(name, "a")["metadata"]

@@ -347,6 +347,6 @@ def test_what_is_called_by_no_text(stores: list[MemoryStore], field: str, value:
     else:
         one["metadata"][field] = value
     (line,) = lines(claim(), json.dumps(one))
-    assert "it is no text, found " in line
+    assert "it is not text, found " in line
     assert line.endswith("[object]")
     assert "{'" not in line

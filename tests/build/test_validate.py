@@ -141,8 +141,8 @@ def test_a_plain_secret(field: str) -> None:
     assert (warned.findings, [str(one) for one in warned.warnings]) == (
         [],
         [
-            "Secret/s: it is unencrypted in the output; seal it, or say plainSecrets: allow where it "
-            "is no secret [plain-secret]"
+            "Secret/s: it is unencrypted in the output; seal it, or say plainSecrets: allow if it "
+            "is not confidential [plain-secret]"
         ],
     )
     assert check(secret, plain_secrets="allow") == Report()
@@ -269,7 +269,7 @@ def test_a_name_that_is_no_text(kind: str, name: Any) -> None:
     """One line, also inside a list; never as Python writes it."""
     one = {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}}
     for value in (one, listed(one)):
-        with pytest.raises(SpecError, match=r"metadata\.name: it is no text, found .*\[object\]"):
+        with pytest.raises(SpecError, match=r"metadata\.name: it is not text, found .*\[object\]"):
             check(value)
 
 

@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 KUBECTL = Path(sys.executable).parent / "kubectl"
 DEV_AND_PROD = ("overlays/dev", "overlays/prod")
 
+OLD_SHOP = ROOT / "tests/upgrade/examples/shop/overlays"  # with a folder for each route
+
 
 def matrix(*arguments: str | Path, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     """One call, with the kubectl of the wheel."""
@@ -95,7 +97,7 @@ def test_every_state(shop: Path) -> None:
 @pytest.mark.parametrize("route", ["transformer", "generator"])
 def test_the_shop_example(route: str) -> None:
     """A prefix in one environment makes no second row."""
-    done = matrix("staging", "production", cwd=ROOT / f"examples/shop/overlays/{route}")
+    done = matrix("staging", "production", cwd=OLD_SHOP / route)
     assert (done.returncode, done.stderr) == (0, "")
     assert [line.split() for line in lines(done.stdout)[2:4]] == [
         ["shop-db", "sealed", "sealed"],
@@ -105,7 +107,7 @@ def test_the_shop_example(route: str) -> None:
 
 def test_claims_that_wait_for_seal() -> None:
     """A layout for `krmfn seal` lists no transformer, and its claims count all the same."""
-    done = matrix("production", cwd=ROOT / "examples/shop/overlays/seal")
+    done = matrix("production", cwd=OLD_SHOP / "seal")
     assert (done.returncode, done.stderr) == (0, "")
     assert lines(done.stdout)[2].split() == ["shop-db", "sealed"]
 
@@ -260,7 +262,12 @@ def test_a_builds_warnings(tmp_path: Path, openbao: OpenBao) -> None:
 
 def test_claims_for_seal_have_no_store(vault: dict[str, str]) -> None:
     """What no transformer has seen cannot be read: said, and nothing is compared."""
-    done = matrix("production", "--equal-values", cwd=ROOT / "examples/shop/overlays/seal", **vault)
+    done = matrix(
+        "production",
+        "--equal-values",
+        cwd=OLD_SHOP / "seal",
+        **vault,
+    )
     assert (done.returncode, done.stdout) == (2, "")
     assert "no SealedSecretTransformer has seen the claim" in done.stderr
 

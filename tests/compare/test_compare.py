@@ -170,7 +170,7 @@ def test_one_place_twice() -> None:
     """Which of two is meant cannot be known, unless they are the same."""
     twice = sealed_secrets([one(), one()])
     assert compare(twice, twice) == SAME
-    with pytest.raises(SpecError, match="A: production/db: it stands twice") as raised:
+    with pytest.raises(SpecError, match="A: production/db: it appears twice") as raised:
         compare(sealed_secrets([one(), one(fingerprint=F2)]), twice, sides=("A", "B"))
     assert raised.value.id == "input"
 

@@ -97,7 +97,7 @@ def test_paths_that_no_repository_has(repository: Path, name: str) -> None:
     below = git(repository, "mktree", stdin=f"100644 blob {blob}\tx\n")
     evil = git(repository, "mktree", stdin=f"040000 tree {below}\t{name}\n")
     with (
-        pytest.raises(SpecError, match=r"is no path in a repository \[path\]"),
+        pytest.raises(SpecError, match=r"is not a path in a repository \[path\]"),
         revision(evil, Deadline(30)).extracted(),
     ):
         pass

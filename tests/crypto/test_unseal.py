@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from krmfn.crypto.certificate import fingerprint
 from krmfn.crypto.seal import hybrid_encrypt
 from krmfn.crypto.unseal import load_private_keys, unseal
 from krmfn.errors import SealingError
@@ -16,6 +17,7 @@ from krmfn.errors import SealingError
 VECTORS = Path(__file__).resolve().parents[1] / "vectors"
 CURRENT = (VECTORS / "keys/current.key").read_bytes()
 KEYS = load_private_keys(CURRENT, "current.key")
+GIVEN = fingerprint(KEYS[0].public_key())
 
 
 def sealed(name: str = "opaque.strict") -> Any:
@@ -79,7 +81,13 @@ def test_why_it_does_not_open() -> None:
     one["metadata"]["annotations"] = marks
     with pytest.raises(SealingError) as caught:
         unseal(one, KEYS)
-    assert caught.value.found == "sealed for certificate abc"
+    assert caught.value.found == (
+        f"sealed for certificate abc; the given key belongs to {GIVEN[:16]}"
+    )
+    one["metadata"]["annotations"] |= {"krmfn.dev/certificate": GIVEN}
+    with pytest.raises(SealingError) as caught:
+        unseal(one, KEYS)
+    assert caught.value.found == ""
 
 
 def test_keys_from_pem_and_backups() -> None:

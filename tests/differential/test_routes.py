@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.support.openbao import OpenBao
 
 CORPUS = corpus()
-EXAMPLES = sorted(name for name in CORPUS if name.startswith("example-"))
+EXAMPLES = sorted(name for name in CORPUS if name.startswith(("example-", "old-example-")))
 TREES = sorted(set(CORPUS) - set(EXAMPLES))
 KUBECTLS = "5.5.0"  # at least: what kubectl embeds
 # One of each kind, for kubectl.
@@ -81,8 +81,8 @@ REFUSED = {
     "kustomization-merge-key": ("spec", "what a merge key gives depends on the parser"),
     "duplicate-key": ("spec", "which of two keys counts depends on the parser"),
     "vars-in-lower-case": ("spec", "kustomize matches keys in any case, and a judge must not"),
-    "example-shop-seal-production": ("wrong-list", "claims that wait for `krmfn seal`"),
-    "example-shop-seal-staging": ("wrong-list", "claims that wait for `krmfn seal`"),
+    "old-example-shop-seal-production": ("wrong-list", "claims that wait for `krmfn seal`"),
+    "old-example-shop-seal-staging": ("wrong-list", "claims that wait for `krmfn seal`"),
     "layout-unprotected-nested-generator": ("sealed-for", "without a validator nobody else looks"),
     "layout-unprotected-nested-transformer": (
         "sealed-for",

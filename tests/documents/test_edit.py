@@ -81,7 +81,7 @@ def test_a_block_of_lines(before: str, after: str) -> None:
         ("x: &e '1'\nspec: {sealing: {epoch: *e}}\n", EPOCH, "f:2:18: epoch: an alias leads"),
         ("spec: {sealing: {epoch: &e '1'}}\n", EPOCH, "it has an anchor or a tag"),
         ("spec: {sealing: {epoch: !!str 1}}\n", EPOCH, "it has an anchor or a tag"),
-        ("spec: {sealing: {epoch: [1]}}\n", EPOCH, "it is no single value"),
+        ("spec: {sealing: {epoch: [1]}}\n", EPOCH, "it is not a single value"),
         (
             "spec:\n  sealing:\n    epoch: >-\n      1\n",
             EPOCH,
@@ -91,9 +91,9 @@ def test_a_block_of_lines(before: str, after: str) -> None:
         ("spec: {sealing: null}\n", EPOCH, "there is no mapping to put it into"),
         ("spec:\n  ? sealing\n  : a: b\n", EPOCH, "f: it is written in a way that cannot be kept"),
         ("spec:\n  sealing:\n    &x\n    a: b\n", EPOCH, "f: it is written in a way that cannot"),
-        ("spec: {}\n", EPOCH, "nothing stands there"),
-        ("a: [1]\n", ("a", 3), "nothing stands there"),
-        ("spec: {sealing: {\n  # c\n  a: b}}\n", EPOCH, "a comment stands before its first entry"),
+        ("spec: {}\n", EPOCH, "there is no value"),
+        ("a: [1]\n", ("a", 3), "there is no value"),
+        ("spec: {sealing: {\n  # c\n  a: b}}\n", EPOCH, "a comment precedes its first entry"),
     ],
 )
 def test_what_cannot_be_changed_in_place(text: str, path: tuple[str | int, ...], why: str) -> None:

@@ -85,9 +85,9 @@ def test_a_merge_key_as_a_value() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: 1\nb: 2\na: 3", "f.yaml:3:1: the key a stands twice"),
-        ('a: 1\n"a": 3', "f.yaml:2:1: the key a stands twice"),
-        ('x:\n  1: a\n  "1": b', "f.yaml:3:3: the key 1 stands twice"),
+        ("a: 1\nb: 2\na: 3", "f.yaml:3:1: the key a appears twice"),
+        ('a: 1\n"a": 3', "f.yaml:2:1: the key a appears twice"),
+        ('x:\n  1: a\n  "1": b', "f.yaml:3:3: the key 1 appears twice"),
         ("? [a]\n: b", "f.yaml:1:3: a key is not a scalar"),
         ("? {a: b}\n: c", "f.yaml:1:3: a key is not a scalar"),
         ('a: !!int "12"', "f.yaml:1:4: tags are not understood here"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOP = ROOT / "examples/shop"
-OVERLAY = "overlays/transformer/production"
+OVERLAY = "overlays/production"
 INSTALL = ROOT / "krmfn/argocd/install"
 MOUNTED = "/var/run/secrets/krmfn/token"
 APPLICATION = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/shop-production"
@@ -181,7 +182,8 @@ def test_the_hourly_job(
     (bin_ / "kubectl").symlink_to(KUBECTL)
     work = tmp_path / "checkout"
     work.mkdir()
-    (work / "shop").symlink_to(SHOP)
+    shutil.copytree(SHOP, work / "shop", symlinks=True)
+    (work / "shop/.git").mkdir()
 
     def step(name: str) -> None:
         """A container's script, in the environment that the job and the cluster give it."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).resolve().parents[2]
-SHOP = ROOT / "examples/shop"
+SHOP = ROOT / "tests/upgrade/examples/shop"  # with an overlay for each route
 KEY = ROOT / "examples/logto/demo-controller.key"  # the certificate is the same
 DERIVATION_KEY = "6b1f0a7c94d2e8350f1b6d2c7a8e9f40316275a4b3c2d1e0f9e8d7c6b5a49382"
 URLS = {

@@ -49,7 +49,7 @@ def test_beside_a_value() -> None:
 )
 def test_a_value_in_the_line_that_changes(line: str) -> None:
     """The line is told, and not shown."""
-    hidden = "(not shown: this line may hold a Secret in clear)"
+    hidden = "(not shown: this line may contain a Secret in plaintext)"
     assert unified(line, line.replace(": 1", ": 2"), "k", "k") == (
         f"--- k\n+++ k\n@@ -1 +1 @@\n-{hidden}\n+{hidden}\n"
     )

@@ -191,7 +191,7 @@ def refused(kind: str, text: str) -> list[str]:
             "externalsecret",
             EXTERNAL + "  dataFrom: [{extract: {key: k}}]\n  target: {creationPolicy: Merge}\n",
             "7:12",
-            "Merge would change a Secret of somebody's",
+            "Merge would change a Secret of another owner",
         ),
         (
             "externalsecret",
@@ -211,7 +211,7 @@ def refused(kind: str, text: str) -> list[str]:
             EXTERNAL
             + "  dataFrom: [{extract: {key: k}}]\n  target: {manifest: {kind: ConfigMap}}\n",
             "7:12",
-            "krmfn makes Secrets and nothing else",
+            "krmfn creates only Secrets",
         ),
         (
             "externalsecret",
@@ -268,7 +268,7 @@ def refused(kind: str, text: str) -> list[str]:
             "kind: ConfigMap\napiVersion: v1\nmetadata: {name: c}\n"
             "data: {a: 'x<path:s/data/k#f>'}\n",
             "4:8",
-            "ConfigMap/c: data.a: a placeholder in what is no value of a Secret",
+            "ConfigMap/c: data.a: a placeholder outside the values of a Secret",
         ),
         (
             "avp",
@@ -306,7 +306,7 @@ def refused(kind: str, text: str) -> list[str]:
             "3:50",
             "a missing value fails the build",
         ),
-        ("avp", PLUGIN + f"  a: <path:s/data/k#f>\n  b: {CANARY}\n", "6:3", "stands in clear"),
+        ("avp", PLUGIN + f"  a: <path:s/data/k#f>\n  b: {CANARY}\n", "6:3", "is unencrypted"),
     ],
 )
 def test_refusals(kind: str, text: str, where: str, words: str) -> None:

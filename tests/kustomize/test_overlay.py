@@ -60,7 +60,7 @@ def test_a_kustomization_that_is_none(tmp_path: Path) -> None:
     for text, line in [
         ("- a", "kustomization.yaml is not an object [file]"),
         ("", "kustomization.yaml is not an object [file]"),
-        ("a: 1\na: 2", "kustomization.yaml:2:1: the key a stands twice [yaml]"),
+        ("a: 1\na: 2", "kustomization.yaml:2:1: the key a appears twice [yaml]"),
     ]:
         with pytest.raises(SpecError) as caught:
             overlay(tmp_path, text)

@@ -164,14 +164,14 @@ def test_a_name_that_is_no_text(field: str, text: str, found: str) -> None:
     with pytest.raises(SpecError) as error:
         place_of(value, "f:1")
     line = error.value.line()
-    assert line.startswith(f"f:1: Secret: metadata.{field}: it is no text, found {found}")
+    assert line.startswith(f"f:1: Secret: metadata.{field}: it is not text, found {found}")
     assert "{'" not in line
     assert "\n" not in line
     assert error.value.exit_code == 2
 
 
 def test_a_kind_that_is_no_text() -> None:
-    with pytest.raises(SpecError, match=r"f: kind: it is no text, found an object \[object\]"):
+    with pytest.raises(SpecError, match=r"f: kind: it is not text, found an object \[object\]"):
         kind_of({"kind": {"a": "b"}}, "f")
 
 

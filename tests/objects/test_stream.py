@@ -76,11 +76,11 @@ def test_nested_kinds_are_not_the_items() -> None:
 def test_a_mistake_in_an_item_is_where_it_stands() -> None:
     """Lines are those of the whole input, for items, documents and the functionConfig."""
     (item,) = stream.read(f"{HEAD}items:\n- a: b\n  c: d\n  a: e\n").items
-    with pytest.raises(SpecError, match="the key a stands twice") as caught:
+    with pytest.raises(SpecError, match="the key a appears twice") as caught:
         item.document.value()
     assert caught.value.where == "<stdin>:7:3"
     (_, second) = stream.stream("a: b\n---\n# c\nd: e\nd: f\n", "f.yaml")
-    with pytest.raises(SpecError, match="the key d stands twice") as caught:
+    with pytest.raises(SpecError, match="the key d appears twice") as caught:
         second.document.value()
     assert caught.value.where == "f.yaml:5:1"
     assert "<stdin>:4:3" in refused("kind: ResourceList\nfunctionConfig:\n  a: b\n  a: c\n")
@@ -89,21 +89,21 @@ def test_a_mistake_in_an_item_is_where_it_stands() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "the input is no ResourceList"),
-        ("[]", "the input is no ResourceList"),
-        ("kind: List\nfunctionConfig: {}\n", "the input is no ResourceList"),
-        (f"{HEAD}---\na: b\n", "the input is no ResourceList"),
+        ("", "standard input is not a ResourceList"),
+        ("[]", "standard input is not a ResourceList"),
+        ("kind: List\nfunctionConfig: {}\n", "standard input is not a ResourceList"),
+        (f"{HEAD}---\na: b\n", "standard input is not a ResourceList"),
         ("kind: ResourceList\nitems: []\n", "the ResourceList has no functionConfig"),
-        (f"{HEAD}items: []\nitems: []\n", "<stdin>:5:1: the key items stands twice"),
+        (f"{HEAD}items: []\nitems: []\n", "<stdin>:5:1: the key items appears twice"),
         (f"{HEAD}? [a]\n: b\n", "<stdin>:4:3: a key is not a scalar"),
         (f"{HEAD}items:\n- &x {{a: b}}\n- *x\n", "<stdin>:6:3: an alias leads out of its item"),
         (f"{HEAD}items:\n- &x a\n- b: *x\n", "<stdin>:6:6: an alias leads out of its item"),
         (f"{HEAD}items:\n- {{a: b}}\n- {{c: *x}}\n", "an alias leads out of its item"),
-        (f"{HEAD}items:\n- a: b\r- c: d\n", "two items stand on one line"),
+        (f"{HEAD}items:\n- a: b\r- c: d\n", "two items are on one line"),
         (f"{HEAD}items:\n- a: |\n    b", "the last line is not ended"),
         (f"{HEAD}items:\n- {'[' * 5000}{']' * 5000}\n", "nested too deeply"),
         (f"{HEAD}items:\n- a: {{\n", "[yaml]"),
-        ("\ufeffkind: x\n", "the input is no ResourceList"),
+        ("\ufeffkind: x\n", "standard input is not a ResourceList"),
     ],
 )
 def test_what_is_refused(text: str, message: str) -> None:
@@ -194,7 +194,7 @@ def test_a_list() -> None:
 def test_a_header_with_a_field_twice() -> None:
     """Two names are one too many."""
     (item,) = stream.stream("kind: A\nkind: B\n")
-    with pytest.raises(SpecError, match="the key kind stands twice"):
+    with pytest.raises(SpecError, match="the key kind appears twice"):
         item.header()
 
 
@@ -221,8 +221,8 @@ def test_what_is_no_list(text: str) -> None:
     with pytest.raises(SpecError) as caught:
         read(text)
     assert caught.value.line() == (
-        "<stdin>: the input is no ResourceList; krmfn without a command is a function that kustomize "
-        "calls; see krmfn --help [input]"
+        "<stdin>: standard input is not a ResourceList; without a command krmfn expects kustomize to "
+        "start it; see krmfn --help [input]"
     )
 
 

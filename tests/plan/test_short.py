@@ -168,14 +168,14 @@ NEXT = "SecretClaim/db: "
             {"from": {"key": "a", "versoin": 1}, "keys": ["u"]},
             "spec.from.versoin: unknown field; did you mean version?",
         ),
-        ({"from": "a/b", "keys": ["u", "p", "u"]}, "spec.keys[2]: u stands twice"),
+        ({"from": "a/b", "keys": ["u", "p", "u"]}, "spec.keys[2]: u appears twice"),
         (
             {"from": "a/b", "keys": ["p", "u"], "data": [entry("u")]},
-            "spec.keys[1]: u stands in data, too",
+            "spec.keys[1]: u is in data, too",
         ),
         (
             {"from": "a/b", "keys": {"p": "x", "u": "x"}, "data": [entry("u")]},
-            "spec.keys.u: u stands in data, too",
+            "spec.keys.u: u is in data, too",
         ),
         ({"from": "a/b", "keys": {"u": None}}, "spec.keys.u: must be a string; quote the value"),
         (

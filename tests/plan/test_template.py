@@ -137,7 +137,7 @@ REFUSED: dict[str, str] = {
     '{{ "name-x" | index . }}': "1:15: index takes nothing from |",
     '{{ index ."name-x" }}': '1:10: index takes . and "name"',
     "{{ .name-x }}": '1:4: only .key is understood; any other name is written index . "name"',
-    "{{ .a | }}": "1:9: only a function can stand behind |",
+    "{{ .a | }}": "1:9: only a function can follow |",
     "{{ | .a }}": "1:4: a .key, a string or a function is expected",
     "{{ }}": "1:4: a .key, a string or a function is expected",
     "{{ . }}": "1:4: a .key, a string or a function is expected",
@@ -168,9 +168,9 @@ REFUSED: dict[str, str] = {
     '{{ template "x" }}': "1:4: template is not part of the language",
     "{{ $x := .a }}": "1:4: a .key, a string or a function is expected",
     "{{ $ }}": "1:4: a .key, a string or a function is expected",
-    "{{ .a | env }}": "1:9: there is no function env: a template sees values alone",
-    '{{ env "HOME" }}': "1:4: there is no function env: a template sees values alone",
-    "{{ len .a }}": f"1:4: there is no function len: {template_functions.REFUSED['len']}",
+    "{{ .a | env }}": "1:9: there is not a function env: a template sees values alone",
+    '{{ env "HOME" }}': "1:4: there is not a function env: a template sees values alone",
+    "{{ len .a }}": f"1:4: there is not a function len: {template_functions.REFUSED['len']}",
     "{{ .a, .b }}": '1:4: only .key is understood; any other name is written index . "name"',
     '{{ printf "%%s" }}': "1:4: printf takes 2 operands, not 1",
     '{{ printf "%d" 3 }}': "1:4: printf takes no number here",
@@ -182,7 +182,7 @@ REFUSED: dict[str, str] = {
     "{{ (.a }}": "1:8: a ) is missing",
     "{{ .a) }}": "1:6: the action does not end here",
     "{{ 3|print}}": "1:6: print takes no number here",
-    "{{ .a | b64enc\xa0}}": "1:9: only a function can stand behind |",
+    "{{ .a | b64enc\xa0}}": "1:9: only a function can follow |",
     "{{\xa0.a }}": "1:3: a .key, a string or a function is expected",
     "{{\x0b.a }}": "1:3: a .key, a string or a function is expected",
     "{{ .À }}": "1:4: a .key, a string or a function is expected",
@@ -192,9 +192,9 @@ REFUSED: dict[str, str] = {
     "{{ print }}": "1:4: print takes 1 operand, not 0",
     '{{ printf "%v" .a }}': "1:4: printf understands %s and %% only",
     '{{ printf "%q" .a }}': "1:4: printf understands %s and %% only",
-    "{{ .a | (b64enc) }}": "1:9: only a function can stand behind |",
-    '{{ .a | "x" }}': "1:9: only a function can stand behind |",
-    "{{ .a | .b }}": "1:9: only a function can stand behind |",
+    "{{ .a | (b64enc) }}": "1:9: only a function can follow |",
+    '{{ .a | "x" }}': "1:9: only a function can follow |",
+    "{{ .a | .b }}": "1:9: only a function can follow |",
     "{{break}}": "1:3: break is not part of the language",
     '{{ block "x" . }}{{end}}': "1:4: block is not part of the language",
 }
@@ -235,7 +235,7 @@ def test_what_is_not_in_the_language_is_refused_with_its_position(text: str) -> 
 
 def test_a_position_counts_lines_and_characters() -> None:
     """Line and column count from 1, in characters."""
-    assert refusal("é\nàé {{ .a | nope }}").message == "template 2:12: there is no function nope"
+    assert refusal("é\nàé {{ .a | nope }}").message == "template 2:12: there is not a function nope"
     assert refusal("a\n\n{{\n  if }}").message == "template 4:3: if is not part of the language"
 
 
@@ -354,5 +354,7 @@ def test_functions_that_people_know_from_elsewhere(name: str) -> None:
     """They are refused with the reason, or with what to write instead."""
     with pytest.raises(SpecError) as error:
         ValueTemplate(f"{{{{ .a | {name} }}}}")
-    assert f"there is no function {name}: {template_functions.REFUSED[name]}" in error.value.line()
+    assert (
+        f"there is not a function {name}: {template_functions.REFUSED[name]}" in error.value.line()
+    )
     assert "1:9" in error.value.line()

@@ -55,8 +55,11 @@ def vault(**fields: Any) -> dict[str, Any]:
         ({"rule": {"projects": []}}, "must not be empty"),
         ({"rule": {"namespaces": ["a**"]}}, "has ** elsewhere"),
         ({"rule": {"reads": [{"store": "main", "paths": ["a/../b"]}]}}, "segment . or .."),
-        ({"rules": [RULE, RULE]}, "the rule shop-production stands twice"),
-        ({"derivationKeys": {"k": {"store": "x", "key": "a", "property": "b"}}}, "x is no vault"),
+        ({"rules": [RULE, RULE]}, "the rule shop-production appears twice"),
+        (
+            {"derivationKeys": {"k": {"store": "x", "key": "a", "property": "b"}}},
+            "x is not a vault",
+        ),
         ({"derivationKeys": {"k": {"platform": "x"}}}, "one of transit, store: required"),
         ({"limits": {"reads": 0}}, "limits.reads"),
         ({"rules": [{**RULE, "path": "x"}]}, "unknown field"),
@@ -73,7 +76,7 @@ def test_a_key_is_not_kept_in_an_age_store() -> None:
         "own": {"age": {"identityRef": {"env": "I"}, "project": "shop"}},
     }
     keys = {"shop": {"store": "own", "key": "k", "property": "p"}}
-    assert "own is no vault under stores" in mistake(stores=stores, derivationKeys=keys)
+    assert "own is not a vault under stores" in mistake(stores=stores, derivationKeys=keys)
 
 
 def load(environ: dict[str, str], root: Path) -> str:
@@ -112,9 +115,9 @@ def test_no_policy_where_one_is_required(required: dict[str, str], repository: P
     ("text", "words"),
     [
         ("a: [", "cannot be used"),
-        ("", "is no PlatformConfig"),
-        ("{}", "is no PlatformConfig"),
-        (json.dumps(platform() | {"kind": "SecretClaim"}), "is no PlatformConfig"),
+        ("", "is not a PlatformConfig"),
+        ("{}", "is not a PlatformConfig"),
+        (json.dumps(platform() | {"kind": "SecretClaim"}), "is not a PlatformConfig"),
         (json.dumps(platform()) + "\n---\n" + json.dumps(platform()), "more than one document"),
         (json.dumps(platform(rule={"projects": 1})), "p.yaml:1:"),
         ("a: &a [x]\nb: &b [" + "*a," * 9999 + "]\nc: [" + "*b," * 9999 + "]", "cannot be used"),

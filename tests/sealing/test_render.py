@@ -96,7 +96,7 @@ def test_extract_refuses() -> None:
         f"{start}/app: what should be extracted is not an object [value-shape]"
     ]
     assert lines(**extract(key="odd")) == [
-        f"{start}/odd: a field's name is no key of a Secret [value]"
+        f"{start}/odd: a field's name is not a valid key of a Secret [value]"
     ]
     assert len(lines(**extract(key="long"))) == 1
     assert lines(**extract(key="app")) == [

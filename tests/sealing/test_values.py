@@ -39,8 +39,8 @@ def test_a_property_is_split_at_dots(text: str | None, parts: tuple[str, ...]) -
         (".a", "a component is empty"),
         ("a..b", "a component is empty"),
         ("a.", "a component is empty"),
-        ("a\\", "a backslash stands before neither . nor \\"),
-        ("a\\n", "a backslash stands before neither . nor \\"),
+        ("a\\", "a backslash precedes neither . nor \\"),
+        ("a\\n", "a backslash precedes neither . nor \\"),
     ],
 )
 def test_a_malformed_property(text: str, why: str) -> None:

@@ -238,7 +238,7 @@ def test_a_validator_needs_nothing() -> None:
             "main",
             "spec.secrets[0].data[1]: store has no meaning beside value",
         ),
-        ((*FIRST, "data", 1, "secretKey"), "ID", "spec.secrets[0]: secretKey ID stands twice"),
+        ((*FIRST, "data", 1, "secretKey"), "ID", "spec.secrets[0]: secretKey ID appears twice"),
         ((*FIRST, "store"), "mian", "spec: the store mian is used and not defined under stores"),
         (
             ("spec", "sealing", "certificate"),
@@ -261,7 +261,7 @@ def test_a_secret_twice() -> None:
     """Two secrets of one name are one too many."""
     value = generator()
     value["spec"]["secrets"].append(value["spec"]["secrets"][0])
-    assert mistakes(value) == [f"{NAME}: spec: the secret backup stands twice [spec]"]
+    assert mistakes(value) == [f"{NAME}: spec: the secret backup appears twice [spec]"]
 
 
 def test_all_mistakes_together() -> None:
@@ -319,7 +319,7 @@ spec:
 def test_what_is_not_ours(value: Any, remedy: str) -> None:
     """An unknown kind or version says which there are."""
     assert mistakes(value) == [
-        "apiVersion and kind name nothing of krmfn's, expected krmfn.dev/v1alpha1 and "
+        "not a krmfn resource, expected krmfn.dev/v1alpha1 and "
         "SealedSecretGenerator or SealedSecretTransformer or SealedSecretValidator or SecretClaim"
         f"{remedy} [spec]"
     ]
@@ -392,7 +392,9 @@ def test_models_are_strict_and_frozen() -> None:
             model.model_construct().x = 1  # type: ignore[attr-defined]
 
 
-RULES = re.compile(r"exactly one of|stands twice|is used and not defined|no meaning|at most one of")
+RULES = re.compile(
+    r"exactly one of|appears twice|is used and not defined|no meaning|at most one of"
+)
 SCHEMA = jsonschema.Draft202012Validator(schema_of("SealedSecretGenerator"))
 ALL_PATHS = list(paths())
 LEAVES = st.sampled_from(

@@ -107,6 +107,19 @@ def test_retry_after_is_honoured() -> None:
     assert seen[1] - seen[0] >= 1
 
 
+@pytest.mark.parametrize("header", ["0", "Mon, 01 Jan 2001 00:00:00 GMT", "-5", "soon", "\xb2"])
+def test_a_wait_of_nothing_is_still_a_pause(header: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that asks for no wait is not asked again at once, nor given up on early."""
+    pauses: list[float] = []
+    monkeypatch.setattr(transport.time, "sleep", pauses.append)
+    with serving(at_first(429, {}, times=4)) as wire:
+        wire.headers["Retry-After"] = header
+        of = store(wire)
+        assert of.read(of.locate("a"), None) == {"x": "1"}
+    assert len(pauses) == 4
+    assert all(pause >= transport.FIRST_PAUSE * 2**n for n, pause in enumerate(pauses))
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_wait_longer_than_the_deadline_is_not_begun(status: int) -> None:
     """When the server asks for more time than there is, that is said at once, and not the deadline."""
@@ -261,9 +274,9 @@ def test_no_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ('{"data": {}}'.encode("utf-16"), "it is not UTF-8"),
         (b"\xef\xbb\xbf{}", "not JSON"),
         (b'{"a":' * 100_000, "it is nested too deeply"),
-        (b'{"data": {"data": {"x": NaN}}}', "NaN and Infinity are no JSON"),
-        (b'{"data": {"data": {"x": [Infinity]}}}', "NaN and Infinity are no JSON"),
-        (b'{"data": {"data": {"x": -Infinity}}}', "NaN and Infinity are no JSON"),
+        (b'{"data": {"data": {"x": NaN}}}', "NaN and Infinity are not JSON"),
+        (b'{"data": {"data": {"x": [Infinity]}}}', "NaN and Infinity are not JSON"),
+        (b'{"data": {"data": {"x": -Infinity}}}', "NaN and Infinity are not JSON"),
         (b'{"data": {"data": {"x": "1", "x": "2"}}}', "a field is repeated"),
         (b'{"data": {"data": {"x": {"y": 1, "\\u0079": 1}}}}', "a field is repeated"),
         (b'{"data": {"data": {"x": "1"}}, "data": {}}', "a field is repeated"),

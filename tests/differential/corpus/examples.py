@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
+ROOT = Path(__file__).resolve().parents[3]
+EXAMPLES = ROOT / "examples"
+OLD = ROOT / "tests/upgrade/examples"  # with an overlay of the shop for each route
 FUNCTION = "    config.kubernetes.io/function: |\n      exec: {path: krmfn}\n"
 
 
@@ -24,6 +26,7 @@ class ExampleTree:
         legacy: as legacy plugins; empty where the example has no such overlay, and the annotations
             are taken out.
         annotated: whether the example has annotations; else they are put in for exec.
+        source: the folder of the examples.
     """
 
     overlay: str
@@ -31,17 +34,19 @@ class ExampleTree:
     annotated: bool = True
     refused: str = ""
     since: str = "5.0.3"
+    source: Path = EXAMPLES
 
     @property
     def id(self) -> str:
         """Of the test."""
-        return "example-" + self.overlay.replace("/", "-").replace("-overlays", "")
+        kind = "example-" if self.source == EXAMPLES else "old-example-"
+        return kind + self.overlay.replace("/", "-").replace("-overlays", "")
 
     def write(self, root: Path, store: Mapping[str, bytes], *, exec_: bool) -> Path:
         """Copy the whole example below ``root`` and return the overlay."""
         example = self.overlay.partition("/")[0]
-        shutil.copytree(EXAMPLES / example, root / example, symlinks=True)
-        (root / ".git").mkdir()
+        shutil.copytree(self.source / example, root / example, symlinks=True)
+        (root / example / ".git").mkdir()
         if not exec_ and self.legacy:
             return root / self.legacy
         for file in (root / example).rglob("*.yaml"):
@@ -58,12 +63,13 @@ TREES = [
     ExampleTree("logto/overlays/prod", "logto/overlays/prod-legacy"),
     ExampleTree("logto/overlays/dev"),
     ExampleTree("age", annotated=False),
-    ExampleTree("shop/overlays/transformer/staging"),
-    ExampleTree("shop/overlays/transformer/production"),
-    ExampleTree("shop/overlays/generator/staging"),
-    ExampleTree("shop/overlays/generator/production"),
-    ExampleTree("shop/overlays/seal/staging"),
-    ExampleTree("shop/overlays/seal/production"),
+    ExampleTree("shop/overlays/staging"),
+    ExampleTree("shop/overlays/production"),
+    *(
+        ExampleTree(f"shop/overlays/{name}", source=OLD)
+        for name in ("transformer/staging", "generator/staging", "generator/production")
+    ),
+    *(ExampleTree(f"shop/overlays/seal/{name}", source=OLD) for name in ("staging", "production")),
     *(
         ExampleTree(f"estate/overlays/{name}", f"estate/overlays/{name}-legacy")
         for name in ("dev", "prod", "prod-barman-plugin")

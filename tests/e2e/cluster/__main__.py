@@ -26,7 +26,7 @@ Kubernetes {kubernetes} with the sealed-secrets controller {version}. In another
 
   krmfn cert fetch --controller-namespace {home}
   kubeseal --fetch-cert --controller-namespace {home}
-  krmfn build examples/shop/overlays/transformer/production | kubectl apply -f -
+  KRMFN_ROOT=examples/shop krmfn build examples/shop/overlays/production | kubectl apply -f -
   kubectl get sealedsecrets,secrets --all-namespaces
 
 No pod runs here, and nothing collects garbage: docs/cluster-tests.md. Logs are in {logs}

@@ -36,11 +36,9 @@ VAULT: dict[str, list[dict[str, str]]] = {
     "logto/production/backup": [
         {"access_key_id": "AKIAEXAMPLE00000001", "secret_access_key": "9Gv+notarealsecret/01234"}
     ],
-    "shop/db": [{"user": "shop", "password": "p@ss/word"}],
-    "shop/production/db": [
-        {"user": "shop_prod", "password": "s3cr3t"},
-        {"user": "newer", "password": "not-yet"},  # production pins the first
-    ],
+    "shop/db": [{"user": "shop", "password": "p@ss/word"}],  # the old layout's
+    "shop/staging/db": [{"user": "shop", "password": "p@ss/word"}],
+    "shop/production/db": [{"user": "shop_prod", "password": "s3cr3t"}],
     "shop/registry": [{"token": "t0k3n"}],
     **{p: [f] for space in ("dev", "production") for p, f in estate.stored(space).items()},
 }
@@ -114,7 +112,7 @@ def sealed(
 def claim(namespace: str, name: str, **spec: Any) -> dict[str, Any]:
     """A claim for user and password of the shop's database."""
     data = [
-        {"secretKey": key, "remoteRef": {"key": "shop/db", "property": key}}
+        {"secretKey": key, "remoteRef": {"key": "shop/staging/db", "property": key}}
         for key in ("user", "password")
     ]
     return {
@@ -185,9 +183,10 @@ class Example:
 
     def objects(self, environ: Environ) -> list[Any]:
         """What the build prints."""
-        stream = self.route(
-            HERE / self.directory, {**environ, "KRMFN_AGE_IDENTITY": age_identity()}
-        )
+        own = {"KRMFN_AGE_IDENTITY": age_identity()}
+        if self.directory.startswith("shop/"):  # its .krmfn.yaml is at the root of a repository
+            own["KRMFN_ROOT"] = str(HERE / "shop")
+        stream = self.route(HERE / self.directory, {**environ, **own})
         return list(yaml.safe_load_all(stream))
 
 
@@ -203,13 +202,13 @@ def _production() -> Secrets:
 
 
 def _staging() -> Secrets:
-    return _shop("staging", "stg-", "shop/db")
+    return _shop("staging", "stg-", "shop/staging/db")
 
 
 LOGTO_PROD = Example("logto/overlays/prod", kustomize, _logto)
-SHOP_STAGING = Example("shop/overlays/transformer/staging", kustomize, _staging)
-SHOP_PRODUCTION = Example("shop/overlays/transformer/production", kustomize, _production)
-SHOP_SEAL = Example("shop/overlays/seal/production", seal, _production)
+SHOP_STAGING = Example("shop/overlays/staging", kustomize, _staging)
+SHOP_PRODUCTION = Example("shop/overlays/production", kustomize, _production)
+SHOP_SEAL = Example("../tests/upgrade/examples/shop/overlays/seal/production", seal, _production)
 AGE = Example("age", kubectl, _age)
 # logto's prod-container is not here: tests/e2e/test_container.py holds its bytes to those of prod.
 EXAMPLES = (
@@ -217,12 +216,10 @@ EXAMPLES = (
     LOGTO_PROD,
     Example("logto/overlays/prod", build, _logto),
     Example("logto/overlays/prod-legacy", kubectl, _logto),
-    Example("shop/overlays/generator/staging", kustomize, _staging),
-    Example("shop/overlays/generator/production", kustomize, _production),
     SHOP_STAGING,
     SHOP_PRODUCTION,
-    Example("shop/overlays/transformer/staging", build, _staging),
-    Example("shop/overlays/transformer/production", build, _production),
+    Example("shop/overlays/staging", build, _staging),
+    Example("shop/overlays/production", build, _production),
     SHOP_SEAL,
     AGE,
     Example("estate/overlays/dev", kustomize, lambda: _estate("dev")),
