@@ -1,4 +1,4 @@
-"""Look at a repository, and propose what krmfn needs in it.
+"""Propose the files that krmfn needs in a repository, as a diff.
 
   krmfn init                                    # show everything, ask, then write
   krmfn init overlays/prod --certificate certs/production.pem
@@ -11,7 +11,7 @@ init builds each overlay and proposes a claim for every Secret that something re
 creates. The claim is listed beside the workload, if all overlays that share the workload need it.
 The settings go into .krmfn.yaml, and each overlay gets one line that lists the folder krmfn/.
 init builds and audits the proposal in a copy before it shows it. Run again, it proposes what is
-missing since. You write the values into the vault.
+missing by then. You write the values into the vault.
 
 Exit code 1: for at least one overlay init cannot propose what is missing; it says why.
 """
@@ -49,7 +49,11 @@ if TYPE_CHECKING:
 def register(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument(
-        "directories", nargs="*", default=["."], metavar="DIR", help="where to look; default: here"
+        "directories",
+        nargs="*",
+        default=["."],
+        metavar="DIR",
+        help="where to look; default: the working directory",
     )
     parser.add_argument(
         "--certificate",
@@ -90,12 +94,14 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
     route = parser.add_mutually_exclusive_group()
     route.add_argument(
-        "--legacy", action="store_true", help="as a legacy plugin, which kubectl kustomize can call"
+        "--legacy",
+        action="store_true",
+        help="write a legacy plugin, which kubectl kustomize can run",
     )
     route.add_argument(
         "--container",
         action="store_true",
-        help="as a container, with the settings in the transformer",
+        help="write a container function, with the settings in the transformer",
     )
     answer = parser.add_mutually_exclusive_group()
     answer.add_argument("--yes", action="store_true", help="write without asking")
@@ -182,7 +188,7 @@ def _answers(options: argparse.Namespace) -> Answers:
         raise SpecError("usage", "not a namespace's name", key="--namespace")
     pairs = [one.partition("=") for one in options.assume]
     if not all(name and why for name, _, why in pairs):
-        raise SpecError("usage", "--assume is SECRET=WHY", remedy="say who makes the Secret")
+        raise SpecError("usage", "--assume is SECRET=WHY", remedy="name the producer of the Secret")
     assumed = {name: why for name, _, why in pairs}
     return Answers(options.namespace, assumed, frozenset(options.claim))
 
@@ -229,7 +235,7 @@ def _check_names(settings: Settings, known: Layout, proposal: Proposal) -> None:
     if names and proposal.texts:
         raise SpecError(
             "usage",
-            f"--certificate: {', '.join(sorted(names))} is no new environment",
+            f"--certificate: {', '.join(sorted(names))} is not a new environment",
             expected=f"one of {', '.join(proposal.added)}" if proposal.added else "",
             remedy=f"edit {known.holder.name} for an environment that exists",
         )
@@ -266,7 +272,9 @@ def _show_taken(others: Iterable[KustomizationFile]) -> None:
 def _consent() -> bool:
     if not sys.stdin.isatty():
         raise SpecError(
-            "usage", "nobody is there to ask", remedy="say --yes to write, or --dry-run to look"
+            "usage",
+            "there is no terminal to ask",
+            remedy="say --yes to write, or --dry-run to look",
         )
     try:
         return input("Write this? [y/N] ").strip().lower() in ("y", "yes")

@@ -86,7 +86,7 @@ def sealed_secrets(namespaces: Sequence[str], *, context: str | None = None) -> 
                 token = metadata.get("continue")
             except (ValueError, LookupError, TypeError, AttributeError):
                 raise ProviderError(
-                    "protocol", "the API server's answer is no list", source=namespace
+                    "protocol", "the API server's answer is not a list", source=namespace
                 ) from None
             if not token:
                 break
@@ -117,7 +117,7 @@ def port(service: bytes) -> str:
     try:
         return quote(str(strict_json.loads(service)["spec"]["ports"][0].get("name") or ""))
     except (ValueError, LookupError, TypeError, AttributeError):
-        raise ProviderError("protocol", "the API server's answer is no Service") from None
+        raise ProviderError("protocol", "the API server's answer is not a Service") from None
 
 
 def client(context: str | None) -> Any:

@@ -175,7 +175,7 @@ def _json(body: bytes, what: str) -> dict[str, Any]:
         return mapping(strict_json.loads(body))
     except ValueError:
         raise ProviderError(
-            "protocol", "the API server's answer is no object", source=what
+            "protocol", "the API server's answer is not an object", source=what
         ) from None
 
 

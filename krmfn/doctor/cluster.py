@@ -149,8 +149,8 @@ def unopened(value: dict[str, Any], newest: str) -> tuple[str, str, str]:
         return *wrong, "build again, with krmfn in the outermost kustomization"
     mark = mapping(mapping(value.get("metadata")).get("annotations")).get(CERTIFICATE)
     if mark is None:
-        cause = "it was sealed for another namespace, name or key: nobody recorded which"
-        return cause, "it has no annotation of krmfn's", "krmfn import sealedsecret FILE"
+        cause = "it was sealed for another namespace, name or key; it has no record of which"
+        return cause, "it has no krmfn annotation", "krmfn import sealedsecret FILE"
     if mark == newest:
         cause = "its content was changed after it was sealed"
         return cause, f"it is sealed for the controller's newest key, {mark}", "build it again"
@@ -207,7 +207,7 @@ def judge_status(
             "synced", "error", title(there), cause, f"{evidence}; {more}{history}", fix
         )
     if _NOT_MANAGED in message:
-        cause = "a Secret of that name is there, and is somebody else's"
+        cause = "another owner has created a Secret of that name"
         fix = adopt(namespace, name)
         return Diagnosis("synced", "error", title(there), cause, f"{evidence}{history}", fix)
     cause = "the controller could not make the Secret"

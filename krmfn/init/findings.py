@@ -94,7 +94,7 @@ class OverlayFinding:
             keys = ", ".join(one.keys) or "any key"
             yield f"{one.name} ({one.type}: {keys}), for {', '.join(one.users)}"
         for one, why in self.overlay.elsewhere:
-            yield f"{one.name} is no claim: {why}"
+            yield f"{one.name} is not a claim: {why}"
         for one, maker in self.questions:
             yield question(one.name, maker.by)
         for text in self.advice:

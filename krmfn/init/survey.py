@@ -205,7 +205,7 @@ class Survey:
                 if made.has_content and made.resource and made.certain:
                     short = other.relative_to(self.root).as_posix()
                     for place in _meets(made, seen, sought) & sought:
-                        found.setdefault(place, f"{made.by} in {short} makes it")
+                        found.setdefault(place, f"{made.by} in {short} creates it")
         return found
 
     def _others(self, directory: Path, names: set[str]) -> Iterator[Path]:

@@ -110,7 +110,10 @@ def test_nobody_is_asked_where_nobody_is(checkout: Path) -> None:
     before = tree(checkout)
     done = krmfn("init", cwd=checkout, stdin="")
     assert done.returncode == 2
-    assert "nobody is there to ask; say --yes to write, or --dry-run to look [usage]" in done.stderr
+    assert (
+        "there is no terminal to ask; say --yes to write, or --dry-run to look [usage]"
+        in done.stderr
+    )
     assert tree(checkout) == before
 
 
@@ -213,7 +216,7 @@ def test_a_taken_name(checkout: Path, name: str, text: str, message: str, code: 
         ("absent.pem", "absent.pem: no such file"),
         ("base/app.yaml", "there is no PEM certificate in it"),
         ("prod=x=y.pem", "--certificate is [ENVIRONMENT=]FILE"),
-        ("staging=controller.pem", "staging is no new environment, expected one of prod"),
+        ("staging=controller.pem", "staging is not a new environment, expected one of prod"),
     ],
 )
 def test_a_certificate_that_a_build_would_refuse(checkout: Path, file: str, message: str) -> None:

@@ -179,7 +179,7 @@ def test_two_words_about_a_namespace(top: Path, said: str, own: str, fine: bool)
     ("arguments", "message"),
     [
         (["--namespace", "No Name"], "--namespace: not a namespace's name [usage]"),
-        (["--assume", "db"], "--assume is SECRET=WHY; say who makes the Secret [usage]"),
+        (["--assume", "db"], "--assume is SECRET=WHY; name the producer of the Secret [usage]"),
     ],
 )
 def test_wrong_arguments(top: Path, arguments: list[str], message: str) -> None:
@@ -203,7 +203,7 @@ def test_what_another_makes(top: Path, other: str, by: str) -> None:
     """A Secret of the same namespace from elsewhere in the repository is no claim."""
     write(top, shop=f"namespace: production\n===\n{APP}", other=other)
     text = init(top, "--dry-run", "shop")
-    assert (f"  db is no claim: {by} makes it" in text) == bool(by)
+    assert (f"  db is not a claim: {by} makes it" in text) == bool(by)
     assert ("1 Secret to claim" in text) == (not by)
     if by:
         assert "every Secret that it refers to is there, or made elsewhere" in text

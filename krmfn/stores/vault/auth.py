@@ -126,7 +126,7 @@ def _unwrapped(token: Plaintext, api: Api, source: str, namespace: str) -> Vault
             "the vault does not unwrap the credential: it was unwrapped before, has expired, or is "
             "not a wrapping token",
             source=source,
-            remedy="make a new one for each run; if nobody of yours has unwrapped it, revoke what "
+            remedy="make a new one for each run; if no one of your team has unwrapped it, revoke what "
             "it held",
         )
     return answer
@@ -223,7 +223,7 @@ def _secret_id(wrapped: str, api: Api, source: str, namespace: str) -> str:
     if not isinstance(found, str) or not found:
         raise ProviderError(
             "login-failed",
-            "what was unwrapped is no SecretID",
+            "the unwrapped text is not a SecretID",
             source=source,
             remedy="wrap the answer of auth/approle/role/NAME/secret-id",
         )

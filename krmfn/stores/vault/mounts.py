@@ -99,7 +99,7 @@ class Mounts:
                 "protocol",
                 "the answer to a question about the mount is not a mount's",
                 source=f"{self._name}:{path}",
-                remedy="check that VAULT_ADDR is a vault's address, and what stands before it",
+                remedy="check that VAULT_ADDR is a vault's address, and check the proxy in front of it",
             )
         # A mount of a namespace inside the path is named from the root.
         inner = where.removeprefix(f"{self._namespace}/") if self._namespace else where
@@ -136,7 +136,7 @@ class Mounts:
                 "mount-unknown",
                 f"nothing is mounted there in namespace {self._namespace}, or the token may not know",
                 source=source,
-                remedy=f"path begins with the namespace, which stands beside it: write path: {rest}",
+                remedy=f"path begins with the namespace, which `namespace` adds: write path: {rest}",
             )
         where = f" in namespace {self._namespace}" if self._namespace else ""
         namespace = "" if self._namespace else ", or set namespace (VAULT_NAMESPACE) if it has any"

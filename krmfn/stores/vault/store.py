@@ -200,7 +200,7 @@ class VaultBackend(Store):
             if location.path.startswith(start):
                 return f"leave {start} out of key: the store's path says it already"
         if rest := repeated_namespace(location.mount, location.source[2]):
-            return f"path begins with the namespace, which stands beside it: write path: {rest}"
+            return f"path begins with the namespace, which `namespace` adds: write path: {rest}"
         return ""
 
     def _missing(
