@@ -94,43 +94,43 @@ class KrmfnError(Failure):
 
 
 class SpecError(KrmfnError):
-    """The command line, the configuration or its fit with the data is wrong."""
+    """The command line or the configuration is wrong, or does not fit the data."""
 
     exit_code = 2
 
 
 class ProviderError(KrmfnError):
-    """A store could not give what was asked of it."""
+    """A store could not return a value."""
 
     exit_code = 3
 
 
 class SealingError(KrmfnError):
-    """The certificate, the key or a value cannot be sealed with or opened."""
+    """A certificate, key or value cannot be used to seal, or an item cannot be opened."""
 
     exit_code = 4
 
 
 class OutputError(KrmfnError):
-    """The result could not be written, or is not what it must be."""
+    """The result could not be written, or is not valid."""
 
     exit_code = 5
 
 
 class PolicyError(KrmfnError):
-    """The platform does not allow it; nothing was sent."""
+    """The platform's policy denies it; no request was made."""
 
     exit_code = 6
 
 
 class DeadlineError(KrmfnError):
-    """The time was up."""
+    """The time limit was reached."""
 
     exit_code = 124
 
 
 class CheckError(KrmfnError):
-    """A check looked and did not like what it saw."""
+    """A check found a problem in the output."""
 
     exit_code = 1
 
@@ -155,30 +155,30 @@ def raise_all(errors: Sequence[KrmfnError]) -> None:
 CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
     # 2: usage and spec
     "usage": (SpecError, "the command line is not understood"),
-    "input": (SpecError, "standard input is not what a function is given"),
+    "input": (SpecError, "standard input is empty or has the wrong content"),
     "yaml": (SpecError, "a file is not YAML as krmfn reads it: duplicate keys, alias bombs, tabs"),
-    "spec": (SpecError, "a field is missing, unknown or of the wrong form"),
-    "object": (SpecError, "a resource's kind, name or namespace is no text"),
+    "spec": (SpecError, "a field is missing, unknown or has the wrong form"),
+    "object": (SpecError, "a resource's kind, name or namespace is not text"),
     "namespace-missing": (SpecError, "no namespace is known for a scope that needs one"),
     "namespace-contradiction": (SpecError, "two sources name different namespaces"),
-    "environment-unclear": (SpecError, "no environment of .krmfn.yaml is meant for sure"),
+    "environment-unclear": (SpecError, "no environment of .krmfn.yaml matches, or several do"),
     "name-changes": (SpecError, "the kustomization renames what a generator sealed by name"),
     "wrong-list": (SpecError, "a krmfn config is listed where kustomize cannot use it"),
     "path": (SpecError, "a path leaves the repository or is not canonical"),
     "file": (SpecError, "a file named in the configuration cannot be read"),
     "scope": (SpecError, "a claim asks for a wider scope than the overlay allows"),
-    "annotation": (SpecError, "an annotation would break the object, or is krmfn's to write"),
+    "annotation": (SpecError, "an annotation would break the object, or only krmfn may set it"),
     "template": (SpecError, "a template is outside the closed template language"),
     "secret-type": (SpecError, "the data does not fit the Secret's type"),
     "derivation-key-missing": (SpecError, "deterministic sealing has no derivation key"),
     "derivation-key-read": (SpecError, "a secret would contain the derivation key"),
-    "environment": (SpecError, "memory, file descriptors or the working directory are not there"),
-    "kustomize": (SpecError, "kustomize is not there, or cannot build the directory"),
+    "environment": (SpecError, "memory, file descriptors or the working directory are missing"),
+    "kustomize": (SpecError, "kustomize is missing, or cannot build the directory"),
     "build-limit": (SpecError, "a build needs more memory, time or output than krmfn allows"),
-    "foreign": (SpecError, "a build would run, fetch or inflate what is not krmfn's"),
-    "in-place": (SpecError, "a value cannot be changed where it stands in a file"),
-    "ciphertext": (SpecError, "a value is encrypted already, or a placeholder of another tool"),
-    "no-equivalent": (SpecError, "what is imported has something that krmfn cannot say"),
+    "foreign": (SpecError, "a build would run a foreign function, fetch a base or inflate a chart"),
+    "in-place": (SpecError, "a value cannot be changed in place in its file"),
+    "ciphertext": (SpecError, "a value is already encrypted, or is a placeholder of another tool"),
+    "no-equivalent": (SpecError, "an imported object has a feature that krmfn does not have"),
     # 3: provider
     "extra-missing": (ProviderError, "a store needs a package that is not installed"),
     "credential-missing": (ProviderError, "a credential's variable or file is absent or empty"),
@@ -189,9 +189,12 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
     "version-deleted": (ProviderError, "the version was deleted and can be undeleted"),
     "version-destroyed": (ProviderError, "the version was destroyed for good"),
     "version-missing": (ProviderError, "the secret has no such version"),
-    "version-unsupported": (ProviderError, "a version was asked of a store that has none"),
+    "version-unsupported": (ProviderError, "a reference has a version, and the store has none"),
     "mount-not-kv": (ProviderError, "the mount is not a KV secrets engine"),
-    "mount-unknown": (ProviderError, "no mount is there, or it may not be asked"),
+    "mount-unknown": (
+        ProviderError,
+        "there is no mount at the path, or the token may not look it up",
+    ),
     "leased": (ProviderError, "the answer carries a lease: a dynamic secret cannot be sealed"),
     "value-null": (ProviderError, "the value is null"),
     "value-shape": (ProviderError, "the value is an object or a list"),
@@ -202,10 +205,10 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
     "protocol": (ProviderError, "the server's answer is not what its API promises"),
     "transit": (ProviderError, "the transit engine's answer cannot be a derivation"),
     "age-identity": (ProviderError, "the identity does not open the encrypted file"),
-    "occupied": (ProviderError, "a value would replace another one, or nobody can tell"),
+    "occupied": (ProviderError, "a value would replace another one, or krmfn cannot find out"),
     "age-document": (ProviderError, "the decrypted file is not a krmfn store"),
     # 4: sealing
-    "certificate": (SealingError, "no certificate in the given text can be sealed with"),
+    "certificate": (SealingError, "the text contains no usable certificate"),
     "certificate-expired": (SealingError, "the certificate has expired"),
     "certificate-not-yet-valid": (SealingError, "the certificate is not valid yet"),
     "certificate-key": (SealingError, "the certificate's key is not RSA, too small or unsafe"),
@@ -214,27 +217,36 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
     "value": (SealingError, "a value cannot be rendered or is too large"),
     "empty": (SealingError, "a secret would have no data"),
     "unseal": (SealingError, "none of the keys opens an item"),
-    "private-key": (SealingError, "a file holds no RSA private key"),
+    "private-key": (SealingError, "a file contains no RSA private key"),
     # 5: output
     "output": (OutputError, "the result could not be written"),
-    "too-large": (OutputError, "an object is larger than the API server takes"),
+    "too-large": (OutputError, "an object is larger than the API server accepts"),
     # 6: policy
     "credential-origin": (PolicyError, "a credential would go to a server it was not meant for"),
     "store-bound": (PolicyError, "the store is bound to other namespaces or certificates"),
-    "policy-file": (PolicyError, "a policy is required, and KRMFN_CONFIG is none to rely on"),
-    "policy-denied": (PolicyError, "no single rule of the platform allows it"),
-    "policy-override": (PolicyError, "a configuration defines what is the platform's to define"),
+    "policy-file": (
+        PolicyError,
+        "a policy is required, and KRMFN_CONFIG is missing or not trustworthy",
+    ),
+    "policy-denied": (PolicyError, "no rule of the platform's policy allows it"),
+    "policy-override": (
+        PolicyError,
+        "a configuration defines something that only the platform may define",
+    ),
     "policy-limit": (PolicyError, "a build asks for more than the platform's limits"),
-    "cannot-rehearse": (PolicyError, "only a read tells what a build would do"),
-    "differs-from-judged": (PolicyError, "a build does something else than its rehearsal did"),
+    "cannot-rehearse": (
+        PolicyError,
+        "the result of a build depends on values, so it cannot be judged beforehand",
+    ),
+    "differs-from-judged": (PolicyError, "a build differs from its rehearsal"),
     "sandbox": (PolicyError, "kustomize cannot be confined here, and the platform requires it"),
     # 124: deadline
-    "deadline": (DeadlineError, "the time was up before everything was read"),
+    "deadline": (DeadlineError, "the time limit was reached before everything was read"),
     # 1: findings
     "sealed-for": (CheckError, "a SealedSecret is sealed for another name, namespace or scope"),
     "config-left": (
         CheckError,
-        "a configuration of krmfn's is listed as a resource, and was not run",
+        "a krmfn configuration is listed as a resource, and was not run",
     ),
     "claim-left": (CheckError, "a claim was not replaced by a SealedSecret"),
     "scope-annotation": (
@@ -242,32 +254,36 @@ CATALOGUE: dict[str, tuple[type[KrmfnError], str]] = {
         "annotations contradict the scope, on the object or its template",
     ),
     "plain-secret": (CheckError, "a Secret is unencrypted in the output"),
+    "proposal": (CheckError, "what `krmfn init` would write leaves a Secret missing"),
     "certificate-differs": (CheckError, "a certificate is not the one that was expected"),
     # 1: the reference audit
-    "wrong-secret": (CheckError, "a reference would be followed to another Secret than it means"),
-    "unmet-reference": (CheckError, "a field refers to a Secret that nobody produces"),
+    "wrong-secret": (CheckError, "kustomize would change a reference to name another Secret"),
+    "unmet-reference": (CheckError, "a field refers to a Secret that nothing creates"),
     "unmet-key": (CheckError, "a field needs a key that the Secret will not have"),
     "wrong-namespace": (
         CheckError,
-        "the Secret is produced in another namespace than it is used in",
+        "the Secret is created in another namespace than the one it is used in",
     ),
-    "moved-producer": (CheckError, "a prefix or suffix renamed the object that makes the Secret"),
+    "moved-producer": (CheckError, "a prefix or suffix renamed the object that creates the Secret"),
     "reference-grant": (
         CheckError,
         "a Gateway's Secret in another namespace has no ReferenceGrant",
     ),
-    "uncertain-producer": (CheckError, "a Secret is made only where its operator is set up for it"),
-    "operator-owned": (CheckError, "a Secret would be sealed over one that an operator makes"),
-    "ambiguous-producer": (CheckError, "two objects make the same Secret"),
-    "reserved-name": (CheckError, "a Secret has a name that belongs to something else"),
+    "uncertain-producer": (
+        CheckError,
+        "a Secret is created only if its operator is configured for it",
+    ),
+    "operator-owned": (CheckError, "a Secret would be sealed over one that an operator creates"),
+    "ambiguous-producer": (CheckError, "two objects create the same Secret"),
+    "reserved-name": (CheckError, "a Secret has a name that belongs to another program"),
     "unused-secret": (CheckError, "nothing in the build refers to a sealed Secret"),
-    "wrong-type": (CheckError, "a Secret has another type than its use needs"),
-    "type-keys": (CheckError, "a Secret lacks keys that its type demands"),
+    "wrong-type": (CheckError, "a Secret has the wrong type for its use"),
+    "type-keys": (CheckError, "a Secret lacks keys that its type requires"),
     "missing-label": (CheckError, "a Secret lacks a label that its consumer looks for"),
     "owns-input": (CheckError, "a consumer claims a Secret that the SealedSecret owns"),
     "kubesealed-elsewhere": (
         CheckError,
-        "a SealedSecret says that it was sealed for another name or namespace",
+        "a SealedSecret was sealed for another name or namespace",
     ),
     "unused-assumption": (CheckError, "an assumption is not needed"),
     "unknown-kind": (CheckError, "the catalogue does not know a kind that may refer to Secrets"),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # id -> what it says; those of the audit are its rules.
 WARNINGS: dict[str, str] = {
     "claims-printed": "kustomize build prints claims, because only krmfn build seals them",
-    "data-path": "a store's path ends with /data, which is added by itself",
+    "data-path": "a store's path ends with /data, which krmfn adds itself",
     "equal-value": "environments share a value",
     "inexact-number": "a number may have been rounded",
     "large-secret": "a SealedSecret comes near the limit of the API server",
@@ -28,11 +28,11 @@ WARNINGS: dict[str, str] = {
     "nul-byte": "a value holds a NUL byte",
     "plain-secret": "a Secret is unencrypted in the output",
     "skip-marker": "nothing deletes the skip marker",
-    "stale-file": "a file of an earlier build is left",
+    "stale-file": "a file of an earlier build remains",
     "token-not-revoked": "the login's token could not be revoked",
     "trailing-newline": "a value ends with a newline",
     "unknown-parameter": "an Application has a parameter that krmfn does not know",
-    "version-unreadable": "the versions of a secret may not be read",
+    "version-unreadable": "the token may not read the versions of a secret",
 }
 SHOWN = 3
 

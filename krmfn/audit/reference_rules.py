@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from krmfn.audit.references import Reference
 
 
-@rule("unmet-reference", "error", "nobody produces the Secret")
+@rule("unmet-reference", "error", "nothing creates the Secret")
 def unmet_reference(audit: Audit) -> Iterator[Finding]:
-    """A field refers to a Secret that nobody in the build produces.
+    """A field refers to a Secret that nothing in the build creates.
 
     The pod stays in CreateContainerConfigError, or the operator waits. Produce it: claim it, let an
     operator make it, or correct the name. If it is made elsewhere (by hand, by Terraform, by a
@@ -33,9 +33,9 @@ def unmet_reference(audit: Audit) -> Iterator[Finding]:
         yield about_reference(
             "unmet-reference",
             one.reference,
-            "nobody produces this Secret",
+            "nothing in this build creates this Secret",
             near=nearest(one.reference.secret, names(one.reference.namespace)),
-            remedy="claim it, correct the name, or list it under assume:",
+            remedy="add a SecretClaim, fix the name, or list it under assume:",
         )
 
 
@@ -82,7 +82,7 @@ def wrong_namespace(audit: Audit) -> Iterator[Finding]:
 
 @rule("moved-producer", "error", "the producer was renamed")
 def moved_producer(audit: Audit) -> Iterator[Finding]:
-    """namePrefix or nameSuffix renamed the object whose operator makes the Secret.
+    """namePrefix or nameSuffix renamed the object whose operator creates the Secret.
 
     An operator derives the Secret's name from its object's name. kustomize renames the object and
     does not know of the Secret, so that references keep the old name. Drop the prefix there, or patch
@@ -94,7 +94,7 @@ def moved_producer(audit: Audit) -> Iterator[Finding]:
             yield about_reference(
                 "moved-producer",
                 one.reference,
-                f"{made.by} was renamed, and so its operator makes {made.secret}",
+                f"{made.by} was renamed, and so its operator creates {made.secret}",
                 producer=made.by,
                 near=made.secret,
                 remedy="patch the reference, or leave namePrefix and nameSuffix to other objects",
@@ -193,7 +193,7 @@ def _beyond(audit: Audit) -> Iterator[Finding]:
             yield about_reference(
                 "unmet-reference",
                 one.reference,
-                "nobody in this build produces this Secret, which is read in the namespace of "
+                "nothing in this build creates this Secret, which is read in the namespace of "
                 f"{resource.kind}'s controller",
                 severity="warning",
                 remedy="claim it there, or list it under assume:",

@@ -26,14 +26,14 @@ ARGOCD_OWN = "argocd-secret"  # a name; Argo CD reads it whatever its labels
 PATCH = "sealedsecrets.bitnami.com/patch"
 
 
-@rule("operator-owned", "error", "an operator makes this Secret")
+@rule("operator-owned", "error", "an operator creates this Secret")
 def operator_owned(audit: Audit) -> Iterator[Finding]:
-    """A SealedSecret or claim has the name of a Secret that an operator makes.
+    """A SealedSecret or claim has the name of a Secret that an operator creates.
 
     It breaks in either order. Sealed first, the operator leaves a Secret alone that it did not make,
     so that its other keys never appear; or it fails, or writes over it. Operator first, the controller
     reports that the Secret "already exists and is not managed by SealedSecret". Refuse the name: use
-    the Secret that the operator makes, or tell the operator to take another one.
+    the Secret that the operator creates, or tell the operator to take another one.
     """
     for names in _by_name(audit).values():
         for made in (m for m in names if m.how in ("sealed", "claim")):
@@ -44,9 +44,9 @@ def operator_owned(audit: Audit) -> Iterator[Finding]:
                 yield about_secret(
                     "operator-owned",
                     made,
-                    f"the operator of {owner.by} makes this Secret",
+                    f"the operator of {owner.by} creates this Secret",
                     producer=owner.by,
-                    remedy="; ".join(p for p in (why, "use the Secret that it makes") if p),
+                    remedy="; ".join(p for p in (why, "use the Secret that it creates") if p),
                 )
 
 
@@ -55,7 +55,7 @@ def ambiguous_producer(audit: Audit) -> Iterator[Finding]:
     """Two objects each make the same Secret, and would take it from one another.
 
     Whichever comes last wins, or one of them reports a conflict for ever. Give them different names.
-    An empty Secret that only carries labels is no second producer, nor is one that an operator
+    An empty Secret that only carries labels is not a second producer, nor is one that an operator
     documents to be made in advance.
     """
     for names in _by_name(audit).values():
@@ -66,13 +66,13 @@ def ambiguous_producer(audit: Audit) -> Iterator[Finding]:
                 yield about_secret(
                     "ambiguous-producer",
                     second,
-                    f"{first.by} makes this Secret too",
+                    f"{first.by} creates this Secret too",
                     producer=first.by,
                     remedy="give one of them another name",
                 )
 
 
-@rule("reserved-name", "error", "the name is somebody else's")
+@rule("reserved-name", "error", "the name belongs to something else")
 def reserved_name(audit: Audit) -> Iterator[Finding]:
     """A SealedSecret has a name that something else uses for Secrets of its own.
 
@@ -92,7 +92,7 @@ def reserved_name(audit: Audit) -> Iterator[Finding]:
 
 @rule("unused-secret", "warning", "nothing refers to the Secret")
 def unused_secret(audit: Audit) -> Iterator[Finding]:
-    """A SealedSecret or claim that nothing in the build refers to, and whose name stands nowhere else.
+    """A SealedSecret or claim that nothing in the build refers to, and whose name appears nowhere else.
 
     A left-over, a misspelt name, or something that finds the Secret by a label that the catalogue
     does not know. Remove it, or add the label to a SecretCatalogue of your own as a finder.

@@ -101,7 +101,7 @@ def answer(
     if isinstance(config, SecretClaim):
         raise SpecError(
             "wrong-list",
-            "a claim is no function",
+            "a claim is not a function",
             expected="resources:",
             remedy="list it under resources:, and a SealedSecretTransformer under transformers:",
         )

@@ -41,7 +41,7 @@ class Binding:
             PolicyError: it is not what was rehearsed.
         """
         if number >= len(self._rehearsed):
-            raise _differs("kustomize makes a call more")
+            raise _differs("kustomize calls krmfn once more")
         judged = self._rehearsed[number]
         if called.config is not judged.config or not self._same_items(judged.items, called.items):
             raise _differs(f"what {called.config.value['kind']} is given")
@@ -86,7 +86,7 @@ class Binding:
             PolicyError: they differ.
         """
         if len(calls) != len(self._rehearsed):
-            raise _differs("kustomize makes a call less")
+            raise _differs("kustomize calls krmfn once less")
         left: dict[str, list[Any]] = defaultdict(list)
         for item in items:
             value = item.document.value()

@@ -46,7 +46,7 @@ class Server:
             channel.settimeout(self._deadline.left())
             channel.sendall(code + len(output).to_bytes(SIZE, "big") + output)
             if self._receive(channel, SIZE) != own:
-                raise SpecError("kustomize", "kustomize makes two calls at once")
+                raise SpecError("kustomize", "kustomize calls krmfn twice at once")
 
     def _called(self, directory: bytes, stub: bytes, items: bytes) -> tuple[bytes, bytes]:
         """Return exit code and output of one call."""

@@ -266,7 +266,7 @@ class _Writer:
                 if entry.directory is not None or any(one.is_ours for one in entry.functions):
                     raise SpecError(
                         "wrong-list",
-                        "a directory of function configurations has functions of krmfn's itself",
+                        "a directory of function configurations has functions of krmfn itself",
                         where=entry.mention.where,
                         remedy="list them in the kustomization that lists the directory",
                     )
@@ -343,7 +343,7 @@ class _Writer:
                 "spec",
                 f"{self.tree.short(directory)} gives two configurations one name",
                 where=entry.mention.where,
-                remedy="give each a name of its own",
+                remedy="give each one its own name",
             )
 
     def items(self, directory: Path) -> tuple[Item, ...]:

@@ -158,7 +158,7 @@ def _made(
     raise SpecError(
         "annotation",
         f"{marks[0]} is krmfn's to write, and was not written in this build",
-        remedy="remove the annotation, or declare a claim instead of what was sealed before",
+        remedy="remove the annotation, or replace the SealedSecret in git by a claim",
     )
 
 

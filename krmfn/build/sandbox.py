@@ -82,7 +82,7 @@ def find_kustomize(environ: Mapping[str, str], *roots: Path) -> tuple[str, ...]:
             return found, "kustomize" if Path(found).name.startswith("kubectl") else "build"
     raise SpecError(
         "kustomize",
-        f"{VARIABLE} names {named}, which is no program outside the repository"
+        f"{VARIABLE} names {named}, which is not a program outside the repository"
         if named
         else "there is no kustomize to build with",
         expected=f"{VARIABLE}, kustomize on PATH, or kubectl on PATH, outside the repository",

@@ -79,7 +79,10 @@ class Calls:
         place, value = Path(os.fsdecode(directory)), strict.load(stub, "the call")
         config = self._copied.called(place, value)
         if config is None:
-            raise SpecError("kustomize", "kustomize calls krmfn with what no kustomization lists")
+            raise SpecError(
+                "kustomize",
+                "kustomize calls krmfn with a configuration that no kustomization lists",
+            )
         kind = config.value.get("kind")
         given = () if kind == GENERATOR else stream.stream(items, "the build")
         job = self._job.at(config.directory)

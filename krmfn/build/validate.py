@@ -204,7 +204,7 @@ def _plain_secret(value: dict[str, Any], name: str, policy: str, verdict: Report
                 "plain-secret",
                 f"Secret/{name}",
                 "it is unencrypted in the output",
-                "seal it, or say plainSecrets: allow where it is no secret",
+                "seal it, or say plainSecrets: allow if it is not confidential",
                 secret=name,
             )
         )
@@ -214,7 +214,7 @@ def _plain_secret(value: dict[str, Any], name: str, policy: str, verdict: Report
             "plain-secret",
             "it is unencrypted in the output",
             where=f"Secret/{name}",
-            remedy="seal it, or say plainSecrets: warn or allow where it is no secret",
+            remedy="seal it, or say plainSecrets: warn or allow if it is not confidential",
         )
     )
 

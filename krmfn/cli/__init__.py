@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 INTRODUCTION = """\
-krmfn seals values from a vault for the namespace of a Kustomize overlay, while it is built.
+krmfn reads values from a vault during `kustomize build`, and prints Bitnami SealedSecrets for the
+overlay's namespace.
 
-Without a command it is a KRM function: kustomize calls it. In kustomization.yaml
+Without a command krmfn is a KRM function, which kustomize starts. In kustomization.yaml
 
   generators: [secrets.yaml]        # kind: SealedSecretGenerator, what to seal
   validators: [validator.yaml]      # kind: SealedSecretValidator, fails on a wrong seal
@@ -39,12 +40,12 @@ and then
 
 EPILOGUE = """\
 environment:
-  VAULT_ADDR, VAULT_TOKEN   the vault, and a token for it (BAO_ADDR, BAO_TOKEN likewise)
+  VAULT_ADDR, VAULT_TOKEN   the vault, and a token for it; BAO_ADDR and BAO_TOKEN mean the same
   KRMFN_AGE_IDENTITY        the identity that opens an age store
   KRMFN_CONFIG              the platform's policy, a PlatformConfig
-  KRMFN_DEADLINE            seconds that a build may take, default 45
-  KRMFN_ROOT                the repository's root, where it is not the nearest .git
-  KRMFN_ENVIRONMENT         the environment of .krmfn.yaml, where paths and namespaces do not decide
+  KRMFN_DEADLINE            seconds that a build may take; default: 45
+  KRMFN_ROOT                the repository's root; default: the nearest directory with .git
+  KRMFN_ENVIRONMENT         the environment of .krmfn.yaml; default: the one that matches
 
 `krmfn help COMMAND` shows each command's options and examples.
 """
@@ -67,11 +68,11 @@ class Command:
 
 COMMANDS = {
     "init": Command(
-        "krmfn.cli.init", "look at a repository, and propose what krmfn needs in it", builds=True
+        "krmfn.cli.init", "propose krmfn's files for a repository, as a diff", builds=True
     ),
     "build": Command(
         "krmfn.cli.build",
-        "build overlays, run nothing of theirs, seal the claims",
+        "build overlays without running their code, and seal the claims",
         data=True,
         builds=True,
     ),
@@ -79,19 +80,19 @@ COMMANDS = {
         "krmfn.cli.seal", "seal the claims of a finished stream", data=True, builds=True
     ),
     "diff": Command(
-        "krmfn.cli.diff", "say what SealedSecrets differ between two places", builds=True
+        "krmfn.cli.diff", "show which SealedSecrets differ between two places", builds=True
     ),
     "drift": Command(
-        "krmfn.cli.drift", "say whether the vault still holds what was deployed", builds=True
+        "krmfn.cli.drift", "report deployed values that differ from the vault", builds=True
     ),
     "rotate": Command(
         "krmfn.cli.rotate",
-        "another certificate, epoch or newer versions, as a diff",
+        "change the certificate, the epoch or pinned versions, as a diff",
         builds=True,
     ),
     "plan": Command(
         "krmfn.cli.plan",
-        "show what a build would read and seal, and the policy's word",
+        "show what a build would read and seal, and whether the policy allows it",
         builds=True,
     ),
     "unseal": Command(
@@ -101,14 +102,10 @@ COMMANDS = {
         "krmfn.cli.audit", "prove that every Secret a build refers to will exist", builds=True
     ),
     "graph": Command(
-        "krmfn.cli.graph", "show who makes and who uses each Secret of a build", builds=True
+        "krmfn.cli.graph", "show the producer and the users of each Secret of a build", builds=True
     ),
-    "matrix": Command(
-        "krmfn.cli.matrix", "which environment has which Secret, and by whom", builds=True
-    ),
-    "doctor": Command(
-        "krmfn.cli.doctor", "look for what explains a failure, and what mends it", builds=True
-    ),
+    "matrix": Command("krmfn.cli.matrix", "compare Secrets across environments", builds=True),
+    "doctor": Command("krmfn.cli.doctor", "diagnose a failing build", builds=True),
     "explain": Command("krmfn.cli.explain", "explain an error, a finding or a warning by its id"),
     "cert": Command(
         "krmfn.cli.cert", "fetch the controller's certificate, or check one", data=True
@@ -117,12 +114,12 @@ COMMANDS = {
     "age": Command(
         "krmfn.cli.age", "keep values in an age-encrypted file in the repository", data=True
     ),
-    "import": Command("krmfn.cli.import_", "make krmfn's files out of what is there", data=True),
-    "completion": Command("krmfn.cli.completion", "print what makes a shell complete commands"),
+    "import": Command("krmfn.cli.import_", "convert existing Secrets to krmfn", data=True),
+    "completion": Command("krmfn.cli.completion", "print a shell completion script"),
     "install": Command(
         "krmfn.cli.install", "install as kustomize's legacy plugin, or for Argo CD", data=True
     ),
-    "argocd": Command("krmfn.cli.argocd", "answer Argo CD, as its config management plugin"),
+    "argocd": Command("krmfn.cli.argocd", "answer Argo CD as its config management plugin"),
 }
 
 
@@ -218,7 +215,7 @@ def _add_shared(
         "--verbose",
         action="store_true",
         default=verbose,
-        help="print a line for each warning, and what only informs",
+        help="print each warning on its own line, and notes",
     )
     if builds:
         parser.add_argument(

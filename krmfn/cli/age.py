@@ -7,9 +7,10 @@
   krmfn age get secrets.age
   krmfn age get secrets.age logto/backup secret_access_key     # prints plaintext
 
-A value comes from standard input, or from a prompt, never from an argument. It is taken as it is;
---trim drops one newline at its end. `set` writes the document anew: comments in it are not kept.
-age has no sender: `set` encrypts to whom the file itself names, so look at whom it prints.
+krmfn reads a value from standard input or a prompt, never from an argument, and keeps every byte;
+--trim drops one newline at the end. `set` rewrites the whole file and drops its comments. age does
+not authenticate the writer of a file: `set` encrypts to the recipients that the file names, and
+prints them, so check them.
 """
 
 from __future__ import annotations
@@ -61,8 +62,8 @@ sealing:
 def register(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="init|set|get")
-    init = actions.add_parser("init", help="make the file, and the identity where there is none")
-    put = actions.add_parser("set", help="put a value, read from standard input, into the file")
+    init = actions.add_parser("init", help="create the file, and an identity if there is none")
+    put = actions.add_parser("set", help="store a value from standard input in the file")
     get = actions.add_parser(
         "get",
         help="list names, or print one value in plaintext",
@@ -72,7 +73,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     for action in (init, put, get):
         action.add_argument("file", metavar="FILE", help="the encrypted file")
         action.add_argument(
-            "--identity", metavar="IDENTITY_FILE", help=f"default: the variable {VARIABLE}"
+            "--identity", metavar="IDENTITY_FILE", help=f"default: the identity in {VARIABLE}"
         )
     init.add_argument(
         "--to",
@@ -80,19 +81,28 @@ def register(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="age1…",
-        help="recipients; \
-        default: the identity's own",
+        help="recipients; default: the identity's public key",
     )
-    init.add_argument("--namespace", nargs="+", action="extend", metavar="NS", help="bind to these")
     init.add_argument(
-        "--certificate", nargs="+", action="extend", metavar="PEM_FILE", help="bind to these"
+        "--namespace", nargs="+", action="extend", metavar="NS", help="allow only these namespaces"
     )
-    init.add_argument("--unbound", action="store_true", help="usable for anything")
-    put.add_argument("path", metavar="PATH")
-    put.add_argument("property", metavar="PROPERTY", nargs="?", help="a field's name, as it is")
-    put.add_argument("--json", action="store_true", help="read the whole secret, an object")
+    init.add_argument(
+        "--certificate",
+        nargs="+",
+        action="extend",
+        metavar="PEM_FILE",
+        help="allow only these certificates",
+    )
+    init.add_argument(
+        "--unbound", action="store_true", help="allow every namespace and certificate"
+    )
+    put.add_argument("path", metavar="PATH", help="the secret's path in the file")
+    put.add_argument(
+        "property", metavar="PROPERTY", nargs="?", help="the field's name; a dot is part of it"
+    )
+    put.add_argument("--json", action="store_true", help="read the whole secret as a JSON object")
     put.add_argument("--trim", action="store_true", help="drop one newline at the value's end")
-    get.add_argument("path", metavar="PATH", nargs="?")
+    get.add_argument("path", metavar="PATH", nargs="?", help="list one secret's fields")
     get.add_argument("property", metavar="PROPERTY", nargs="?", help="print it in plaintext")
 
 
@@ -184,7 +194,7 @@ def _identity_file(path: Path, identity: Identity) -> File:
 
 
 def _warn_of_identity(path: Path) -> None:
-    say(f"{path}: a new identity; whoever has it reads the store", stderr=True)
+    say(f"{path}: a new identity; it opens the store", stderr=True)
     if any((parent / ".git").exists() for parent in path.resolve().parents):
         say(f"warning: {path} is inside a git repository: never commit it", stderr=True)
 

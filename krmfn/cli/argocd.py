@@ -1,11 +1,11 @@
-"""What Argo CD asks its plugin besides `krmfn build`: docs/argocd.md has the installation.
+"""Answer Argo CD's questions to its plugin besides `krmfn build`; see docs/argocd.md.
 
-  krmfn argocd discover              # prints what of krmfn's the directory uses, or nothing
+  krmfn argocd discover              # prints which krmfn kinds the directory uses, or nothing
   krmfn argocd discover overlays/prod
-  krmfn argocd parameters            # what an Application may set here, besides plugin.yaml's
+  krmfn argocd parameters            # parameters for this directory, besides those of plugin.yaml
 
-`discover` always exits with 0: Argo CD takes an exit code for a failure of the application, and an
-empty answer for "not mine". Why something was passed over is told on standard error.
+`discover` always exits with 0: Argo CD treats another exit code as a failure of the application, and
+empty output as "not for this plugin". It reports on standard error why it skipped something.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 def register(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="discover|parameters")
-    discover = actions.add_parser("discover", help="say whether a directory uses krmfn")
-    discover.add_argument("directory", nargs="?", default=".", metavar="DIR", help="default: here")
-    actions.add_parser("parameters", help="announce what depends on the directory, as JSON")
+    discover = actions.add_parser("discover", help="report whether a directory uses krmfn")
+    discover.add_argument(
+        "directory", nargs="?", default=".", metavar="DIR", help="default: the working directory"
+    )
+    actions.add_parser("parameters", help="print the directory's parameters as JSON")
 
 
 def run(options: argparse.Namespace) -> int:

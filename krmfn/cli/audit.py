@@ -5,9 +5,9 @@
   krmfn audit rendered.yaml --sarif > audit.sarif
   krmfn audit --explain operator-owned
 
-Knows which fields refer to Secrets and which operators make them (krmfn/catalogue). What is made
-elsewhere stands under assume: in the kustomization's SealedSecretValidator, or in the one of --config.
-Exit code 1: there are errors.
+krmfn's catalogue lists the fields that refer to Secrets and the operators that create them. List a
+Secret from elsewhere under assume: in the kustomization's SealedSecretValidator, or in that of
+--config. Exit code 1: there are errors.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _WORDS = {
     "sealed": "sealed",
     "operator": "by operators",
-    "plain": "in clear",
+    "plain": "unencrypted",
     "assumed": "assumed",
     "absent": "optional and absent",
     "external": "elsewhere, not judged",
@@ -50,10 +50,10 @@ def register(parser: argparse.ArgumentParser) -> None:
     add_source(parser)
     form = parser.add_mutually_exclusive_group()
     form.add_argument(
-        "--json", action="store_true", help="references, Secrets and findings as JSON"
+        "--json", action="store_true", help="print references, Secrets and findings as JSON"
     )
-    form.add_argument("--sarif", action="store_true", help="findings as SARIF 2.1.0")
-    form.add_argument("--explain", metavar="RULE", help="what a rule means, and what to do")
+    form.add_argument("--sarif", action="store_true", help="print findings as SARIF 2.1.0")
+    form.add_argument("--explain", metavar="RULE", help="explain a rule")
 
 
 def run(options: argparse.Namespace) -> int:

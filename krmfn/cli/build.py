@@ -1,4 +1,4 @@
-"""Build overlays without running anything of theirs, and seal their claims.
+"""Build overlays without running code from the repository, and seal their claims.
 
   krmfn -C overlays/prod build                     # the working directory, as Argo CD calls it
   krmfn build overlays/prod
@@ -6,10 +6,10 @@
   krmfn build --claims-only overlays/prod          # needs no credential
   krmfn build overlays/prod -- --enable-managedby-label
 
-kustomize is KRMFN_KUSTOMIZE, else `kustomize`, else `kubectl kustomize`. It builds a copy, without
---enable-exec, charts, network and mounts: no function but krmfn's own is called, remote bases are
-refused. Values are read and sealed afterwards, by this process alone. Inside Argo CD one line on
-standard error says what was done, and an Application may set two parameters (docs/argocd.md).
+krmfn runs KRMFN_KUSTOMIZE, else `kustomize`, else `kubectl kustomize` on a copy of the overlay,
+without --enable-exec, charts, network and mounts. It calls no function except krmfn and refuses
+remote bases. Only this process reads and seals values. Inside Argo CD it prints one summary line on
+standard error, and an Application may set two parameters (docs/argocd.md).
 """
 
 from __future__ import annotations
@@ -46,17 +46,21 @@ def register(parser: argparse.ArgumentParser) -> None:
         "directories",
         nargs="*",
         metavar="DIR",
-        help="a kustomization's directory, default the working directory; behind -- harmless "
-        "flags for kustomize",
+        help="a kustomization's directory; default: the working directory; after --: extra kustomize "
+        "flags (only safe ones are accepted)",
     )
     parser.add_argument(
-        "--output", metavar="DIR", help="write DIR/overlays/prod.yaml for overlays/prod and so on"
+        "--output",
+        metavar="DIR",
+        help="write one file for each overlay: DIR/overlays/prod.yaml for overlays/prod",
     )
     parser.add_argument(
-        "--prune", action="store_true", help="with --output: remove files of overlays not built now"
+        "--prune",
+        action="store_true",
+        help="with --output: remove the files of overlays that are not built now",
     )
     parser.add_argument(
-        "--claims-only", action="store_true", help="leave claims as they are; read nothing"
+        "--claims-only", action="store_true", help="print claims unsealed; read no value"
     )
 
 

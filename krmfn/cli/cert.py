@@ -1,7 +1,7 @@
-"""Fetch the controller's certificate, or check one.
+"""Fetch the controller's certificate, or check a file.
 
-A build never fetches the certificate by itself: the controller makes a new one every 30 days, and
-the old ones go on working. Fetch it on purpose, review the diff, commit it.
+A build never fetches the certificate. The controller creates a new one every 30 days, and the old
+ones stay valid. Fetch it on purpose, review the diff, and commit it.
 
   krmfn cert fetch -o certs/production.pem
   krmfn cert fetch --url https://sealed-secrets.example/v1/cert.pem -o certs/production.pem
@@ -34,23 +34,30 @@ def register(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="fetch|check")
     fetch = actions.add_parser("fetch", help="get the certificate from a cluster or an address")
-    fetch.add_argument("-o", "--output", metavar="FILE", help="replace this file; else print")
+    fetch.add_argument("-o", "--output", metavar="FILE", help="write this file; default: print")
     _add_sources(fetch)
-    check = actions.add_parser("check", help="say whether a file can be sealed with")
-    check.add_argument("file", metavar="FILE")
-    check.add_argument("--cluster", action="store_true", help="compare with the cluster's")
+    check = actions.add_parser("check", help="check whether krmfn can seal with a file")
+    check.add_argument("file", metavar="FILE", help="a certificate as PEM; - is standard input")
+    check.add_argument(
+        "--cluster", action="store_true", help="compare with the certificate of the cluster"
+    )
     _add_sources(check)
 
 
 def _add_sources(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--url", help="an https address that gives the certificate")
-    parser.add_argument("--sha256", metavar="HEX", help="the public key's pin")
-    parser.add_argument("--context", help="context of the kubeconfig")
-    parser.add_argument("--controller-namespace", default=NAMESPACE, metavar="NS")
+    parser.add_argument("--url", help="https address of the certificate")
+    parser.add_argument("--sha256", metavar="HEX", help="expected SHA-256 of the public key")
+    parser.add_argument("--context", help="kubeconfig context")
+    parser.add_argument(
+        "--controller-namespace",
+        default=NAMESPACE,
+        metavar="NS",
+        help=f"namespace of the controller; default: {NAMESPACE}",
+    )
     parser.add_argument(
         "--controller-name",
         metavar="NAME",
-        help=f"Service; default: {', then '.join(SERVICE_NAMES)}",
+        help=f"Service of the controller; default: {', then '.join(SERVICE_NAMES)}",
     )
 
 

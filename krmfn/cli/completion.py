@@ -1,10 +1,10 @@
-"""Print the script that makes a shell complete krmfn's commands, options and files.
+"""Print a shell completion script for krmfn's commands, options and files.
 
   eval "$(krmfn completion bash)"                         # in ~/.bashrc
-  krmfn completion zsh > ~/.zfunc/_krmfn                  # where fpath has ~/.zfunc
+  krmfn completion zsh > ~/.zfunc/_krmfn                  # if fpath contains ~/.zfunc
   krmfn completion tcsh > ~/.krmfn.tcsh                   # source it in ~/.tcshrc
 
-It is made of the commands' own arguments: make a file of it anew after an upgrade.
+The script lists the commands of this version: write the file again after an upgrade.
 """
 
 from __future__ import annotations

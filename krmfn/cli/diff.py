@@ -1,4 +1,4 @@
-"""Say what SealedSecrets differ between two places, by ciphertext and annotations alone.
+"""Show which SealedSecrets differ between two places, by ciphertext and annotations alone.
 
   krmfn diff rendered/overlays/prod.yaml overlays/prod     # what a build would change
   krmfn diff main:rendered rendered                        # what a branch changes
@@ -6,14 +6,17 @@
   krmfn diff cluster rendered/overlays/prod.yaml           # what a sync would change
   krmfn build overlays/prod | krmfn diff rendered/overlays/prod.yaml -
 
-A and B are a kustomization's directory, which is built as `krmfn build` does; a directory of
-rendered files; a file; REV:PATH of git, which is read without touching the work tree; - for
-standard input; or `cluster`: every SealedSecret in the namespaces of the other side. Two
-directories of files are compared file by file.
+A and B are each one of these:
 
-No value is read but by a build, and none is shown. Equal bytes are an equal value. Other bytes are
-another value if krmfn sealed both for one certificate and place; else they cannot be compared, and
-it says why. Exit code 0: the same; 1: not.
+  a directory with a kustomization   built as `krmfn build` builds it
+  a directory of rendered files      compared file by file with another one
+  a file, or - for standard input
+  REV:PATH                           read from git; the work tree stays as it is
+  cluster                            every SealedSecret in the namespaces of the other side
+
+Only a build reads values, and none is printed. Equal bytes mean an equal value. Different bytes
+mean a different value if krmfn sealed both for the same certificate, namespace and name; otherwise
+krmfn reports why it cannot compare them. Exit code 0: no difference; 1: differences.
 """
 
 from __future__ import annotations
@@ -36,9 +39,9 @@ if TYPE_CHECKING:
 
 def register(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("before", metavar="A", help="what was")
-    parser.add_argument("after", metavar="B", help="what is, or would be")
-    parser.add_argument("--context", help="context of the kubeconfig, for `cluster`")
+    parser.add_argument("before", metavar="A", help="the old side")
+    parser.add_argument("after", metavar="B", help="the new side")
+    parser.add_argument("--context", help="kubeconfig context for `cluster`")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 

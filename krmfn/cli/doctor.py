@@ -1,12 +1,12 @@
-"""Look for what explains a failure, and say the command that mends it.
+"""Diagnose a failing build, and name the command that fixes it.
 
   krmfn -C overlays/prod doctor      # the overlay in the working directory
   krmfn doctor overlays/prod         # tools, overlay and vault
-  krmfn doctor overlays/prod --cluster   # also what is deployed, and the controller's own verdict
+  krmfn doctor overlays/prod --cluster   # also deployed objects and the controller's status
   krmfn doctor overlays/prod --json | jq '.checks[] | select(.status == "error")'
 
-Reads what a build reads, seals nothing, changes nothing, and never shows a value. docs/doctor.md
-lists the checks. Exit code 1: there are errors.
+It reads what a build reads, seals and changes nothing, and prints no value. docs/doctor.md lists the
+checks. Exit code 1: there are errors.
 """
 
 from __future__ import annotations
@@ -50,17 +50,17 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "directory", nargs="?", default=".", metavar="DIR", help="a kustomization's directory"
     )
-    parser.add_argument("--cluster", action="store_true", help="ask the cluster too")
-    parser.add_argument("--context", help="context of the kubeconfig")
+    parser.add_argument("--cluster", action="store_true", help="also check the cluster")
+    parser.add_argument("--context", help="kubeconfig context")
     parser.add_argument(
         "--controller-namespace",
         metavar="NS",
-        help=f"of the controller; default: {', then '.join(NAMESPACES)}",
+        help=f"namespace of the controller; default: {', then '.join(NAMESPACES)}",
     )
     parser.add_argument(
         "--controller-name",
         metavar="NAME",
-        help=f"Service; default: {', then '.join(SERVICE_NAMES)}",
+        help=f"Service of the controller; default: {', then '.join(SERVICE_NAMES)}",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 

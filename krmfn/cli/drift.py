@@ -1,18 +1,18 @@
-"""Say whether the vault still holds what was deployed or committed.
+"""Report whether the deployed or committed SealedSecrets still have the vault's values.
 
   krmfn drift overlays/prod                            # against the cluster
   krmfn drift overlays/dev overlays/prod --against rendered
   krmfn drift overlays/prod --against origin/main:rendered --json
   kubectl get sealedsecrets -n production -o yaml > now.yaml && krmfn drift overlays/prod --against now.yaml
 
-Builds the overlays as `krmfn build` does, which reads the vault under the same rules, and compares
-what comes out with the deployed SealedSecrets (`cluster`, the default, or a file that holds them),
-or with the files that `krmfn build --output DIR` wrote (DIR, or REV:DIR of git). From the one to the
-other: a key that `appeared` is in the build and not there yet.
+krmfn builds the overlays as `krmfn build` does, under the same rules, and compares the result with
+the deployed SealedSecrets (`cluster`, the default, or a file that contains them) or with the files
+that `krmfn build --output DIR` wrote (DIR, or REV:DIR in git). A key that `appeared` is in the build
+and not deployed yet.
 
-No value is shown. What is sealed at random cannot be compared, which is said and is no drift; a
-certificate that changed is one, and hides whether values did. SealedSecrets that no overlay given
-here makes are not looked at. Exit code 0: no drift; 1: drift.
+No value is printed. Randomly sealed values cannot be compared; krmfn reports them, and they are not
+drift. A changed certificate is drift, and hides whether values changed. krmfn ignores SealedSecrets
+that none of the given overlays creates. Exit code 0: no drift; 1: drift.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--against",
         default=CLUSTER,
         metavar="DIR",
-        help="a directory that krmfn build --output wrote, REV:DIR, a file of deployed SealedSecrets, "
-        "or cluster, the default",
+        help="a directory written by krmfn build --output, REV:DIR, a file of deployed SealedSecrets, "
+        "or cluster; default: cluster",
     )
-    parser.add_argument("--context", help="context of the kubeconfig")
+    parser.add_argument("--context", help="kubeconfig context")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 

@@ -1,9 +1,9 @@
-"""Say what an error, finding or warning means, its usual cause, and what to do.
+"""Explain an error, a finding or a warning: its meaning, its usual cause and the remedy.
 
   krmfn explain permission-denied
   krmfn explain                      # all ids, each with its meaning
 
-The id is what stands in brackets at the end of a line. docs/errors.md has the same for all of them.
+The id is in brackets at the end of each message. docs/errors.md explains all of them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ def meanings() -> dict[str, str]:
 
 def register(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("id", nargs="?", metavar="ID", help="such as permission-denied")
+    parser.add_argument(
+        "id", nargs="?", metavar="ID", help="an id, such as permission-denied; default: list all"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

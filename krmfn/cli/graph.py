@@ -1,10 +1,10 @@
-"""Show who makes and who uses each Secret of a build.
+"""Show the producer and the users of each Secret of a build.
 
   krmfn graph overlays/prod
   kustomize build overlays/prod | krmfn graph - --mermaid
   krmfn graph overlays/prod --json
 
-Builds without a credential, as `krmfn audit` does.
+It builds without a credential, as `krmfn audit` does.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def register(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     add_source(parser)
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--mermaid", action="store_true", help="a Mermaid flowchart")
-    form.add_argument("--json", action="store_true", help="the same as `krmfn audit --json` has it")
+    form.add_argument("--mermaid", action="store_true", help="print a Mermaid flowchart")
+    form.add_argument("--json", action="store_true", help="print the JSON of `krmfn audit --json`")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -76,7 +76,7 @@ def edges(value: dict[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
         secret(one["namespace"], one["secret"])["users"][one["from"]].append(field)
         if one["by"] in ("unmet", "absent", "external"):
             makers = graph[one["namespace"] or _CLUSTER][one["secret"]]["makers"]
-            word = {"unmet": "nobody", "absent": "nobody, optional", "external": "elsewhere"}
+            word = {"unmet": "nothing", "absent": "nothing (optional)", "external": "elsewhere"}
             if word[one["by"]] not in makers:
                 makers.append(word[one["by"]])
     return {ns: dict(sorted(graph[ns].items())) for ns in sorted(graph)}
@@ -98,7 +98,7 @@ def mermaid(value: dict[str, Any]) -> str:
         for name, one in secrets.items():
             target = node("secret", f"{namespace}/{name}", _SECRET)
             for maker in one["makers"]:
-                shape = _NOBODY if maker.startswith("nobody") else _BOX
+                shape = _NOBODY if maker.startswith("nothing") else _BOX
                 lines.append(f"  {node('maker', f'{namespace}: {maker}', shape)} --> {target}")
             users = [node("user", f"{namespace}: {user}", _BOX) for user in one["users"]]
             lines.extend(f"  {target} --> {user}" for user in users)
@@ -113,8 +113,8 @@ def _tree(value: dict[str, Any]) -> None:
     for namespace, secrets in edges(value).items():
         root = Tree(Text(printable(namespace), style="bold"))
         for name, one in secrets.items():
-            makers = ", ".join(one["makers"]) or "nobody"
-            style = "red" if "nobody" in one["makers"] else "green"
+            makers = ", ".join(one["makers"]) or "nothing"
+            style = "red" if "nothing" in one["makers"] else "green"
             branch = root.add(Text.assemble(printable(name), "  ", (printable(makers), style)))
             for user, fields in one["users"].items():
                 leaf = branch.add(Text(printable(user)))

@@ -1,4 +1,4 @@
-"""Make krmfn's files out of what is there: claims, a generator, or an overlay's transformer.
+"""Convert existing Secrets to krmfn: claims, a generator or an overlay's transformer.
 
   krmfn import sealedsecret overlays/prod/sealed-*.yaml > base/claims.yaml
   krmfn import secret secrets.yaml --write-values --as generator --output overlays/prod/secrets.yaml
@@ -7,9 +7,9 @@
   krmfn import externalsecret stores.yaml externalsecrets.yaml --as transformer > krmfn.yaml
   kustomize build overlays/prod | krmfn import avp -
 
-What has no equivalent is refused, with its position, and then nothing is printed. Values are never
-printed: --write-values puts them into the store, in places where nothing is, and without it they
-stay where they are. docs/import.md goes through it for each source.
+If a feature has no equivalent, krmfn names its position and prints nothing else. It never prints
+values: --write-values writes them to empty paths of the store; otherwise they stay where they are.
+docs/import.md describes each source.
 """
 
 from __future__ import annotations
@@ -69,37 +69,48 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def _add_options(action: argparse.ArgumentParser, name: str) -> None:
     action.add_argument(
-        "--as", dest="form", choices=document.FORMS, default="claims", help="default claims"
+        "--as",
+        dest="form",
+        choices=document.FORMS,
+        default="claims",
+        help="what to write; default: claims",
     )
     action.add_argument("--output", metavar="FILE", help="write to a new file")
     action.add_argument(
         "--config",
         metavar="FILE",
-        help="a SealedSecretGenerator or -Transformer whose stores and sealing are taken",
+        help="a SealedSecretGenerator or -Transformer whose stores and sealing are used",
     )
-    action.add_argument("--namespace", metavar="NS", default="", help="of what names none")
+    action.add_argument(
+        "--namespace", metavar="NS", default="", help="namespace of objects that name none"
+    )
     if name in ("sealedsecret", *WITH_VALUES, "avp"):
-        action.add_argument("--store", metavar="NAME", default="", help="default main")
+        action.add_argument(
+            "--store", metavar="NAME", default="", help="the store's name; default: main"
+        )
     if name in ("sealedsecret", *WITH_VALUES):
         action.add_argument(
             "--path-template",
             metavar="PATH",
             default="/".join(PLACEHOLDERS),
-            help="where a Secret's values are in the store; default {namespace}/{name}",
+            help="store path of a Secret's values; default: {namespace}/{name}",
         )
     if name in WITH_VALUES:
         action.add_argument(
             "--write-values",
             action="store_true",
-            help="write the values to the store, where nothing is; with the store's own login",
+            help="write the values to empty paths of the store, with the store's login",
         )
     if name == "externalsecret":
         action.add_argument(
-            "--dots", choices=["literal", "nested"], default="", help="what a property's dot is"
+            "--dots",
+            choices=["literal", "nested"],
+            default="",
+            help="what a dot in a property means",
         )
     if name == "avp":
         action.add_argument(
-            "--keep-literals", action="store_true", help="keep values that stand in clear as value:"
+            "--keep-literals", action="store_true", help="keep unencrypted values as value:"
         )
 
 

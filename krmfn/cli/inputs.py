@@ -100,7 +100,9 @@ def add_source(parser: argparse.ArgumentParser) -> None:
         help="a stream of resources, a kustomization or a folder of streams; - is standard input",
     )
     parser.add_argument(
-        "--config", metavar="FILE", help="a SealedSecretValidator: its assume and catalogue count"
+        "--config",
+        metavar="FILE",
+        help="a SealedSecretValidator, whose assume and catalogue are used",
     )
 
 

@@ -1,13 +1,13 @@
-"""Put krmfn where kustomize looks for legacy exec plugins, or beside Argo CD's repo-server.
+"""Install krmfn as kustomize's legacy exec plugin, or beside Argo CD's repo-server.
 
   krmfn install legacy-plugin
   kubectl kustomize --enable-alpha-plugins overlays/prod
   krmfn install argocd --output argocd/krmfn      # without --output: print it
 
-Legacy plugins are the only way without a container under `kubectl kustomize`, and need
---enable-alpha-plugins alone. A config without a function annotation is run by the plugin of its
-apiVersion and kind. For Argo CD it writes a kustomize component: list it under components: of the
-kustomization that installs Argo CD. What is there already and differs is yours, and is not overwritten.
+`kubectl kustomize` runs krmfn without a container only as a legacy plugin, which needs just
+--enable-alpha-plugins. kustomize finds the plugin of a config without a function annotation by its
+apiVersion and kind. For Argo CD krmfn writes a kustomize component: list it under components: of the
+kustomization that installs Argo CD. krmfn does not overwrite a file that you changed.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--home",
         metavar="DIR",
-        help="plugin home; default KUSTOMIZE_PLUGIN_HOME, else "
+        help="plugin home; default: KUSTOMIZE_PLUGIN_HOME, else "
         "XDG_CONFIG_HOME/kustomize/plugin, else ~/.config/kustomize/plugin",
     )
-    parser.add_argument("--output", metavar="DIR", help="where the files for Argo CD go")
+    parser.add_argument("--output", metavar="DIR", help="directory for the files for Argo CD")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -100,7 +100,7 @@ def _link(link: Path, program: Path) -> None:
     try:
         link.parent.mkdir(parents=True, exist_ok=True)
         if link.exists() and not link.is_symlink():
-            raise OutputError("output", f"{link} is there and is no link", remedy="remove it")
+            raise OutputError("output", f"{link} exists and is not a link", remedy="remove it")
         new = link.with_name(f".{link.name}.{os.getpid()}")
         new.symlink_to(program)
         new.replace(link)

@@ -1,12 +1,13 @@
-"""Show which environment has which Secret, who makes it there, and where they differ.
+"""Compare Secrets across environments: who creates each one, and where they differ.
 
   krmfn matrix overlays/dev overlays/prod            # builds them; needs no credential
-  krmfn matrix overlays/* --html secrets.html        # one file, opens anywhere, asks nobody
+  krmfn matrix overlays/* --html secrets.html        # one file that loads nothing else
   krmfn matrix overlays/* --json
-  krmfn matrix overlays/* --equal-values             # reads what a build reads
+  krmfn matrix overlays/* --equal-values             # reads the values that a build reads
 
-Names lose what an overlay adds to them, so that stg-db and db are one row. --equal-values warns of
-values that environments share, and shows them as letters; no value, digest or length is printed.
+krmfn removes an overlay's prefix and suffix from names, so that stg-db and db share a row.
+--equal-values warns of values that environments share, and shows them as letters; it prints no
+value, digest or length.
 """
 
 from __future__ import annotations
@@ -70,20 +71,20 @@ def register(parser: argparse.ArgumentParser) -> None:
         "directories",
         nargs="+",
         metavar="DIR",
-        help="a kustomization's directory, one for a column",
+        help="a kustomization's directory; each is a column",
     )
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="the table as JSON")
-    form.add_argument("--html", metavar="FILE", help="write the table as one page of HTML")
+    form.add_argument("--json", action="store_true", help="print the table as JSON")
+    form.add_argument("--html", metavar="FILE", help="write the table as one HTML page")
     parser.add_argument(
         "--all",
         action="store_true",
-        help="also what operators make and assumptions name without anything referring to it",
+        help="also list Secrets that nothing refers to: those of operators and of assumptions",
     )
     parser.add_argument(
         "--equal-values",
         action="store_true",
-        help="compare the values, in memory; needs the stores",
+        help="compare the values in memory; reads the stores",
     )
 
 
@@ -225,7 +226,7 @@ def _asking(row: Row, place: Placement) -> str:
     """Suffix of a "missing" line: its users, and its maker under another name."""
     users = ", ".join(dict.fromkeys(use.object for use in place.uses))
     other = " and ".join(name for name in place.names if name != row.name)
-    return f", for {users}" + (f"; {', '.join(place.by)} makes {other}" if place.by else "")
+    return f", for {users}" + (f"; {', '.join(place.by)} creates {other}" if place.by else "")
 
 
 def _summary(found: Table) -> str:

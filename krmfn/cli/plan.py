@@ -1,13 +1,13 @@
-"""Show what building overlays would read and seal, and what the platform's policy says of it.
+"""Show what a build would read and seal, and whether the platform's policy allows it.
 
-  krmfn plan overlays/prod                      # and whether all of it is there
+  krmfn plan overlays/prod                      # also whether every value exists
   krmfn plan --offline overlays/*               # from git alone: no vault, no credential
-  krmfn plan --offline --explain overlays/prod  # which rule allows each reference, or comes nearest
+  krmfn plan --offline --explain overlays/prod  # the rule that allows each reference, or comes nearest
   krmfn plan --offline --explain --project shop --repository https://git.example/shop.git overlays/prod
   krmfn plan --json overlays/prod | jq '.overlays[].secrets[].name'
 
-Never a value, and never the length of one. Exit code 6 when something is denied, 3 when something is
-missing. The policy is the PlatformConfig in KRMFN_CONFIG; docs/plan.md tells the JSON.
+It never prints a value or its length. Exit code 6: the policy denies something; 3: a value is
+missing. The policy is the PlatformConfig in KRMFN_CONFIG; docs/plan.md describes the JSON.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from krmfn.build.one import plans
 from krmfn.build.sandbox import find_kustomize
-from krmfn.cli.console import say_json, words
+from krmfn.cli.console import console, say_json, words
 from krmfn.cli.frame import command
 from krmfn.errors import PolicyError, ProviderError, SpecError
 from krmfn.files.read import find_root
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from krmfn.sealing.dry_run import Outlook, PlannedRead
     from krmfn.sealing.job import Job
 
-WIDE = 240  # of what is no terminal
 FACTS = {
     "project": "ARGOCD_APP_PROJECT_NAME",
     "repository": "ARGOCD_APP_SOURCE_REPO_URL",
@@ -56,12 +55,20 @@ CLAIMS_PRINTED = Warned(
 def register(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("directories", nargs="+", metavar="DIR", help="a kustomization's directory")
-    parser.add_argument("--offline", action="store_true", help="ask no server")
-    parser.add_argument("--explain", action="store_true", help="show what the policy says")
-    parser.add_argument("--json", action="store_true", help="the same as JSON")
-    parser.add_argument("--project", metavar="NAME", help="of Argo CD, that the policy judges")
-    parser.add_argument("--repository", metavar="URL", help="as Argo CD knows it")
-    parser.add_argument("--destination", metavar="NAMESPACE", help="of the application")
+    parser.add_argument("--offline", action="store_true", help="contact no server")
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="show which rule of the policy allows each reference, or comes nearest",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--project", metavar="NAME", help="Argo CD project for the policy")
+    parser.add_argument(
+        "--repository", metavar="URL", help="repository URL for the policy, as Argo CD has it"
+    )
+    parser.add_argument(
+        "--destination", metavar="NAMESPACE", help="destination namespace for the policy"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -166,11 +173,9 @@ def _decision(verdict: Any) -> dict[str, Any] | None:
 
 
 def _print(overlays: list[tuple[str, bool, list[Outlook]]], *, explain: bool) -> None:
-    from rich.console import Console
     from rich.tree import Tree
 
-    terminal = sys.stdout.isatty()
-    console = Console(width=None if terminal else WIDE, highlight=False, emoji=False)
+    out = console()
     for name, governed, outlooks in overlays:
         tree = Tree(words(name if outlooks else f"{name}: nothing to seal"))
         for outlook in outlooks:
@@ -183,21 +188,23 @@ def _print(overlays: list[tuple[str, bool, list[Outlook]]], *, explain: bool) ->
                 leaf = branch.add(words(*_line(reference)))
                 if explain:
                     _explain(leaf, reference.verdict, governed=governed)
-        console.print(tree, soft_wrap=not terminal)
+        out.print(tree, soft_wrap=not sys.stdout.isatty())
 
 
 def _headline(outlook: Outlook) -> str:
     target, certificate = outlook.target, outlook.certificate
     place = f"{target.namespace or '*'}/{target.name}"
-    parts = [target.scope, target.mode]
+    parts = [f"scope {target.scope}", target.mode]
     if certificate is None:
         parts.append("certificate not known offline")
     else:
-        parts.append(f"for {certificate.fingerprint[:16]} until {certificate.not_after:%Y-%m-%d}")
+        parts.append(
+            f"certificate {certificate.fingerprint[:16]} (expires {certificate.not_after:%Y-%m-%d})"
+        )
     if outlook.derivation_key:
-        parts.append(f"key {outlook.derivation_key}")
-    keys = ", ".join(outlook.keys) or "those that are read"
-    return f"{place}: {', '.join(parts)}; keys {keys}"
+        parts.append(f"derivation key {outlook.derivation_key}")
+    keys = ", ".join(outlook.keys) or "every field stored there"
+    return f"{place}: {'; '.join(parts)}; keys {keys}"
 
 
 def _line(reference: PlannedRead) -> tuple[str, str]:

@@ -1,18 +1,18 @@
-"""Make one reviewable change out of a rotation, over all overlays given.
+"""Change the certificate, the epoch or the pinned versions of overlays, as one reviewable diff.
 
   krmfn cert fetch -o new.pem && krmfn rotate cert overlays/* --to new.pem
-  krmfn rotate epoch overlays/prod                # seal everything anew, on purpose
-  krmfn rotate versions overlays/prod --dry-run   # pins to the newest versions
+  krmfn rotate epoch overlays/prod                # reseal every value on purpose
+  krmfn rotate versions overlays/prod --dry-run   # pin the newest versions
 
 `cert` replaces the certificate's file, or the `pem:` or `sha256:` of the configuration or of the
-overlay's environment in .krmfn.yaml. `epoch` counts `spec.sealing.epoch` up, or the environment's
-`epoch`. `versions` sets each `version` of a reference that has one, and pins each `from` that is a
-path without {environment}, to the newest in its store, and never to an older one; of KV 2 it reads
-metadata, no values.
+overlay's environment in .krmfn.yaml. `epoch` increments `spec.sealing.epoch`, or the environment's
+`epoch`. `versions` sets each `version` of a reference, and pins each `from` that is a path without
+{environment}, to the newest in its store, never to an older one; in KV 2 it reads metadata, not
+values.
 
-The changes are printed as a diff, and made in the files: only the value, with comments, order and
-quotes as they were; all files or none. What a patch sets, or what has an anchor, is refused with
-its position. Nothing is built or deployed: look at the diff, then build.
+krmfn prints the changes as a diff and writes them to the files: it changes the value and keeps
+comments, order and quotes; it writes all files or none. It refuses a value that a patch sets or that
+has an anchor, and names its position. It builds and deploys nothing: review the diff, then build.
 """
 
 from __future__ import annotations
@@ -48,19 +48,21 @@ def register(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="cert|epoch|versions")
     certificate = actions.add_parser("cert", help="seal for another certificate")
     certificate.add_argument(
-        "--to", required=True, metavar="FILE", help="the new one; - is standard input"
+        "--to", required=True, metavar="FILE", help="the new certificate; - is standard input"
     )
-    epoch = actions.add_parser("epoch", help="seal everything anew")
-    epoch.add_argument("--to", metavar="EPOCH", help="the new one; default: the next number")
+    epoch = actions.add_parser("epoch", help="reseal every value")
+    epoch.add_argument("--to", metavar="EPOCH", help="the new epoch; default: the next number")
     versions = actions.add_parser("versions", help="pin references to the newest versions")
     for action in (certificate, epoch, versions):
         action.add_argument(
             "directories",
             nargs="+",
             metavar="DIR",
-            help="a kustomization's directory, or the file that krmfn seal --config is given",
+            help="a kustomization's directory, or a file for krmfn seal --config",
         )
-        action.add_argument("--dry-run", action="store_true", help="print the changes, make none")
+        action.add_argument(
+            "--dry-run", action="store_true", help="print the changes and write nothing"
+        )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -92,7 +94,9 @@ def _collect(
             rotation.certificate(changes, overlay, new, now, os.environ)
     elif options.action == "epoch":
         if options.to is not None and not _EPOCH.fullmatch(options.to):
-            raise SpecError("usage", "--to is no epoch", expected="1 to 64 of A-Z a-z 0-9 . _ -")
+            raise SpecError(
+                "usage", "--to is not an epoch", expected="1 to 64 of A-Z a-z 0-9 . _ -"
+            )
         for overlay in overlays:
             rotation.epoch(changes, overlay, options.to, os.environ)
     else:

@@ -1,6 +1,6 @@
 """Print the JSON Schema of a kind, or check configuration files against the models.
 
-  krmfn schema                                  # the kinds there are
+  krmfn schema                                  # lists the kinds
   krmfn schema SealedSecretGenerator > schema.json
   krmfn schema --check overlays/*/krmfn.yaml    # every mistake with file, line and column
 
@@ -54,7 +54,9 @@ ALL_KINDS: dict[str, type[Model]] = {
 def register(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("kind", nargs="?", help=f"one of {', '.join(ALL_KINDS)}")
-    parser.add_argument("--check", nargs="+", metavar="FILE", help="check these files instead")
+    parser.add_argument(
+        "--check", nargs="+", metavar="FILE", help="check these files against the models"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -3,10 +3,10 @@
   kustomize build overlays/prod | krmfn seal --config sealing.yaml
   krmfn seal rendered.yaml --config sealing.yaml > sealed.yaml
 
-The config is a SealedSecretTransformer; paths in it are relative to its file. The overlay lists
-claims under resources: and no entry of krmfn's. What is no claim is printed to the byte; the
-result is checked as a SealedSecretValidator checks it. Use `set -o pipefail`: of a build that
-failed half-way nothing but an empty stream can be told apart.
+The config is a SealedSecretTransformer; its paths are relative to its file. The overlay lists its
+claims under resources: and no krmfn function. Every other object is printed unchanged, and the
+result is checked as a SealedSecretValidator checks it. Use `set -o pipefail`: krmfn cannot see that
+the build before it failed halfway, unless the stream is empty.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ if TYPE_CHECKING:
 
 def register(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("file", nargs="?", default="-", help="resources; - is standard input")
+    parser.add_argument(
+        "file", nargs="?", default="-", help="a stream of resources; - is standard input"
+    )
     parser.add_argument(
         "--config",
         metavar="FILE",
@@ -59,13 +61,13 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--plain-secrets",
         choices=["error", "warn", "allow"],
         default="error",
-        help="what to do about unencrypted Secrets; default error",
+        help="how to report unencrypted Secrets; default: error",
     )
     parser.add_argument(
         "--audit",
         choices=["error", "warn", "off"],
         default="warn",
-        help="what to do about wrong references to Secrets; default warn",
+        help="how to report wrong references to Secrets; default: warn",
     )
 
 
@@ -107,7 +109,7 @@ def _check_objects(items: Sequence[Item]) -> None:
         if not item.kind and not isinstance(item.document.value(), dict):
             raise SpecError(
                 "input",
-                "a document of the stream is no object",
+                "a document of the stream is not an object",
                 where=f"{item.name}:{item.line + 1}",
                 remedy="pass resources only, each as a document or an entry of a List",
             )
@@ -131,7 +133,9 @@ def _sealed(config_file: Path | None, options: argparse.Namespace, job: Job) -> 
     verdict = validate(made, plain_secrets=options.plain_secrets)
     for finding in verdict.findings:
         if finding.id == "plain-secret":
-            finding.remedy = "claim it, or say --plain-secrets warn or allow where it is no secret"
+            finding.remedy = (
+                "claim it, or say --plain-secrets warn or allow if it is not confidential"
+            )
     raise_all(verdict.findings)
     # Claims alone are a part of a build: what uses them is not here to be seen.
     part = () if any(map(may_refer, made)) else ("unused-secret",)
@@ -161,7 +165,7 @@ def _left_behind(kept: Sequence[Item], sealed: Sequence[Object]) -> list[SpecErr
     return [
         SpecError(
             "name-changes",
-            f"a workload refers to {former}, which nothing makes, and nothing refers to {name}",
+            f"a workload refers to {former}, which nothing creates, and nothing refers to {name}",
             where=f"SecretClaim/{name}",
             remedy="build with krmfn build, which lets kustomize rename references",
         )

@@ -1,7 +1,7 @@
 """Open SealedSecrets with the controller's private key, offline.
 
-The Secrets printed are PLAINTEXT. With --check nothing is printed but whether each one opens under
-its own name, namespace and scope; the exit code is 1 when one does not.
+It prints Secrets in PLAINTEXT. With --check it only prints whether each one opens under its own
+name, namespace and scope, and exits with 1 if one does not.
 
   krmfn unseal --key controller.key < sealed.yaml
   krmfn build overlays/prod | krmfn unseal --check --key controller.key
@@ -34,9 +34,9 @@ def register(parser: argparse.ArgumentParser) -> None:
         action="append",
         required=True,
         metavar="FILE",
-        help="private key: PEM, or a backup of the controller's key Secrets; may be repeated",
+        help="a private key as PEM, or a backup of the controller's key Secrets; may be repeated",
     )
-    parser.add_argument("--check", action="store_true", help="only say whether each one opens")
+    parser.add_argument("--check", action="store_true", help="only print whether each one opens")
 
 
 def run(options: argparse.Namespace) -> int:

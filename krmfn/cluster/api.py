@@ -7,6 +7,7 @@ The controller is reached through the API server's service proxy, as kubeseal do
 from __future__ import annotations
 
 import os
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 # kubeseal's default, and the Helm chart's.
 SERVICE_NAMES = ("sealed-secrets-controller", "sealed-secrets")
 NAMESPACE = "kube-system"
-OK, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 200, 401, 403, 404
 _SECONDS = 10.0
 _PAGE = 500
 
@@ -42,15 +42,15 @@ def fetch_certificate(
     for name in names:
         service = f"/api/v1/namespaces/{quote(namespace)}/services/{quote(name)}"
         status, body = ask(api, "GET", service)
-        denied = denied or status == FORBIDDEN
-        if status != OK:
+        denied = denied or status == HTTPStatus.FORBIDDEN
+        if status != HTTPStatus.OK:
             continue
         proxy = f"{service.removesuffix(quote(name))}http:{quote(name)}:{port(body)}/proxy"
         status, pem = ask(api, "GET", f"{proxy}/v1/cert.pem")
-        if status == OK:
+        if status == HTTPStatus.OK:
             return pem, f"{namespace}/{name}"
         raise ProviderError(
-            "permission-denied" if status == FORBIDDEN else "unavailable",
+            "permission-denied" if status == HTTPStatus.FORBIDDEN else "unavailable",
             "the service's proxy does not give the certificate",
             source=f"{namespace}/{name}",
             remedy="ask for get on services/proxy, or use --url with an ingress or port-forward",
@@ -76,7 +76,7 @@ def sealed_secrets(namespaces: Sequence[str], *, context: str | None = None) -> 
         after = ""
         while True:
             status, body = ask(api, "GET", f"{path}?limit={_PAGE}{after}")
-            if status != OK:
+            if status != HTTPStatus.OK:
                 raise _not_listed(status, namespace)
             try:
                 page = strict_json.loads(body)
@@ -86,7 +86,7 @@ def sealed_secrets(namespaces: Sequence[str], *, context: str | None = None) -> 
                 token = metadata.get("continue")
             except (ValueError, LookupError, TypeError, AttributeError):
                 raise ProviderError(
-                    "protocol", "the API server's answer is no list", source=namespace
+                    "protocol", "the API server's answer is not a list", source=namespace
                 ) from None
             if not token:
                 break
@@ -95,14 +95,14 @@ def sealed_secrets(namespaces: Sequence[str], *, context: str | None = None) -> 
 
 
 def _not_listed(status: int, namespace: str) -> ProviderError:
-    if status in (UNAUTHORIZED, FORBIDDEN):
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return ProviderError(
             "permission-denied",
             "the SealedSecrets may not be listed",
             source=namespace,
             remedy="ask for list on sealedsecrets.bitnami.com",
         )
-    if status == NOT_FOUND:
+    if status == HTTPStatus.NOT_FOUND:
         message, remedy = "the cluster has no SealedSecrets", "install sealed-secrets"
         return ProviderError("not-found", message, source=namespace, remedy=remedy)
     message = f"the API server answers {status}"
@@ -117,7 +117,7 @@ def port(service: bytes) -> str:
     try:
         return quote(str(strict_json.loads(service)["spec"]["ports"][0].get("name") or ""))
     except (ValueError, LookupError, TypeError, AttributeError):
-        raise ProviderError("protocol", "the API server's answer is no Service") from None
+        raise ProviderError("protocol", "the API server's answer is not a Service") from None
 
 
 def client(context: str | None) -> Any:

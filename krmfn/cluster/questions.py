@@ -10,11 +10,11 @@ from __future__ import annotations
 import base64
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from krmfn.cluster import api
-from krmfn.cluster.api import NOT_FOUND, OK
 from krmfn.documents import strict_json
 from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import ProviderError
@@ -75,7 +75,7 @@ class Questions:
             for name in names:
                 service = f"/api/v1/namespaces/{_q(namespace)}/services/"
                 status, body = self._get(service + _q(name))
-                if status == OK:
+                if status == HTTPStatus.OK:
                     port = api.port(body)
                     proxy = f"{service}http:{_q(name)}:{port}/proxy"
                     return Controller(namespace, name, proxy)
@@ -84,7 +84,7 @@ class Questions:
     def certificate(self, controller: Controller) -> bytes | None:
         """The controller's newest certificate; None when its proxy may not be used or fails."""
         status, body = self._get(f"{controller.proxy}/v1/cert.pem")
-        return body if status == OK else None
+        return body if status == HTTPStatus.OK else None
 
     def verify(
         self,
@@ -119,7 +119,7 @@ class Questions:
         selector = f"involvedObject.kind={KIND},involvedObject.name={name}"
         query = urlencode({"fieldSelector": selector, "limit": 50})
         status, body = self._get(f"/api/v1/namespaces/{_q(namespace)}/events?{query}")
-        if status != OK:
+        if status != HTTPStatus.OK:
             return []
         items = _json(body, namespace).get("items")
         events = [mapping(one) for one in sequence(items)]
@@ -157,10 +157,10 @@ class Questions:
 
     def _object(self, path: str, what: str) -> dict[str, Any] | None:
         status, body = self._get(path)
-        if status == NOT_FOUND:
+        if status == HTTPStatus.NOT_FOUND:
             return None
-        if status != OK:
-            denied = status in (api.UNAUTHORIZED, api.FORBIDDEN)
+        if status != HTTPStatus.OK:
+            denied = status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
             raise ProviderError(
                 "permission-denied" if denied else "unavailable",
                 f"the API server answers {status}",
@@ -175,7 +175,7 @@ def _json(body: bytes, what: str) -> dict[str, Any]:
         return mapping(strict_json.loads(body))
     except ValueError:
         raise ProviderError(
-            "protocol", "the API server's answer is no object", source=what
+            "protocol", "the API server's answer is not an object", source=what
         ) from None
 
 

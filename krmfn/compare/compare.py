@@ -295,7 +295,7 @@ def _by_place(sealed: Iterable[Snapshot], side: str) -> dict[NamespacedName, Sna
         if found.setdefault(one.place, one) != one:
             raise SpecError(
                 "input",
-                "it stands twice, with different content",
+                "it appears twice, with different content",
                 where=side,
                 secret="/".join(filter(None, one.place)),
                 remedy="compare file by file",

@@ -63,7 +63,7 @@ class Revision:
         """
         found = [entry for entry in self._entries(path) if entry.path == path]
         if len(found) != 1 or found[0].size > MAX_FILE:
-            raise SpecError("file", f"{path} is no file, or too large", where=self.name)
+            raise SpecError("file", f"{path} is not a file, or is too large", where=self.name)
         return self._contents(found)[0]
 
     @contextmanager
@@ -161,7 +161,7 @@ def _put(folder: Path, contents: dict[_Entry, bytes]) -> None:
 def _parts(path: str) -> tuple[str, ...]:
     parts = PurePosixPath(path).parts
     if not parts or {"/", "..", ".git"} & set(parts):
-        raise SpecError("path", f"{path} is no path in a repository")
+        raise SpecError("path", f"{path} is not a path in a repository")
     return parts
 
 

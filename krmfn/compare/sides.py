@@ -80,8 +80,7 @@ def load(name: str, deadline: Deadline) -> Side:
         return _revision(name, deadline)
     raise SpecError(
         "usage",
-        f"{name} is nothing to compare",
-        expected="a directory, a file, REV:PATH, - or cluster",
+        f"{name} is not a directory, a file, REV:PATH, - or cluster",
     )
 
 

@@ -132,15 +132,24 @@ def parse(pem: bytes) -> SealingCertificate:
         )
     if numbers.e % 2 == 0 or not MIN_EXPONENT <= numbers.e < MAX_EXPONENT:
         raise _bad_key("the RSA exponent is even or out of range", found=str(numbers.e))
-    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return SealingCertificate(
         modulus=numbers.n,
         exponent=numbers.e,
-        spki_sha256=hashlib.sha256(spki).digest(),
+        spki_sha256=_spki_sha256(key),
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
         pem=pem + b"\n",
     )
+
+
+def fingerprint(key: RSAPublicKey) -> str:
+    """Return the hex fingerprint of a certificate with this public key."""
+    return _spki_sha256(key).hex()
+
+
+def _spki_sha256(key: RSAPublicKey) -> bytes:
+    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(spki).digest()
 
 
 def _check_validity(certificate: SealingCertificate, now: datetime) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from krmfn.crypto.certificate import pem_blocks
+from krmfn.crypto.certificate import fingerprint, pem_blocks
 from krmfn.crypto.seal import hybrid_decrypt
 from krmfn.documents import go_base64, strict, strict_json
 from krmfn.documents.strict import mapping
@@ -91,8 +91,7 @@ def _opened(sealed: Object, key: str, item: Any, keys: Sequence[RSAPrivateKey]) 
             f"no key opens it as {label or 'cluster-wide'}",
             secret=name,
             key=key,
-            found=_sealed_as(said, sealed_for(scope, namespace, name)),
-            remedy="use the controller's key, and the name and namespace it was sealed for",
+            **_evidence(said, sealed_for(scope, namespace, name), keys),
         )
     return plaintext
 
@@ -105,16 +104,25 @@ def _whole(plaintext: bytes, name: str) -> dict[str, str]:
             key: base64.b64encode(go_base64.decode(found[key])).decode() for key in sorted(found)
         }
     except (ValueError, AttributeError, TypeError):
-        raise SealingError("unseal", "what was sealed is no Secret", secret=name) from None
+        raise SealingError("unseal", "the sealed object is not a Secret", secret=name) from None
 
 
-def _sealed_as(said: Object, tried: str) -> str:
-    """Return a hint from the annotations, if they explain why it does not open."""
+def _evidence(said: Object, tried: str, keys: Sequence[RSAPrivateKey]) -> dict[str, str]:
+    """Return the error's ``found`` and ``remedy``, from the annotations if they explain it."""
     if SEALED_FOR in said and said[SEALED_FOR] != tried:
-        return f"sealed for {said[SEALED_FOR]}"
-    if CERTIFICATE in said:
-        return f"sealed for certificate {said[CERTIFICATE]}"
-    return ""
+        return {
+            "found": f"sealed for {said[SEALED_FOR]}",
+            "remedy": "restore the scope, namespace and name that it was sealed for",
+        }
+    certificate = said.get(CERTIFICATE)
+    given = [fingerprint(key.public_key()) for key in keys]
+    if isinstance(certificate, str) and certificate not in given:
+        shown = ", ".join(one[:16] for one in given)
+        return {
+            "found": f"sealed for certificate {certificate[:16]}; the given key belongs to {shown}",
+            "remedy": "use the private key of the controller that it was sealed for",
+        }
+    return {"remedy": "use the controller's key, and the name and namespace it was sealed for"}
 
 
 _KEPT = ("annotations", "labels", "finalizers")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from krmfn.build.one import build
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from krmfn.doctor.diagnosis import Patient
     from krmfn.doctor.overlay import Examined
 
-OK = 200
 PREFIX = "sealedsecrets.bitnami.com/"
 _NO_KEY = "no key could decrypt secret"
 _NOT_MANAGED = "already exists and is not managed by SealedSecret"
@@ -132,7 +132,7 @@ def _verified(
         except Failure as failure:
             yield _skipped("verify", failure, title(value))
             continue
-        if status == OK:
+        if status == HTTPStatus.OK:
             yield Diagnosis("verify", "ok", title(value), "the controller can open it")
         elif status == CONFLICT:
             wrong = unopened(value, there.newest)
@@ -149,8 +149,8 @@ def unopened(value: dict[str, Any], newest: str) -> tuple[str, str, str]:
         return *wrong, "build again, with krmfn in the outermost kustomization"
     mark = mapping(mapping(value.get("metadata")).get("annotations")).get(CERTIFICATE)
     if mark is None:
-        cause = "it was sealed for another namespace, name or key: nobody recorded which"
-        return cause, "it has no annotation of krmfn's", "krmfn import sealedsecret FILE"
+        cause = "it was sealed for another namespace, name or key; it has no record of which"
+        return cause, "it has no krmfn annotation", "krmfn import sealedsecret FILE"
     if mark == newest:
         cause = "its content was changed after it was sealed"
         return cause, f"it is sealed for the controller's newest key, {mark}", "build it again"
@@ -207,7 +207,7 @@ def judge_status(
             "synced", "error", title(there), cause, f"{evidence}; {more}{history}", fix
         )
     if _NOT_MANAGED in message:
-        cause = "a Secret of that name is there, and is somebody else's"
+        cause = "another owner has created a Secret of that name"
         fix = adopt(namespace, name)
         return Diagnosis("synced", "error", title(there), cause, f"{evidence}{history}", fix)
     cause = "the controller could not make the Secret"

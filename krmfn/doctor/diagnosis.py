@@ -32,7 +32,7 @@ CHECKS: dict[str, tuple[str, str]] = {
         "overlay",
         "an Application's `manifest-generate-paths` names `.krmfn.yaml` and what overlays share",
     ),
-    "config-left": ("overlay", "no configuration of krmfn's is listed under `resources:`"),
+    "config-left": ("overlay", "no krmfn configuration is listed under `resources:`"),
     "marker": ("overlay", "the skip marker is deleted, so that a skipped krmfn stops the build"),
     "validator": ("overlay", "the outermost kustomization lists a SealedSecretValidator"),
     "sealed-for": ("overlay", "what is committed sealed opens under its final namespace and name"),
@@ -55,10 +55,10 @@ CHECKS: dict[str, tuple[str, str]] = {
     "cluster-certificate": ("cluster", "the overlay seals for the controller's newest key"),
     "synced": ("cluster", "the controller has opened every SealedSecret of the overlay"),
     "verify": ("cluster", "the controller says that it can open what a build gives"),
-    "in-the-way": ("cluster", "no Secret that somebody else made has a sealed one's name"),
+    "in-the-way": ("cluster", "no Secret of another owner has the name of a sealed one"),
     "operator-secret": (
         "cluster",
-        "operators made their Secrets, with the keys that are read, and for whom git says",
+        "operators have created their Secrets, with the keys that are read and the owners that git names",
     ),
 }
 AREAS = ("tools", "overlay", "vault", "cluster")
@@ -85,7 +85,7 @@ class Diagnosis:
 
     def __post_init__(self) -> None:
         if self.id not in CHECKS:
-            raise AssertionError(f"{self.id} is no check")
+            raise AssertionError(f"{self.id} is not a check")
 
     @property
     def area(self) -> str:

@@ -238,13 +238,13 @@ def _hand_made(
         if not twice and SEALED_FOR in annotations_of(value):
             continue
         file = _file_of(value, patient)
-        evidence = f"it stands in {file}" if file else "it is in the build's output"
+        evidence = f"it is in {file}" if file else "it is in the build's output"
         if twice:
-            cause = "it is committed, and krmfn makes one of the same name"
+            cause = "it is committed, and krmfn creates one of the same name"
             fix = f"git rm {file or 'its file'}, and take it out of resources:"
             yield Diagnosis("hand-made", "error", title(value), cause, evidence, fix)
         else:
-            cause = "it was not made by krmfn: nobody can tell what it was sealed for"
+            cause = "krmfn did not create it, so the target that it was sealed for is unknown"
             fix = f"krmfn import sealedsecret {file or 'FILE'}"
             yield Diagnosis("hand-made", "warning", title(value), cause, evidence, fix)
 

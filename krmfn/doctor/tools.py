@@ -148,7 +148,7 @@ def _exec(
     program = shutil.which(place, path=patient.access.environ.get("PATH"))
     if program is None:
         where = "there" if "/" in path else "on PATH"
-        cause = f"the exec function {path} is not {where}, or is no program"
+        cause = f"the exec function {path} is not {where}, or is not a program"
         fix = f"put it there, or build with: krmfn build {patient.name}"
         return Diagnosis("function", "warning", subject, cause, config.where(), fix)
     if kubectl_only:
@@ -174,7 +174,7 @@ def _legacy(subject: str, config: Config, patient: Patient, plugin_home: Path) -
     command = _build(patient, program=" ".join([Path(patient.command[0]).name, patient.command[1]]))
     if not os.access(link, os.X_OK):
         cause = "it has no function annotation, and the legacy plugin is not installed"
-        evidence = f"{link} is no program"
+        evidence = f"{link} is not a program"
         fix = f"krmfn install legacy-plugin, or build with: krmfn build {patient.name}"
         return Diagnosis("function", "warning", subject, cause, evidence, fix)
     return Diagnosis("function", "ok", subject, f"legacy plugin {link}; build with: {command}")

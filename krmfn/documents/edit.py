@@ -91,13 +91,13 @@ def _splice(document: strict.Document, change: Edit) -> tuple[int, int, str]:
                 return _filling(document, node, missing, change)
             return _insertion(document, node, key, missing, change)
         if found is None:
-            raise _refused(document, change.path, "nothing stands there")
+            raise _refused(document, change.path, "there is no value")
         key, node = found
         if id(node) in shared:
             raise _refused(document, change.path, "an alias leads to it or away from it")
     start, stop = node.start_mark.index, node.end_mark.index
     if not isinstance(node, yaml.ScalarNode):
-        raise _refused(document, change.path, "it is no single value")
+        raise _refused(document, change.path, "it is not a single value")
     if document.text[start : start + 1] in ("&", "!"):
         raise _refused(document, change.path, "it has an anchor or a tag")
     if node.style == "|" and "\n" in str(change.value):
@@ -150,15 +150,15 @@ def _insertion(
         brace = text.index("{", node.start_mark.index, first.start_mark.index)
         space = text[brace + 1 : first.start_mark.index]
         if space.strip():
-            raise _refused(document, change.path, "a comment stands before its first entry")
+            raise _refused(document, change.path, "a comment precedes its first entry")
         entry = f"{_flow(missing, change, quoted=first.style == _QUOTED)},{space or ' '}"
         return first.start_mark.index, first.start_mark.index, entry
     after = key or node.value[0][1]  # an item of a list begins beside its dash
     line = text.find("\n", after.end_mark.index) + 1
     if (key and first.start_mark.line == key.end_mark.line) or not line:
-        raise _refused(document, change.path, "it does not begin on a line of its own")
+        raise _refused(document, change.path, "it does not begin on its own line")
     if key is None and not isinstance(after, yaml.ScalarNode):
-        raise _refused(document, change.path, "its first entry is no single value")
+        raise _refused(document, change.path, "its first entry is not a single value")
     ending = "\r\n" if text[:line].endswith("\r\n") else "\n"
     margin, entry = " " * first.start_mark.column, ""
     for step in missing[:-1]:

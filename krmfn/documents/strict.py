@@ -243,7 +243,7 @@ class _Constructor:
                 raise self.error(key_node, "a key is not a scalar")
             key = key_node.value
             if key in result:
-                raise self.error(key_node, f"the key {key} stands twice")
+                raise self.error(key_node, f"the key {key} appears twice")
             result[key] = self.construct(value_node, depth + 1)
         return result
 

@@ -46,7 +46,7 @@ class _Refused(ValueError):
 
 
 def _constant(_: str) -> NoReturn:
-    raise _Refused("NaN and Infinity are no JSON")
+    raise _Refused("NaN and Infinity are not JSON")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def _careful(line: str, before: list[str]) -> str:
         key = next((found[1] for found in above if found), "")
         return f"{line.rstrip()} {key}".rstrip() + "\n"
     if _IN_CLEAR.search(line):
-        return f"{line[0]}(not shown: this line may hold a Secret in clear)\n"
+        return f"{line[0]}(not shown: this line may contain a Secret in plaintext)\n"
     return line
 
 

@@ -171,10 +171,10 @@ class _PlaceholderReader:
         if not self.options.literals:
             self.source.refuse(
                 at,
-                "the value stands in clear",
+                "the value is unencrypted",
                 "put it into the vault, or keep it as value: with --keep-literals",
             )
-        self.imported.note(f"Secret/{self.source.name}: {key} stands in clear, as it did")
+        self.imported.note(f"Secret/{self.source.name}: {key} stays unencrypted")
 
 
 def read(found: Iterable[Source], options: Options) -> Imported:
@@ -193,7 +193,7 @@ def read(found: Iterable[Source], options: Options) -> Imported:
         secret = (source.group, source.kind) == ("", "Secret")
         for at in _placeholders(source.value, reader, ()):
             if not secret or at[0] not in ("data", "stringData") or len(at) != 2:  # noqa: PLR2004
-                source.refuse(at, "a placeholder in what is no value of a Secret")
+                source.refuse(at, "a placeholder outside the values of a Secret")
         if secret and any(True for _ in _placeholders(source.value, reader, ())):
             imported.entries.append(_entry(reader))
     _name_stores(imported, mounts, options)

@@ -36,7 +36,7 @@ _NOT_HERE = {
     "find": "name each key: what it finds depends on the vault's state",
     "rewrite": "name each key with the secretKey that it is to have",
     "sourceRef": "krmfn reads stores; let a generator's value be kept in the vault",
-    "manifest": "krmfn makes Secrets and nothing else",
+    "manifest": "krmfn creates only Secrets",
     "templateFrom": "put the template into template.data",
     "finalizers": "",
     "syncWindows": "a value follows with the next build",
@@ -210,7 +210,7 @@ def _target(source: Source) -> Wire:
     source.only(at, known, _NOT_HERE)
     creation = source.text((*at, "creationPolicy"), "Owner")
     if creation not in ("Owner", "Orphan"):
-        source.refuse((*at, "creationPolicy"), f"{creation} would change a Secret of somebody's")
+        source.refuse((*at, "creationPolicy"), f"{creation} would change a Secret of another owner")
     if source.text((*at, "deletionPolicy"), "Retain") != "Retain":
         source.refuse((*at, "deletionPolicy"), remedy="a missing value fails the build instead")
     owner = _OWNERLESS if creation == "Orphan" else {}

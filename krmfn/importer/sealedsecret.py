@@ -24,7 +24,7 @@ _SPEC_REASONS = {
     "data": "the deprecated form of one sealed whole; unseal it and import the Secret",
 }
 _TEMPLATE_REASONS = {
-    "data": "it stands in clear; put it into the entry's template.data, or into the vault",
+    "data": "it is unencrypted; put it into the entry's template.data, or into the vault",
     "stringData": "the controller ignores it; put it into the vault",
 }
 

@@ -47,7 +47,7 @@ def store(source: Source, imported: Imported) -> Wire:
     if not path and source.mapping(_VAULT):
         source.refuse(
             _VAULT,
-            "there is no path, and each key begins with a mount of its own",
+            "there is no path, and each key begins with its own mount",
             "write the mount as path",
         )
     vault = present(

@@ -11,7 +11,7 @@ import contextlib
 import os
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,7 +25,8 @@ from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import Failure, KrmfnError
 from krmfn.files.read import Place, read_file
 from krmfn.init.destinations import Destination, destinations
-from krmfn.kustomize.checkout import Checkout
+from krmfn.init.environments import environment
+from krmfn.kustomize.checkout import Checkout, overlays
 from krmfn.kustomize.kustomization import read_overlay
 from krmfn.kustomize.overlay import Kustomization
 from krmfn.kustomize.renaming import Names
@@ -39,7 +40,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from krmfn.audit.judge import Audit, Judged
     from krmfn.audit.productions import Production
+    from krmfn.build.one import Look
+    from krmfn.kustomize.checkout import KustomizationFile
 
 
 # Kind to what `krmfn import` calls it.
@@ -58,6 +62,7 @@ class Seen:
         where: what Flux and Argo CD say of its directory.
         made: the Secrets of its build.
         wanted: those that it refers to and its build does not make.
+        spaces: the namespaces that its objects name themselves.
     """
 
     failed: str = ""
@@ -66,6 +71,7 @@ class Seen:
     where: list[Destination] = field(default_factory=list)
     made: tuple[Production, ...] = ()
     wanted: list[Wanted] = field(default_factory=list)
+    spaces: frozenset[str] = frozenset()
 
     @property
     def namespace(self) -> str:
@@ -106,26 +112,59 @@ class Survey:
     """A repository's kustomizations, each examined once and only if needed."""
 
     def __init__(self, root: Path, command: tuple[str, ...]) -> None:
-        self._root = root
+        self.root = root
         self._command = command
         self._seen: dict[Path, Seen] = {}
         self._names: dict[Path, Names] = {}
+        self._contents: dict[Path, frozenset[tuple[str, str]]] = {}
 
     @cached_property
     def checkout(self) -> Checkout:
         """The repository's kustomizations."""
-        return Checkout(self._root)
+        return Checkout(self.root)
 
     @cached_property
     def _destinations(self) -> dict[Path, list[Destination]]:
-        return destinations(self._root)
+        return destinations(self.root)
 
-    def is_done(self, directory: Path) -> bool:
-        """Whether a kustomization already lists a krmfn configuration; nothing is built."""
-        try:
-            return bool(read_overlay(Place(directory, self._root)).listed)
-        except Failure:  # `look` tells it
-            return False
+    def covered(self) -> set[Path]:
+        """Return the files of all kustomizations but those that only failed builds take in."""
+        unknown: set[Path] = set()
+        for directory, seen in self._seen.items():
+            if seen.failed:
+                unknown |= self.checkout.below(directory).keys()
+        for directory, seen in self._seen.items():
+            if not seen.failed:
+                unknown -= self.checkout.below(directory).keys()
+        return {
+            file
+            for one in self.checkout.at.values()
+            if one.directory not in unknown
+            for file in (one.file, *one.included())
+        }
+
+    def taking(self, directory: Path) -> set[Path]:
+        """Return the overlays of the repository that take a kustomization in."""
+        return {one for one in self.outermost if directory in self.checkout.below(one)}
+
+    @cached_property
+    def outermost(self) -> list[Path]:
+        """The directories of the repository's overlays.
+
+        One that another overlay takes in counts too, if its directory is an environment's.
+        """
+        known = list(self.checkout.at.values())
+        outer = [one.directory for one in overlays(known)]
+        inner = [
+            one.directory
+            for one in known
+            if one.value.get("namespace") and not one.is_component and self._is_environment(one)
+        ]
+        return list(dict.fromkeys([*outer, *inner]))
+
+    def _is_environment(self, one: KustomizationFile) -> bool:
+        short = one.directory.relative_to(self.root).as_posix()
+        return environment(short)[1] == short
 
     def look(self, directory: Path) -> Seen:
         """Build and audit one overlay; the result contains a failure's message.
@@ -140,28 +179,26 @@ class Survey:
     def _look(self, directory: Path) -> Seen:
         seen = Seen(where=self._destinations.get(directory, []))
         try:
-            seen.overlay = read_overlay(Place(directory, self._root))
-            # Each has its own: a repository may have hundreds.
-            deadline = Deadline.from_environment(time.monotonic())
-            place = Place(directory, self._root)
-            with StorePool() as pool:  # from which a look takes nothing
-                job = Job.start(Access(os.environ, deadline, place), pool)
-                look = look_at(directory, self._command, job)
+            place = Place(directory, self.root)
+            seen.overlay = read_overlay(place)
+            look = glance(place, self._command)
             items = stream.stream(look.output, "the build")
-            audited = audit_stream(items, place=place, refers=look.refers)
+            specs = [one.spec for one in look.validators]
+            audited = audit_stream(items, specs, place=place, refers=look.refers)
         except Failure as failure:
             seen.position, seen.failed = self._told(failure, directory)
             return seen
         self._names[directory] = look.names
         seen.made = audited.productions
-        seen.wanted = [one for one in wanted(audited) if not one.guessed]
+        seen.wanted = missing(audited, seen.overlay.namespace)
+        seen.spaces = frozenset(one.namespace for one in audited.resources) - {""}
         return seen
 
     def _told(self, failure: Failure, directory: Path) -> tuple[str, str]:
         """Return an error's position in the overlay's own file, and its line without that file."""
         line, position = failure.errors[0].line(), ""
         file = self.checkout.at[directory].file if directory in self.checkout.at else directory
-        for place in (directory, file, os.path.relpath(file, self._root)):
+        for place in (directory, file, os.path.relpath(file, self.root)):
             if own := re.match(rf"{re.escape(str(place))}((?::\d+:\d+)?): ", line):
                 position, line = own[1] or position, line[own.end() :]
         return position, line
@@ -181,9 +218,9 @@ class Survey:
             seen = self.look(other)
             for made in seen.made:
                 if made.has_content and made.resource and made.certain:
-                    short = other.relative_to(self._root).as_posix()
+                    short = other.relative_to(self.root).as_posix()
                     for place in _meets(made, seen, sought) & sought:
-                        found.setdefault(place, f"{made.by} in {short} makes it")
+                        found.setdefault(place, f"{made.by} in {short} creates it")
         return found
 
     def _others(self, directory: Path, names: set[str]) -> Iterator[Path]:
@@ -196,6 +233,53 @@ class Survey:
             variant = not own or own & self.bases(other)
             if not (one.is_component or variant) and speak & below.keys():
                 yield other
+
+    def deployed(self, directory: Path) -> set[str]:
+        """Return the namespaces to which Flux and Argo CD deploy a directory, or one above it."""
+        for place in (directory, *directory.parents):
+            if place in self._destinations:
+                return {one.namespace for one in self._destinations[place]}
+            if place == self.root:
+                break
+        return set()
+
+    def home(self, directory: Path, users: Iterable[str]) -> list[Path]:
+        """Return where a claim may be listed: beside its users, else in what takes all of them in.
+
+        Args:
+            directory: of the overlay.
+            users: ``Kind/name``, as the build shows them.
+
+        Returns:
+            Directories of kustomizations, the innermost first; the last is the overlay.
+        """
+        below = self.checkout.below(directory)
+        names = self._names.get(directory, Names())
+        titles = {(kind, name) for kind, _, name in (one.partition("/") for one in users)}
+        bare = {(kind, names.bare(name)) for kind, name in titles}
+        holding = {
+            one.directory
+            for one in below.values()
+            if (titles | bare) & set().union(*map(self._objects, one.included()))
+        }
+        found = [
+            place
+            for place in below
+            if holding
+            and holding <= self.checkout.below(place).keys()
+            and (place in holding or not below[place].is_component)
+        ]
+        found.sort(key=lambda place: (len(self.checkout.below(place)), str(place)))
+        return [*(one for one in found if one != directory), directory]
+
+    def _objects(self, file: Path) -> frozenset[tuple[str, str]]:
+        """Return kind and name of each object in a file."""
+        if file not in self._contents:
+            self._contents[file] = frozenset(
+                (str(v.get("kind")), str(mapping(v.get("metadata")).get("name")))
+                for v in values_in(file)
+            )
+        return self._contents[file]
 
     def bases(self, directory: Path) -> frozenset[Path]:
         """Return a directory and the kustomizations it includes, without shared components."""
@@ -232,11 +316,41 @@ class Survey:
                 source = ENCRYPTED if _is_encrypted(value, here) else GENERATOR
                 yield _Place(source, here, here, ("Secret", value.get("name")), namespace)
             for file in one.included():
-                for value in _secrets(file) if file.is_file() else ():
+                for value in _secrets(file):
                     source = SOPS if SOPS in value else SOURCES[value["kind"]]
                     metadata = mapping(value.get("metadata"))
                     secret = value["kind"], metadata.get("name")
                     yield _Place(source, here, file, secret, metadata.get("namespace"))
+
+
+def glance(place: Place, command: tuple[str, ...]) -> Look:
+    """Build an overlay with its claims unsealed; nothing is read from a store.
+
+    Raises:
+        Failure: it does not build.
+    """
+    # Each has its own deadline: a repository may have hundreds.
+    access = Access(os.environ, Deadline.from_environment(time.monotonic()), place)
+    with StorePool() as pool:  # from which a look takes nothing
+        return look_at(place.base, command, Job.start(access, pool))
+
+
+def missing(audited: Audit, namespace: str) -> list[Wanted]:
+    """Return the Secrets to claim, of those that a build lacks.
+
+    Only what an object refers to in its own namespace is claimed, and nothing for an object without
+    a namespace, whose controller decides where it looks.
+
+    Args:
+        namespace: of the overlay; may be empty.
+    """
+
+    def is_own(one: Judged) -> bool:
+        resource, space = one.reference.resource, one.reference.namespace
+        return not resource.cluster_scoped and space == (namespace or resource.namespace)
+
+    own = replace(audited, judged=tuple(filter(is_own, audited.judged)))
+    return [one for one in wanted(own) if not one.guessed]
 
 
 def in_git(made: Production) -> bool:
@@ -269,11 +383,17 @@ def _is_encrypted(generator: dict[str, Any], directory: Path) -> bool:
 
 def _secrets(file: Path) -> Iterator[dict[str, Any]]:
     """Yield each Secret and SealedSecret in a file; none if it cannot be read."""
+    return (value for value in values_in(file) if value.get("kind") in SOURCES)
+
+
+def values_in(file: Path) -> Iterator[dict[str, Any]]:
+    """Yield each object in a file; none if it cannot be read."""
+    if not file.is_file():
+        return
     try:
         content = read_file(file, name=str(file), key="")
         for document in strict.documents(content, str(file)):
             for _, value in each(document.value()):
-                if value.get("kind") in SOURCES:
-                    yield value
+                yield value
     except KrmfnError:
         return

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _INCLUDES = ("resources", "bases", "components", *LISTS, "configurations", "crds")
 _NAME = re.compile(r"[A-Za-z0-9](?:[-.A-Za-z0-9]*[A-Za-z0-9])?")
-_PASSED_BY = frozenset({"node_modules", "vendor"})
+PASSED_BY = frozenset({"node_modules", "vendor"})
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def overlays(found: list[KustomizationFile]) -> list[KustomizationFile]:
 
 def _walk(top: Path) -> Iterator[tuple[Path, list[str]]]:
     for directory, below, files in os.walk(top):
-        below[:] = sorted(d for d in below if not d.startswith(".") and d not in _PASSED_BY)
+        below[:] = sorted(d for d in below if not d.startswith(".") and d not in PASSED_BY)
         yield Path(directory), files
 
 

@@ -129,7 +129,7 @@ def find(directory: Path, environ: Mapping[str, str]) -> OverlayConfigs:
     else:
         raise SpecError("file", f"{directory} is not there")
     if not found.configs:
-        raise SpecError("input", "there is no configuration of krmfn's", where=str(directory))
+        raise SpecError("input", "there is no krmfn configuration", where=str(directory))
     return found
 
 

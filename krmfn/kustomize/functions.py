@@ -104,7 +104,7 @@ def _function(document: strict.Document, fields: dict[str, str], name: str) -> F
 def _ours(document: strict.Document, kind: str, told: str, where: str, name: str) -> dict[str, Any]:
     """Return the value of a krmfn configuration."""
     if kind not in _OURS:
-        raise SpecError("wrong-list", f"{told} is no function", where=where)
+        raise SpecError("wrong-list", f"{told} is not a function", where=where)
     if name and _OURS[kind] != name:
         raise SpecError(
             "wrong-list",

@@ -243,7 +243,7 @@ class _Reader:
                 raise self.error(key, "a key is not a scalar")
             self.check_tag(key)
             if key.value in seen:
-                raise self.error(key, f"the key {key.value} stands twice")
+                raise self.error(key, f"the key {key.value} appears twice")
             if key.value == "<<":
                 raise self.error(key, "merge keys are not read", remedy="write the fields")
             check_characters(key.value, self.where(key))

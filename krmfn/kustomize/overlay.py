@@ -56,7 +56,7 @@ class Kustomization:
         if allowed != "validators" and len(same) > 1:
             raise SpecError(
                 "wrong-list",
-                f"{self.file} lists several {allowed} of krmfn's: {', '.join(same)}",
+                f"{self.file} lists several {allowed} of krmfn: {', '.join(same)}",
                 expected="one, with any number of secrets",
                 remedy="put their secrets into one",
             )

@@ -215,7 +215,7 @@ def take(tree: Tree, reached: Reached, mention: Mention) -> Path | None:
         return real
     if not real.is_file() or mention.use is Use.DIRECTORY:
         kind = "directory" if mention.use is Use.DIRECTORY else "file"
-        raise SpecError("file", f"{mention.text} is no {kind}", where=mention.where)
+        raise SpecError("file", f"{mention.text} is not a {kind}", where=mention.where)
     if not real.is_relative_to(reached.directory):
         raise SpecError(
             "path",
@@ -300,7 +300,7 @@ def _in_text(tree: Tree, text: bytes, where: str, name: str) -> tuple[Function, 
     count_nodes(text, where, tree.limits.own_nodes)
     documents = list(strict.documents(text, where))
     if not documents:
-        raise SpecError("spec", "there is no function configuration", where=where)
+        raise SpecError("spec", "there is not a function configuration", where=where)
     return tuple(one for each in documents for one in functions(each, name))
 
 

@@ -25,14 +25,14 @@ MISSING, PLAIN, COMMITTED, SEALED = "missing", "plain", "committed", "sealed"
 OPERATOR, ELSEWHERE, OPTIONAL, NOT_NEEDED = "operator", "elsewhere", "optional", "not-needed"
 # State to its words in the table and its meaning; what needs most attention first.
 STATES: dict[str, tuple[str, str]] = {
-    MISSING: ("missing", "something refers to it, and nobody makes it"),
-    PLAIN: ("plain", "a Secret in clear"),
-    COMMITTED: ("committed", "a SealedSecret that was sealed before and stands in git"),
+    MISSING: ("missing", "something refers to it, and nothing creates it"),
+    PLAIN: ("plain", "an unencrypted Secret"),
+    COMMITTED: ("committed", "a SealedSecret that was sealed before and is in git"),
     SEALED: ("sealed", "sealed by krmfn"),
     OPERATOR: ("operator", "made by an operator"),
     ELSEWHERE: ("elsewhere", "made elsewhere: assumed, or where this build cannot see"),
-    OPTIONAL: ("optional", "optional, and nobody makes it"),
-    NOT_NEEDED: ("not needed", "nothing refers to it, and nobody makes it"),
+    OPTIONAL: ("optional", "optional, and nothing creates it"),
+    NOT_NEEDED: ("not needed", "nothing refers to it, and nothing creates it"),
 }
 _HOW = {"sealed": COMMITTED, "claim": SEALED, "plain": PLAIN, "operator": OPERATOR}
 _VERDICT = {"unmet": MISSING, "absent": OPTIONAL, "external": ELSEWHERE}

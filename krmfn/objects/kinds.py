@@ -51,7 +51,9 @@ def each(value: Any, path: Path = ()) -> Iterator[tuple[Path, Object]]:
             own = {k: v for k, v in item.items() if v is not None or k not in inherited}
             yield from each({**inherited, **own}, (*path, "items", number))
         elif isinstance(item, list) and not inherited:
-            raise SpecError("object", f"items[{number}] of a {_LIST} is no object", found="a list")
+            raise SpecError(
+                "object", f"items[{number}] of a {_LIST} is not an object", found="a list"
+            )
 
 
 def _check_merged(value: Object) -> None:
@@ -80,7 +82,7 @@ def list_items(value: Any) -> list[Any] | None:
     if isinstance(kind, str) and may_be_list(kind) and isinstance(items, list):
         return items
     if kind == _LIST and isinstance(items, dict):
-        raise SpecError("object", f"items of a {_LIST} is no list", found="an object")
+        raise SpecError("object", f"items of a {_LIST} is not a list", found="an object")
     return None
 
 
@@ -109,7 +111,7 @@ def kind_of(value: Any, where: str = "") -> str:
     """Return the object's kind; empty if it has none.
 
     Raises:
-        SpecError: it is no text.
+        SpecError: it is not text.
     """
     return text(mapping(value).get("kind"), "kind", where)
 
@@ -162,4 +164,4 @@ def text(value: Any, key: str, where: str = "") -> str:
         return value
     found = _FOUND.get(type(value), "an object")
     remedy = "" if isinstance(value, dict | list) else "put it in quotes"
-    raise SpecError("object", "it is no text", where=where, key=key, found=found, remedy=remedy)
+    raise SpecError("object", "it is not text", where=where, key=key, found=found, remedy=remedy)

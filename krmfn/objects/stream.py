@@ -174,7 +174,7 @@ def _items(following: Next, opening: Any, text: str, name: str) -> tuple[int, li
         end = _index(first.start_mark)
         stops = [*starts[1:], end if end >= len(text) else _line_start(text, end)]
         if any(start >= stop for start, stop in zip(starts, stops, strict=True)):
-            raise _wrong(name, opening.start_mark, "two items stand on one line")
+            raise _wrong(name, opening.start_mark, "two items are on one line")
         raws = [_checked(_ended(text[a:b], name), name) for a, b in zip(starts, stops, strict=True)]
     return indent, [
         Item(raw, node.api_version, node.kind, name, _line(text, start, node), in_list=True)
@@ -236,7 +236,7 @@ def _fields(following: Next, name: str) -> Iterator[tuple[yaml.ScalarEvent, Any]
         if not isinstance(key, yaml.ScalarEvent):
             raise _wrong(name, key.start_mark, "a key is not a scalar")
         if key.value in seen:
-            raise _wrong(name, key.start_mark, f"the key {key.value} stands twice")
+            raise _wrong(name, key.start_mark, f"the key {key.value} appears twice")
         seen.add(key.value)
         yield key, following()
 
@@ -261,7 +261,7 @@ def _dash(text: str, start: Any, indent: int, name: str) -> int:
     begin = _line_start(text, start.index)
     while not dash.match(text, begin):
         if not begin:
-            raise _wrong(name, start, "an item does not begin with a dash on a line of its own")
+            raise _wrong(name, start, "an item does not begin with a dash on its own line")
         begin = _line_start(text, begin - 1)
     return begin
 
@@ -340,9 +340,9 @@ def _json(one: dict[str, Any]) -> str:
 def _not_a_list(name: str) -> SpecError:
     return SpecError(
         "input",
-        "the input is no ResourceList",
+        "standard input is not a ResourceList",
         where=name,
-        remedy="krmfn without a command is a function that kustomize calls; see krmfn --help",
+        remedy="without a command krmfn expects kustomize to start it; see krmfn --help",
     )
 
 

@@ -194,7 +194,7 @@ class _Parser:
         word = self.accept("word")
         if word is None:
             if piped is not None:
-                self.refuse("only a function can stand behind |")
+                self.refuse("only a function can follow |")
             return self.operand()
         if word == "index":
             if piped is not None:
@@ -204,7 +204,7 @@ class _Parser:
             self.refuse(f"{word} is not part of the language", at=start)
         if word not in FUNCTIONS:
             why = f": {REFUSED[word]}" if word in REFUSED else ""
-            self.refuse(f"there is no function {word}{why}", at=start)
+            self.refuse(f"there is not a function {word}{why}", at=start)
         operands: list[Node] = []
         while not _NO_OPERAND.match(self.text, self.position):
             operands.append(self.operand())

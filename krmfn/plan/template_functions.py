@@ -188,7 +188,7 @@ FUNCTIONS: dict[str, TemplateFunction] = {
 }
 
 _MAPS = "there are no lists and no objects: store the value whole and read it with as: json"
-_CHOICE = "a template makes no choice: declare a claim for each environment"
+_CHOICE = "a template cannot choose: declare a claim for each environment"
 _RANDOM = "two builds would differ: generate the value once, into the store"
 # What people know of sprig, Go and External Secrets, and why it is not here. The page lists them.
 REFUSED: dict[str, str] = {
@@ -207,6 +207,6 @@ REFUSED: dict[str, str] = {
     **dict.fromkeys(("base64encode", "base64decode"), "write b64enc or b64dec"),
     **dict.fromkeys(("pkcs12key", "pkcs12cert", "pemToPkcs12"), "store the file as it is needed"),
     **dict.fromkeys(
-        ("println", "html", "js", "substr", "trunc", "repeat"), "store the text it makes"
+        ("println", "html", "js", "substr", "trunc", "repeat"), "store the text that it produces"
     ),
 }

@@ -75,7 +75,7 @@ def read_platform(path: Path) -> PlatformConfig:
             API_VERSION,
             PLATFORM,
         ):
-            raise _unusable(f"is no PlatformConfig of {API_VERSION}")
+            raise _unusable(f"is not a PlatformConfig of {API_VERSION}")
         if len(list(strict.documents(text, path.name))) != 1:
             raise _unusable("holds more than one document")
         return check(

@@ -60,7 +60,7 @@ class Rotation:
         """
         check_patches(overlay, config, path)
         if config.inline and config.get(*path) != value:
-            raise refused(config, path, "it stands inside the kustomization")
+            raise refused(config, path, "it is inside the kustomization")
         if config.inline:
             return
         wanted = self.values.setdefault(config.file, {})
@@ -155,7 +155,7 @@ def epoch(
         if to is None and not (isinstance(present, str) and present.isdecimal()):
             raise SpecError(
                 "usage",
-                "the epoch is no number that could be counted on",
+                "the epoch is not a number",
                 where=config.where(path),
                 remedy="say the new one with --to",
             )

@@ -128,7 +128,7 @@ def _extract(
     for name in sorted(fields):
         if not is_secret_key(name):
             # The name itself is not shown: it may be a value that was stored as one by mistake.
-            raise SealingError("value", "a field's name is no key of a Secret")
+            raise SealingError("value", "a field's name is not a valid key of a Secret")
         if name in before:
             raise SealingError("value", f"the key {name} comes from two extracts")
         try:

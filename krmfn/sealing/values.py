@@ -37,7 +37,7 @@ def components(property_: str | None) -> tuple[str, ...]:
         if char == "\\":
             escaped = next(rest, "")
             if escaped not in (".", "\\"):
-                raise _bad_property(property_, "a backslash stands before neither . nor \\")
+                raise _bad_property(property_, "a backslash precedes neither . nor \\")
             found[-1] += escaped
         elif char == ".":
             found.append("")

@@ -95,7 +95,7 @@ class Consumer(Model):
     types_level: Level = "error"
     when: Condition | None = None
     level: Level = "error"
-    """Of what is found to be wrong; the shape rule warns."""
+    """Severity of a finding; the shape rule warns."""
     reload: Text | None = None
     """A label on the Secret with which the consumer follows changes."""
     labels: dict[str, str] = {}
@@ -126,7 +126,7 @@ class Keys(Model):
     fields_of: Paths = ()
     """Paths of mappings whose field names are keys."""
     holds: dict[Text, Text] = {}
-    """Key to what it holds, where the object says it and it is no secret: a template."""
+    """Content of a key that the object itself defines and that is not confidential, such as a template."""
     open: bool = False
     """It may have any key besides."""
 

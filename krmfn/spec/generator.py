@@ -109,16 +109,16 @@ class SecretShape(Model):
     def _consistent(self) -> Self:
         keys = [entry.secret_key for entry in self.data]
         if twice := repeated(keys):
-            raise spec_error(f"secretKey {', '.join(twice)} stands twice")
+            raise spec_error(f"secretKey {', '.join(twice)} appears twice")
         if (self.from_ is None) != (self.keys is None):
             here, missing = ("from", "keys") if self.keys is None else ("keys", "from")
             raise spec_error(f"{missing}: required beside {here}")
         for number, key in enumerate(self.keys or ()):
             at = key if isinstance(self.keys, dict) else number
             if key in keys:
-                raise spec_error(f"{key} stands in data, too", "keys", at)
+                raise spec_error(f"{key} is in data, too", "keys", at)
             if not isinstance(self.keys, dict) and key in (self.keys or ())[:number]:
-                raise spec_error(f"{key} stands twice", "keys", at)
+                raise spec_error(f"{key} appears twice", "keys", at)
         return self
 
 
@@ -149,7 +149,7 @@ class GeneratorSpec(RepositorySpec):
     def _consistent(self) -> GeneratorSpec:
         names = [secret.name for secret in self.secrets]
         if twice := repeated(names):
-            raise spec_error(f"the secret {', '.join(twice)} stands twice")
+            raise spec_error(f"the secret {', '.join(twice)} appears twice")
         used = stores_of_sealing(self.sealing).union(*map(stores_of_secret, self.secrets))
         for name in sorted((used | {self.default_store or ""}) - {""}):
             if name not in self.stores:

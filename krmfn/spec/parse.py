@@ -59,7 +59,7 @@ def parse(
         near = near_word(str(kind), kinds)
         raise SpecError(
             "spec",
-            "apiVersion and kind name nothing of krmfn's",
+            "not a krmfn resource",
             where=where,
             expected=f"{API_VERSION} and {' or '.join(kinds)}",
             remedy=f"did you mean {near[0]}?" if near and near[0] != kind else "",

@@ -125,7 +125,7 @@ class Limits(Model):
     value_bytes: Count = 8 * 1024 * 1024
     """Of all values together, before they are sealed."""
     input_bytes: Count = 32 * 1024 * 1024
-    """Of what a function is given, and of the files that `krmfn build` copies."""
+    """Maximum size of a function input, and of the files that `krmfn build` copies."""
 
 
 class RuleRead(Model):
@@ -133,7 +133,7 @@ class RuleRead(Model):
 
     store: StoreName
     paths: SomePatterns
-    """Patterns of `remoteRef.key`: what stands below the store's `path`."""
+    """Patterns of `remoteRef.key`: paths below the store's `path`."""
 
 
 class Rule(Model):
@@ -177,12 +177,12 @@ class PlatformSpec(Model):
     @model_validator(mode="after")
     def _consistent(self) -> PlatformSpec:
         if twice := repeated([rule.name for rule in self.rules]):
-            raise spec_error(f"the rule {', '.join(twice)} stands twice")
+            raise spec_error(f"the rule {', '.join(twice)} appears twice")
         vaults = {n for n, s in self.stores.items() if isinstance(s, PlatformVaultStore)}
         for name, key in self.derivation_keys.items():
             store = key.transit.store if isinstance(key, TransitKey) else key.store
             if store not in vaults:
-                raise spec_error(f"derivationKeys.{name}: {store} is no vault under stores")
+                raise spec_error(f"derivationKeys.{name}: {store} is not a vault under stores")
         for rule in self.rules:
             for field, names, known in (
                 ("stores", [read.store for read in rule.reads], set(self.stores)),

@@ -26,7 +26,7 @@ class PemCertificate(Model):
 
 
 class UrlCertificate(Model):
-    """An https address, with the pin that makes a request to it safe."""
+    """An https address, with the pin of the public key that krmfn expects there."""
 
     url: Text
     sha256: Sha256
@@ -106,7 +106,7 @@ class Sealing(Model):
     mode: Mode = "deterministic"
     derivation_key: DerivationKey | None = None
     epoch: Epoch = "1"
-    """Change it to seal everything anew on purpose."""
+    """Change it to reseal every value on purpose."""
 
 
 def stores_of_sealing(sealing: Sealing) -> set[str]:

@@ -13,7 +13,7 @@ from krmfn.warned import WARNINGS
 def _known(text: str) -> str:
     id_ = text.partition("/")[0]
     if id_ not in WARNINGS and CATALOGUE.get(id_, (None,))[0] is not CheckError:
-        raise spec_error(f"{id_} is no warning")
+        raise spec_error(f"{id_} is not the id of a warning")
     return text
 
 

@@ -105,7 +105,7 @@ class TokenAuth(Model):
     token_ref: Credential
     wrapped: bool = False
     """`tokenRef` holds a wrapping token, which is unwrapped once; the token inside is revoked in the
-    end, since nobody else has it."""
+    end, since no one else has it."""
 
 
 class Nothing(Model):

@@ -43,13 +43,13 @@ class Checks(Model):
     """The optional checks of a build."""
 
     plain_secrets: Literal["error", "warn", "allow"] = "error"
-    """Secrets with data in the stream: whatever is built is read by whoever reads the output."""
+    """How to report unencrypted Secrets with data in the output."""
     audit: Literal["error", "warn", "off"] = "warn"
-    """References to Secrets: fail on what is wrong, tell it, or do not look. Sealing over a Secret
-    that an operator makes fails always."""
+    """How to report wrong references to Secrets; `off` skips the check. Sealing over a Secret
+    that an operator creates always fails."""
     assume: Annotated[tuple[Assumption, ...], AS_LIST] = ()
     catalogue: Annotated[tuple[Text, ...], AS_LIST] = ()
-    """Files of kind SecretCatalogue with entries of one's own."""
+    """Files of kind SecretCatalogue with additional entries."""
     silence: Silence = ()
     """Warnings that are not wanted: `id`, or `id/secret` for one Secret. Errors cannot be silenced."""
     cnpg_version: Version | None = None

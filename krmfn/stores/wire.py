@@ -232,7 +232,7 @@ class Wire:
         asked = retry_after(reply.headers.get("Retry-After", "")) if reply is not None else None
         seconds = pause + random.uniform(0, FIRST_PAUSE)  # noqa: S311  # no secret
         if asked is not None:
-            seconds = asked
+            seconds = max(asked, seconds)
         left = self._left(cause)
         if seconds >= left and asked is not None:
             cause.message += (

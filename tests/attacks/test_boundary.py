@@ -45,7 +45,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_it_is_refused(name: str, tmp_path: Path, inside: Trap, krmfn: Served) -> None:
-    """With a reason, and exit code 2; nobody is asked, and nothing from outside is printed."""
+    """With a reason, and exit code 2; no server is asked, and nothing from outside is printed."""
     place = prepare(tmp_path, inside.address)
     ATTACKS[name](place)
     done = krmfn.run("krmfn", "build", place.overlay, environ=environment(tmp_path))

@@ -233,7 +233,7 @@ def test_one_right_and_one_wrong_transformer(
 def test_another_project_or_repository(
     fact: str, overlay: Path, environ: dict[str, str], vault: Trap
 ) -> None:
-    """The same configuration elsewhere is somebody else's."""
+    """The same configuration elsewhere belongs to another team."""
     environ[fact] = "https://git.example/other/x"
     nothing(function(overlay, config(), environ), 6, "policy-denied", vault)
 
@@ -333,7 +333,7 @@ def test_a_hundred_megabytes_of_files(overlay: Path, environ: dict[str, str], va
 
 @pytest.mark.parametrize("route", ["function", "build"])
 def test_a_yaml_bomb(route: str, overlay: Path, environ: dict[str, str], vault: Trap) -> None:
-    """Aliases that multiply are refused, whoever reads them."""
+    """Aliases that multiply are refused in every reader."""
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     for n in range(1, 9):
         lines.append(f"a{n}: &a{n} [" + ", ".join([f"*a{n - 1}"] * 10) + "]")
@@ -400,7 +400,7 @@ def test_denied_and_missing_look_alike(
 def test_other_tenants_rules_are_not_named(
     overlay: Path, environ: dict[str, str], vault: Trap
 ) -> None:
-    """Who has no rule learns of nobody else's."""
+    """A tenant without a rule learns of no other tenant's rule."""
     environ["ARGOCD_APP_PROJECT_NAME"] = "third"
     done = function(overlay, config(), environ)
     nothing(done, 6, "policy-denied", vault, silent="shop-production")

@@ -211,7 +211,7 @@ def test_an_age_file_by_a_link_out(overlay: Path, environ: dict[str, str], tmp_p
 
 
 def test_an_age_store_by_name_alone(overlay: Path, environ: dict[str, str]) -> None:
-    """Which file it is stands in the repository, or nowhere."""
+    """The repository names the file, or no one does."""
     value = from_age()
     value["spec"]["stores"] = {"own": {"platform": True}}
     done = run(overlay, value, environ)

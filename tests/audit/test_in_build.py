@@ -71,7 +71,7 @@ def test_in_a_build_it_finds_what_it_finds_afterwards(
     prefix, suffix = fields.get("namePrefix", ""), fields.get("nameSuffix", "")
     assert (
         f"Cluster/{prefix}courier-postgres{suffix}: spec.bootstrap.initdb.secret: "
-        "courier-postgres-owner: username, password: nobody produces this Secret"
+        "courier-postgres-owner: username, password: nothing in this build creates this Secret"
     ) in inside.stderr
     # A pod's fields follow, and are no finding.
     follow = ("courier-smtp", "courier-redis", "courier-registry", "courier-htpasswd")

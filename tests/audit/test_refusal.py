@@ -150,7 +150,7 @@ def test_it_is_refused_before_any_request(
     assert (done.returncode, done.stdout) == (1, "")
     assert (
         "SecretClaim/logto-postgres-app: logto-postgres-app: the operator of "
-        "Cluster/logto-postgres makes this Secret"
+        "Cluster/logto-postgres creates this Secret"
     ) in done.stderr
     assert "[operator-owned]" in done.stderr
     assert asked == []

@@ -115,7 +115,7 @@ print('done')
 
 
 def test_every_number_is_a_call_of_its_own() -> None:
-    """No number stands twice, so that no name has another one's."""
+    """No number appears twice, so that no name has another one's."""
     for column in (0, 1):
         numbers = [n[column] for table in (launch.REFUSED, launch.ABSENT) for n in table.values()]
         assert len(set(numbers)) == len(numbers)

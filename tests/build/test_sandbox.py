@@ -107,7 +107,7 @@ def test_which_kustomize(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     # The same entry is another one's outside.
     assert find_kustomize({"PATH": path}, tmp_path / "other") == (str(inside), "build")
     for named in (str(inside), "kustomize", "./kustomize", str(tmp_path / "links/kustomize")):
-        with pytest.raises(SpecError, match="is no program outside the repository"):
+        with pytest.raises(SpecError, match="is not a program outside the repository"):
             find_kustomize({"PATH": path, "KRMFN_KUSTOMIZE": named}, root)
     named = {"KRMFN_KUSTOMIZE": str(outside)}
     assert find_kustomize(named, tmp_path / "other", root) == (str(outside), "kustomize")

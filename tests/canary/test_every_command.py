@@ -45,10 +45,10 @@ class Case:
 # Every command and subcommand. `build` and `seal` print what is no claim as it came, to the byte.
 CASES: dict[str, list[Case]] = {
     "init": [
-        Case("init --dry-run fresh", says="2 Secrets to claim"),
-        Case("init --dry-run .", says="unencrypted, by a secretGenerator"),
-        Case("init fresh", 2, "nobody is there to ask", stdin="in/value.txt"),
-        Case("init --dry-run literal patch bytes inline", says="kustomize fails"),
+        Case("init --dry-run fresh", says="1 Secret to claim"),
+        Case("init --dry-run .", 1, says="unencrypted, by a secretGenerator"),
+        Case("init fresh", 2, "there is no terminal to ask", stdin="in/value.txt"),
+        Case("init --dry-run literal patch bytes inline", 1, says="kustomize fails"),
         Case("init --dry-run malformed", 2, "no kustomization"),
     ],
     "build": [
@@ -208,7 +208,7 @@ CASES: dict[str, list[Case]] = {
     ],
     "import avp": [
         Case("import avp in/avp.yaml", says="shop/mail"),
-        Case("import avp in/avp-literal.yaml", 2, "stands in clear"),
+        Case("import avp in/avp-literal.yaml", 2, "is unencrypted"),
         Case("import avp in/avp-broken.yaml", 2, "[no-equivalent]"),
         Case("import avp in/broken.yaml", 2, "[yaml]"),
     ],

@@ -77,9 +77,9 @@ KEY_LINE = (
     "[unmet-key]"
 )
 NAME_LINE = (
-    "[error] Deployment/web: spec.template.spec.containers[0].envFrom[0].secretRef: dbb: nobody "
-    "produces this Secret; did you mean db?; claim it, correct the name, or list it under assume: "
-    "[unmet-reference]"
+    "[error] Deployment/web: spec.template.spec.containers[0].envFrom[0].secretRef: dbb: nothing in "
+    "this build creates this Secret; did you mean db?; add a SecretClaim, fix the name, or list it "
+    "under assume: [unmet-reference]"
 )
 UNUSED_LINE = (
     "[warning] SecretClaim/old: old: nothing refers to this Secret; remove it, or correct the name "
@@ -90,7 +90,7 @@ UNKNOWN_LINE = (
     "look like references; add it to a SecretCatalogue [unknown-kind]"
 )
 SUMMARY = (
-    "4 references: 2 in clear, 1 optional and absent, 1 unmet; 2 errors, 1 warning, "
+    "4 references: 2 unencrypted, 1 optional and absent, 1 unmet; 2 errors, 1 warning, "
     "1 unknown kind (-v)"
 )
 
@@ -216,7 +216,7 @@ def test_a_config_says_what_is_made_elsewhere(tmp_path: Path) -> None:
     assert done.stdout.splitlines() == [
         KEY_LINE,
         UNUSED_LINE,
-        "4 references: 2 in clear, 1 assumed, 1 optional and absent; 1 error, 1 warning",
+        "4 references: 2 unencrypted, 1 assumed, 1 optional and absent; 1 error, 1 warning",
     ]
 
 
@@ -225,7 +225,7 @@ def test_a_config_says_what_is_made_elsewhere(tmp_path: Path) -> None:
     [
         (["absent.yaml"], None, "absent.yaml: no such file or directory [file]"),
         (["-"], "a: [", "-:2:1: did not find expected node content [yaml]"),
-        (["-"], "apiVersion: v1\nkind: A\na: 1\na: 2\n", "the key a stands twice [yaml]"),
+        (["-"], "apiVersion: v1\nkind: A\na: 1\na: 2\n", "the key a appears twice [yaml]"),
         (["-"], "", "-: there is no resource; look why the build gave nothing [input]"),
         (["-"], "---\n# nothing\n---\n", "there is no resource"),
         (["-"], "<html>\n", "there is no resource"),

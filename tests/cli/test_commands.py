@@ -124,7 +124,7 @@ def test_directory_option(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text("apiVersion: krmfn.dev/v1alpha1\nkind: Nothing\n")
     done = krmfn("-C", tmp_path, "schema", "--check", "x.yaml")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("[error] krmfn schema: x.yaml: apiVersion and kind name nothing")
+    assert done.stderr.startswith("[error] krmfn schema: x.yaml: not a krmfn resource")
     assert krmfn("-C", tmp_path / "no", "schema").returncode == 2
 
 

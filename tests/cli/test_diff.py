@@ -155,8 +155,12 @@ def test_a_name_writes_no_line_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "stdin", "said"),
     [
-        (("nothing", "-"), "{}", "nothing is nothing to compare, expected a directory"),
-        (("x" * 5000, "-"), "{}", " is nothing to compare, expected a directory"),
+        (
+            ("nothing", "-"),
+            "{}",
+            "nothing is not a directory, a file, REV:PATH",
+        ),
+        (("x" * 5000, "-"), "{}", " is not a directory, a file, REV:PATH"),
         (("-", "-"), "", "- can be one of the two sides only [usage]"),
         (("cluster", "cluster"), "", "cluster can be one of the two sides only [usage]"),
         (("-", SEALED), "", "<stdin>: there is no resource in it [input]"),
@@ -177,7 +181,7 @@ def test_two_of_one_name(tmp_path: Path) -> None:
     file = repo.write(tmp_path / "a.yaml", one(k="AAAA"), one(k="BBBB"))
     done = diff(file, file)
     assert (done.returncode, done.stdout) == (2, "")
-    assert f"{file}: production/db: it stands twice, with different content" in done.stderr
+    assert f"{file}: production/db: it appears twice, with different content" in done.stderr
 
 
 def test_directories_are_compared_file_by_file(tmp_path: Path) -> None:

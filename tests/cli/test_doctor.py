@@ -555,7 +555,7 @@ def test_another_key(overlay: Path, api: apiserver.ApiServer, openbao: OpenBao) 
     [
         ("dev/db", "namespace mismatch: no key will open it"),
         ("production/old", "name mismatch: no key will open it"),
-        ("", "it was sealed for another namespace, name or key: nobody recorded which"),
+        ("", "it was sealed for another namespace, name or key; it has no record of which"),
     ],
 )
 def test_not_opened(

@@ -208,7 +208,7 @@ def test_against_a_revision(estate: Estate) -> None:
     assert estate.drift("--against", "HEAD:rendered") == (0, SAME, "")
     code, output, errors = estate.drift("--against", "HEAD:base")
     assert (code, output) == (2, "")
-    assert "HEAD: base/overlays/production.yaml is no file, or too large [file]" in errors
+    assert "HEAD: base/overlays/production.yaml is not a file, or is too large [file]" in errors
 
 
 def test_against_what_is_deployed(estate: Estate, tmp_path: Path) -> None:

@@ -43,10 +43,10 @@ app
 ├── db  plain Secret/db
 │   └── Pod/web
 │       └── spec.containers[0].env[0].valueFrom.secretKeyRef (password)
-├── extra  nobody, optional
+├── extra  nothing (optional)
 │   └── Pod/web
 │       └── spec.containers[0].envFrom[0].secretRef
-└── pull  nobody
+└── pull  nothing
     └── Pod/web
         └── spec.imagePullSecrets[0]
 """
@@ -58,11 +58,11 @@ flowchart LR
   n2["app: Pod/web"]
   n0 --> n2
   n3[("app/extra")]
-  n4{{"app: nobody, optional"}}
+  n4{{"app: nothing (optional)"}}
   n4 --> n3
   n3 --> n2
   n5[("app/pull")]
-  n6{{"app: nobody"}}
+  n6{{"app: nothing"}}
   n6 --> n5
   n5 --> n2
 """

@@ -463,13 +463,13 @@ def test_avp_literals(tmp_path: Path) -> None:
     done = imported("avp", "-", cwd=tmp_path, stdin=text, code=2)
     assert done.stderr == (
         "[error] krmfn import: <stdin>:13:3: Secret/checkout: stringData.DB_USER: the value "
-        "stands in clear; put it into the vault, or keep it as value: with --keep-literals "
+        "is unencrypted; put it into the vault, or keep it as value: with --keep-literals "
         "[no-equivalent]\n"
     )
     done = imported("avp", "-", "--keep-literals", cwd=tmp_path, stdin=text)
     entries = next(yaml.safe_load_all(done.stdout))["spec"]["data"]
     assert {"secretKey": "DB_USER", "value": "admin"} in entries
-    assert "note: Secret/checkout: DB_USER stands in clear, as it did\n" in done.stderr
+    assert "note: Secret/checkout: DB_USER stays unencrypted\n" in done.stderr
 
 
 # --- all of them

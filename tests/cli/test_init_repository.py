@@ -98,10 +98,10 @@ def write(top: Path, **files: str) -> None:
         (directory / "kustomization.yaml").write_text(f"{head}resources:\n- all.yaml\n")
 
 
-def init(top: Path, *arguments: str) -> str:
+def init(top: Path, *arguments: str, code: int = 0) -> str:
     """What it says; the diffs left out."""
     done = krmfn("init", "--certificate", "controller.pem", *arguments, cwd=top)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (code, "")
     return "\n".join(line for line in done.stdout.splitlines() if line[:1] not in ("+", "-", "@"))
 
 
@@ -113,16 +113,15 @@ def init(top: Path, *arguments: str) -> str:
     ],
 )
 def test_where_it_is_deployed(top: Path, openbao: OpenBao, said: str, by: str) -> None:
-    """The transformer says the namespace that Argo CD or Flux deploys to, and so everything knows it."""
+    """The kustomization gets the namespace that Argo CD or Flux deploys to, and so everything knows it."""
     write(top, shop=APP, clusters=said)
     text = init(top, "--yes", "shop")
     assert f"shop/kustomization.yaml: 1 Secret to claim; namespace production, as {by} says" in text
     assert "vault kv put secret/production/db password=@FILE" in text
-    assert "kubectl get secret -n production db -o yaml | krmfn import secret - --write" in text
-    claim = yaml.safe_load((top / "shop/krmfn-claims.yaml").read_text())
+    claim = yaml.safe_load((top / "shop/claims.yaml").read_text())
     assert claim["metadata"] == {"name": "db"}
-    transformer = yaml.safe_load((top / "shop/krmfn-transformer.yaml").read_text())
-    assert transformer["metadata"]["namespace"] == "production"
+    text = (top / "shop/kustomization.yaml").read_text()
+    assert text.endswith("namespace: production\ntransformers: [../krmfn]\n")
 
     openbao.write("secret", "krmfn/derivation", {"key": DERIVATION_KEY})
     openbao.write("secret", "production/db", {"password": "x"})
@@ -136,22 +135,23 @@ def test_where_it_is_deployed(top: Path, openbao: OpenBao, said: str, by: str) -
 
 def test_a_namespace_that_is_given(top: Path) -> None:
     """It counts where nothing else says one; where two are said, it decides."""
-    both = f"{APPLICATION}---\n{APPLICATION.replace('production', 'other')}"
+    second = APPLICATION.replace("name: shop", "name: two").replace("production", "other")
+    both = f"{APPLICATION}---\n{second}"
     write(top, shop=APP, clusters=both, inside=f"namespace: own\n===\n{APP}")
-    text = init(top, "--dry-run")
+    text = init(top, "--dry-run", code=1)
     assert (
         "shop/kustomization.yaml: deployed to several namespaces; say which one with --names"
         in text
     )
-    assert "production (Application/shop in clusters/all.yaml), other (Application/shop in" in text
+    assert "production (Application/shop in clusters/all.yaml), other (Application/two in" in text
     text = init(top, "--yes", "--namespace", "given")
     assert (
         "shop/kustomization.yaml: 1 Secret to claim; namespace given, as --namespace says" in text
     )
     assert "inside/kustomization.yaml: 1 Secret to claim\n" in text
-    assert "  namespace: given\n" in (top / "shop/krmfn-transformer.yaml").read_text()
-    claims = (top / "inside/krmfn-claims.yaml").read_text()
-    assert ("namespace:" in claims, "key: own/db" in claims) == (False, True)
+    assert "\nnamespace: given\n" in (top / "shop/kustomization.yaml").read_text()
+    claims = (top / "inside/claims.yaml").read_text()
+    assert ("namespace:" in claims, "from: own/db" in claims) == (False, True)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_a_namespace_that_is_given(top: Path) -> None:
 def test_two_words_about_a_namespace(top: Path, said: str, own: str, fine: bool) -> None:
     """Flux, and Argo CD where asked to, replace what the kustomization says: it would not open there."""
     write(top, shop=f"namespace: {own}\n===\n{APP}", clusters=said)
-    text = init(top, "--dry-run", "shop")
+    text = init(top, "--dry-run", "shop", code=int(not fine))
     assert ("shop/kustomization.yaml: 1 Secret to claim\n" in text) == fine
     note = (
         "in clusters/all.yaml deploys it to production, whatever its namespace: says; correct other"
@@ -179,7 +179,7 @@ def test_two_words_about_a_namespace(top: Path, said: str, own: str, fine: bool)
     ("arguments", "message"),
     [
         (["--namespace", "No Name"], "--namespace: not a namespace's name [usage]"),
-        (["--assume", "db"], "--assume is SECRET=WHY; say who makes the Secret [usage]"),
+        (["--assume", "db"], "--assume is SECRET=WHY; name the producer of the Secret [usage]"),
     ],
 )
 def test_wrong_arguments(top: Path, arguments: list[str], message: str) -> None:
@@ -203,7 +203,7 @@ def test_what_another_makes(top: Path, other: str, by: str) -> None:
     """A Secret of the same namespace from elsewhere in the repository is no claim."""
     write(top, shop=f"namespace: production\n===\n{APP}", other=other)
     text = init(top, "--dry-run", "shop")
-    assert (f"  db is no claim: {by} makes it" in text) == bool(by)
+    assert (f"  db is not a claim: {by} makes it" in text) == bool(by)
     assert ("1 Secret to claim" in text) == (not by)
     if by:
         assert "every Secret that it refers to is there, or made elsewhere" in text
@@ -226,7 +226,7 @@ def test_variants_make_nothing_for_each_other(top: Path) -> None:
     assert "claimed in" not in text
 
 
-def test_assumptions_stand_in_the_validator(top: Path, openbao: OpenBao) -> None:
+def test_assumptions_are_in_the_transformer(top: Path, openbao: OpenBao) -> None:
     """What is made elsewhere, found or said, is an assumption with its reason; the build agrees."""
     more = "".join(
         f"    - {{name: {n}, valueFrom: {{secretKeyRef: {{name: {n}, key: k}}}}}}\n"
@@ -236,8 +236,8 @@ def test_assumptions_stand_in_the_validator(top: Path, openbao: OpenBao) -> None
     write(top, other=f"namespace: production\n===\n{EXTERNAL}")
     text = init(top, "--yes", "shop", "--assume", 'said=the "cloud" makes it', "--assume", "typo=x")
     assert "typo: nothing asks for a Secret of that name (--assume)" in text
-    validator = yaml.safe_load((top / "shop/krmfn-validator.yaml").read_text())
-    assert validator["spec"]["assume"] == [
+    transformer = next(yaml.safe_load_all((top / "krmfn/transformer.yaml").read_text()))
+    assert transformer["spec"]["validate"]["assume"] == [
         {
             "secret": "db",
             "namespace": "production",
@@ -245,7 +245,8 @@ def test_assumptions_stand_in_the_validator(top: Path, openbao: OpenBao) -> None
         },
         {"secret": "said", "namespace": "production", "because": 'the "cloud" makes it'},
     ]
-    assert "name: mine" in (top / "shop/krmfn-claims.yaml").read_text()
+    assert "name: mine" in (top / "shop/claims.yaml").read_text()
+    assert "Nothing to propose." in init(top, "--yes", "shop")
     openbao.write("secret", "krmfn/derivation", {"key": DERIVATION_KEY})
     openbao.write("secret", "production/mine", {"k": "x"})
     built = krmfn("build", "shop", cwd=top, **openbao.environ)
@@ -264,9 +265,9 @@ def test_one_secret_for_several_overlays(top: Path) -> None:
     write(top, b=f"namespace: production\n===\n{APP.replace('password', 'user')}")
     text = init(top, "--yes")
     assert "then: production/db is claimed in b too; where one cluster gets several of them" in text
-    claims = [(top / name / "krmfn-claims.yaml").read_text() for name in "ab"]
+    claims = [(top / name / "claims.yaml").read_text() for name in "ab"]
     assert claims[0] == claims[1]
-    assert re.findall("secretKey: (.*)", claims[0]) == ["password", "user"]
+    assert "  keys: [password, user]\n" in claims[0]
     assert text.count("vault kv put secret/production/db") == 1
 
 
@@ -316,7 +317,7 @@ def test_secrets_that_stand_in_git(top: Path, openbao: OpenBao, stands: str, how
 
 
 def test_claims_of_a_base(top: Path, openbao: OpenBao) -> None:
-    """They learn from the transformer where they are sealed for, where kustomize does not tell them."""
+    """They learn from the kustomization where they are sealed for, which gets its namespace."""
     claim = """\
 apiVersion: krmfn.dev/v1alpha1
 kind: SecretClaim
@@ -324,7 +325,7 @@ metadata: {name: db}
 spec: {store: main, data: [{secretKey: password, remoteRef: {key: db, property: password}}]}
 """
     write(top, shop=f"{claim}---\n{APP}")
-    assert "no namespace is known to seal for" in init(top, "--yes")
+    assert "no namespace is known to seal for" in init(top, "--yes", code=1)
     text = init(top, "--yes", "--namespace", "given")
     assert "claims that nothing seals yet; namespace given, as --namespace says" in text
     openbao.write("secret", "krmfn/derivation", {"key": DERIVATION_KEY})
@@ -392,6 +393,6 @@ def test_a_failure_names_its_place_once(top: Path) -> None:
     )
     (top / "over").mkdir()
     (top / "over/kustomization.yaml").write_text("resources: [../base]\n")
-    text = init(top)
+    text = init(top, code=1)
     assert "\nshop/kustomization.yaml:1:1: helmCharts: no chart is inflated" in text
     assert "\nover/kustomization.yaml: base/kustomization.yaml:1:1: helmCharts: no chart" in text

@@ -52,8 +52,8 @@ def test_offline_asks_nobody(overlay: Path) -> None:
     assert (code, errors) == (0, [])
     assert output.splitlines() == [
         str(overlay),
-        "└── production/db: strict, deterministic, for 2f974d31ced57d8a until 2056-01-01, "
-        "key main:krmfn/derivation; keys password",
+        "└── production/db: scope strict; deterministic; certificate 2f974d31ced57d8a "
+        "(expires 2056-01-01); derivation key main:krmfn/derivation; keys password",
         "    └── main:build/db: password",
     ]
 

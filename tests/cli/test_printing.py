@@ -69,7 +69,7 @@ LINES = [
     for form in forms
     for source in ("all.yaml", "pods.yaml", "o")
 ]
-# No reference is found, or nothing of krmfn's.
+# No reference is found, or no krmfn resource.
 QUIET = ("graph pods.yaml", "argocd discover o")
 LINES += [
     "plan --offline o",

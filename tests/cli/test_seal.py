@@ -104,7 +104,9 @@ def test_a_document_that_is_no_object(config: Path, tmp_path: Path, document: st
     """Nothing tells what is in it, and nobody could apply it."""
     done = seal(tmp_path, f"{AWKWARD}---\n{document}", "--config", config)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("[error] krmfn seal: -:12: a document of the stream is no object")
+    assert done.stderr.startswith(
+        "[error] krmfn seal: -:12: a document of the stream is not an object"
+    )
 
 
 def test_what_is_printed_is_validated(config: Path, tmp_path: Path) -> None:
@@ -156,7 +158,7 @@ def test_a_reference_that_was_not_renamed(
     done = seal(config.parent, stream, "--config", config, **openbao.environ)
     assert (done.returncode, not done.stdout) == ((2, True) if refused else (0, False)), done.stderr
     assert (
-        "SecretClaim/p-db-x: a workload refers to db, which nothing makes, and nothing refers to "
+        "SecretClaim/p-db-x: a workload refers to db, which nothing creates, and nothing refers to "
         "p-db-x; build with krmfn build" in done.stderr
     ) is refused
 

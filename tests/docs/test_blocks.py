@@ -32,7 +32,7 @@ RUN = sorted({b.page for b in BLOCKS if b.way == "runs" and b not in ALONE + INS
 CHECKED = [block for block in BLOCKS if block.way == "checked"]
 NEEDS = {"vault", "openssl", "git", "make", "cluster", "kustomize"}  # programs and servers
 # What is there.
-NEEDS |= {"checkout", "estate", "examples", "prepared", "policy", "deployed"}
+NEEDS |= {"checkout", "estate", "files", "examples", "prepared", "policy", "deployed"}
 # What is not run, by how it begins. Nothing is added here that a test can run.
 NOT_RUN = [
     ("README.md", "make test"),
@@ -42,6 +42,9 @@ NOT_RUN = [
     ("docs/cluster-tests.md", "make cluster"),
     ("docs/how-to/each-route.md", "docker build"),
     ("docs/how-to/troubleshooting.md", "kubectl logs"),
+    ("docs/install.md", "pipx install"),
+    ("docs/install.md", "pip download"),
+    ("docs/install.md", "pip install"),
     ("docs/support.md", "pipx install"),
     ("docs/tutorial.md", "bao server"),
     ("docs/tutorial.md", "export VAULT_ADDR=http://127.0.0.1:8200"),

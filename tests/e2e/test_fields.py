@@ -1,4 +1,4 @@
-"""The table of kustomize's fields against the Go types of each kustomize that is tested."""
+"""The table of the fields of kustomize against the Go types of each kustomize that is tested."""
 
 from __future__ import annotations
 

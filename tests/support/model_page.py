@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from typing import Any
 
 from krmfn.cli.schema import ALL_KINDS, schema_text
@@ -31,7 +32,7 @@ def model_page() -> str:
 
 
 def _section(name: str, shape: dict[str, Any], level: int) -> str:
-    about = " ".join(shape.get("description", "").split())
+    about = textwrap.fill(" ".join(shape.get("description", "").split()), 120)
     lines = [f"{'#' * level} {name}", "", *([about, ""] if about else [])]
     if "properties" not in shape:
         return "\n".join([*lines, _type(shape), ""])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tests.e2e.cluster import examples
 from tests.support.estate import ESTATE, seed
 from tests.support.openbao import development
-from tests.support.pages import ROOT
+from tests.support.pages import ROOT, read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,9 @@ def run(blocks: Sequence[Block], scratch: Path, krmfn: Path | None = None, **env
             shutil.copytree(ROOT / "examples", work / "examples")
             examples.seed(bao)
         work.mkdir(exist_ok=True)
-        if needs & {"estate", "examples"}:
+        if "files" in needs:
+            write_files(blocks[0].page, work)
+        if needs & {"estate", "examples", "files"}:
             (work / ".git").mkdir()
         done = subprocess.run(
             ["bash", "-euo", "pipefail"],
@@ -76,6 +78,13 @@ def run(blocks: Sequence[Block], scratch: Path, krmfn: Path | None = None, **env
         output = printed[block.line].read_text()
         for piece in (piece for line in block.prints for piece in line.split("…")):
             assert piece.strip() in output, f"{block.page}:{block.line} printed {output}"
+
+
+def write_files(page: str, directory: Path) -> None:
+    """Write the files that a page shows."""
+    for name, text in read(ROOT / page).files.items():
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_text(text)
 
 
 def _text(block: Block) -> str:

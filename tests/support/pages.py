@@ -3,7 +3,7 @@
 Rules enforced here: a block of commands is fenced as ``sh``, or indented and begins with a program;
 a comment ``<!-- runs: … -->``, ``<!-- e2e: … -->`` or ``<!-- checked: why -->`` holds for the blocks
 below it, up to the next one; a ``text`` fence directly below a block that runs is what it prints,
-``…`` for anything.
+``…`` for anything; in a ``yaml`` fence a comment that is the path of a file begins that file.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 DECLARATION = re.compile(r"^ *<!-- (runs|e2e|checked)(?:: (.+?))? -->$")
+FILE = re.compile(r"(?m)^# ((?:[\w.-]+/)*[\w.-]+\.ya?ml)$\n")
 FENCE = re.compile(r"^( *)```(\w*)$")
 PROGRAMS = {
     ".", "argocd", "bao", "cat", "cd", "cp", "curl", "docker", "eval", "export", "git", "kubectl",
@@ -49,9 +50,10 @@ class Block:
 
 @dataclass
 class Page:
-    """A page's blocks, and the indented text that is no command."""
+    """A page's blocks, the indented text that is not a command, and the files that it shows."""
 
     path: Path
+    files: dict[str, str] = field(default_factory=dict)
     blocks: list[Block] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
 
@@ -79,6 +81,9 @@ def read(path: Path) -> Page:
             at, found.text = _fenced(lines, at, len(fence[1]))
             if fence[2] == "sh":
                 page.blocks.append(found)
+            elif fence[2] == "yaml":
+                parts = FILE.split(found.text + "\n")
+                page.files |= zip(parts[1::2], parts[2::2], strict=True)
             elif fence[2] == "text" and after_block:
                 page.blocks[-1].prints = found.text.splitlines()
             after_block = fence[2] == "sh"

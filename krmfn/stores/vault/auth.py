@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from krmfn.errors import ProviderError
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from krmfn.stores.access import Access
     from krmfn.stores.vault.http import Api, VaultAnswer
 
-OK = 200
 TOKEN_VARIABLES = ("VAULT_TOKEN", "BAO_TOKEN")
 
 
@@ -120,13 +120,13 @@ def _unwrapped(token: Plaintext, api: Api, source: str, namespace: str) -> Vault
     except ProviderError as error:
         error.remedy += "; the wrapped credential may be used up now"
         raise
-    if answer.status != OK:
+    if answer.status != HTTPStatus.OK:
         raise ProviderError(
             "login-failed",
             "the vault does not unwrap the credential: it was unwrapped before, has expired, or is "
             "not a wrapping token",
             source=source,
-            remedy="make a new one for each run; if nobody of yours has unwrapped it, revoke what "
+            remedy="make a new one for each run; if no one of your team has unwrapped it, revoke what "
             "it held",
         )
     return answer
@@ -223,7 +223,7 @@ def _secret_id(wrapped: str, api: Api, source: str, namespace: str) -> str:
     if not isinstance(found, str) or not found:
         raise ProviderError(
             "login-failed",
-            "what was unwrapped is no SecretID",
+            "the unwrapped text is not a SecretID",
             source=source,
             remedy="wrap the answer of auth/approle/role/NAME/secret-id",
         )
@@ -256,7 +256,7 @@ def _client(api: Api, source: str, namespace: str) -> Any:
                 namespace=namespace,
                 body=options.get("json"),
             )
-            if answer.status == OK:
+            if answer.status == HTTPStatus.OK:
                 return answer.body
             raise login_refused(answer, source, namespace)
 

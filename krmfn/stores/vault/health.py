@@ -7,6 +7,7 @@ of the token its remaining time is kept and nothing else.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from krmfn.errors import ProviderError
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from krmfn.stores.vault.http import Api
     from krmfn.stores.vault.session import Session
 
-OK = 200
 SECONDS = 5.0
 REVOKE = "auth/token/revoke-self"
 # Asked so, the server answers 200 whatever its state, with the state in the body.
@@ -52,7 +52,7 @@ class VaultHealth:
             ProviderError: it cannot be reached, or is no vault.
         """
         answer = self._api.request("GET", STATE, once=SECONDS)
-        if answer.status != OK or "sealed" not in answer.body:
+        if answer.status != HTTPStatus.OK or "sealed" not in answer.body:
             message = f"the server answers {answer.status} to a question for its state"
             raise ProviderError("protocol", message, source=self._source)
         body = answer.body
@@ -70,7 +70,7 @@ class VaultHealth:
         answer = self._session.send(
             "GET", "auth/token/lookup-self", self._login_namespace, optional=True
         )
-        return _whole(answer.data().get("ttl")) if answer.status == OK else None
+        return _whole(answer.data().get("ttl")) if answer.status == HTTPStatus.OK else None
 
     def capabilities(
         self, paths: Sequence[str], namespace: str | None = None
@@ -85,7 +85,7 @@ class VaultHealth:
         answer = self._session.send(
             "POST", "sys/capabilities-self", where, {"paths": list(paths)}, optional=True
         )
-        if answer.status != OK:
+        if answer.status != HTTPStatus.OK:
             return None
         found = answer.data()
         return {p: frozenset(v) for p in paths if isinstance(v := found.get(p), list)}

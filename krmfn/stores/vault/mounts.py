@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from krmfn.stores.access import Access
     from krmfn.stores.vault.session import Session
 
-OK, BAD_REQUEST, DENIED, NOT_FOUND = 200, 400, 403, 404
 NEVER_KV = frozenset({"auth", "cubbyhole", "identity", "sys"})
 WITH_VERSIONS = 2  # the KV version whose paths of the API begin with data/
 
@@ -99,7 +99,7 @@ class Mounts:
                 "protocol",
                 "the answer to a question about the mount is not a mount's",
                 source=f"{self._name}:{path}",
-                remedy="check that VAULT_ADDR is a vault's address, and what stands before it",
+                remedy="check that VAULT_ADDR is a vault's address, and check the proxy in front of it",
             )
         # A mount of a namespace inside the path is named from the root.
         inner = where.removeprefix(f"{self._namespace}/") if self._namespace else where
@@ -136,7 +136,7 @@ class Mounts:
                 "mount-unknown",
                 f"nothing is mounted there in namespace {self._namespace}, or the token may not know",
                 source=source,
-                remedy=f"path begins with the namespace, which stands beside it: write path: {rest}",
+                remedy=f"path begins with the namespace, which `namespace` adds: write path: {rest}",
             )
         where = f" in namespace {self._namespace}" if self._namespace else ""
         namespace = "" if self._namespace else ", or set namespace (VAULT_NAMESPACE) if it has any"
@@ -196,9 +196,13 @@ class Mounts:
             if guess and error.id == "mount-unknown":
                 return None
             raise
-        if answer.status == OK:
+        if answer.status == HTTPStatus.OK:
             return answer.data()
-        if answer.status not in (DENIED, NOT_FOUND, BAD_REQUEST):
+        if answer.status not in (
+            HTTPStatus.FORBIDDEN,
+            HTTPStatus.NOT_FOUND,
+            HTTPStatus.BAD_REQUEST,
+        ):
             raise ProviderError(
                 "protocol",
                 f"the vault answers {answer.status} to a question about the mount",

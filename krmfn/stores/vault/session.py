@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from krmfn.errors import KrmfnError, ProviderError
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from krmfn.stores.vault.auth import Login
     from krmfn.stores.vault.http import Api, VaultAnswer
 
-OK, NO_CONTENT, DENIED, NOT_FOUND = 200, 204, 403, 404
 FRESH_SECONDS, FRESH_PAUSE = 2.0, 0.2
 REVOKE_SECONDS = 2.0
 
@@ -68,7 +68,7 @@ class Session:
                 ``mount-unknown``, there is no such namespace.
         """
         answer = self._patiently(method, path, namespace, body, optional=optional)
-        if answer.status != DENIED or (optional and answer.is_policy_denial()):
+        if answer.status != HTTPStatus.FORBIDDEN or (optional and answer.is_policy_denial()):
             return answer
         if self._knows_token():
             return self._once(method, path, namespace, body)
@@ -87,7 +87,11 @@ class Session:
                 namespace=self._namespace,
                 once=REVOKE_SECONDS,
             )
-            told = "" if answer.status in (OK, NO_CONTENT) else f": {answer.status}"
+            told = (
+                ""
+                if answer.status in (HTTPStatus.OK, HTTPStatus.NO_CONTENT)
+                else f": {answer.status}"
+            )
             done = not told
         except KrmfnError:
             told, done = "", False
@@ -130,14 +134,14 @@ class Session:
         answer = self._api.request(
             method, path, token=self._token(), namespace=namespace, body=body
         )
-        if answer.status == NOT_FOUND and "namespace not found" in answer.errors():
+        if answer.status == HTTPStatus.NOT_FOUND and "namespace not found" in answer.errors():
             raise ProviderError(
                 "mount-unknown",
                 f"the vault has no namespace {namespace}",
                 source=self._source,
                 remedy="correct namespace (or VAULT_NAMESPACE), or authNamespace",
             )
-        self._worked = self._worked or answer.status != DENIED
+        self._worked = self._worked or answer.status != HTTPStatus.FORBIDDEN
         return answer
 
     def _patiently(
@@ -146,7 +150,9 @@ class Session:
         """Send a request, and repeat it while the token is so new that a node may not know it."""
         while True:
             answer = self._once(method, path, namespace, body)
-            final = answer.status != DENIED or (optional and answer.is_policy_denial())
+            final = answer.status != HTTPStatus.FORBIDDEN or (
+                optional and answer.is_policy_denial()
+            )
             if final or not self._is_fresh():
                 return answer
             time.sleep(min(FRESH_PAUSE, self._access.deadline.left()))
@@ -166,9 +172,9 @@ class Session:
         """
         path = "auth/token/lookup-self"
         answer = self._patiently("GET", path, self._namespace, None, optional=True)
-        if answer.status == DENIED and not answer.is_policy_denial():
+        if answer.status == HTTPStatus.FORBIDDEN and not answer.is_policy_denial():
             raise self.unknown_token()
-        return answer.status == OK
+        return answer.status == HTTPStatus.OK
 
     def unknown_token(self) -> ProviderError:
         """Return the error for a token that the vault does not know."""

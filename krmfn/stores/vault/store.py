@@ -7,6 +7,7 @@ The login is `vault_session`'s, and what is mounted where `vault_mounts`'s.
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from krmfn.errors import KrmfnError, ProviderError, SpecError
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from krmfn.stores.content import Json
 
 NAMESPACES = ("VAULT_NAMESPACE", "BAO_NAMESPACE")
-OK, NO_CONTENT, BAD_REQUEST, DENIED, NOT_FOUND = 200, 204, 400, 403, 404
 
 
 class VaultBackend(Store):
@@ -103,9 +103,9 @@ class VaultBackend(Store):
             answer = self._get(self._data_path(location, version), namespace)
             self._refuse_lease(answer, location, ("lease_id", "lease_duration"))
             fields = answer.data().get("data")
-        if answer.status == NOT_FOUND:
+        if answer.status == HTTPStatus.NOT_FOUND:
             raise self._missing(answer, location, version)
-        if answer.status != OK:
+        if answer.status != HTTPStatus.OK:
             raise self._refused(answer, location, path, "read")
         if not isinstance(fields, dict):
             raise ProviderError("protocol", "the answer holds no secret", source=location.text)
@@ -118,15 +118,15 @@ class VaultBackend(Store):
         path = f"{quoted(location.mount)}/metadata/{quoted(location.path)}"
         answer = self._get(path, location.source[2], optional=True)
         data = answer.data()
-        if answer.status == DENIED:
+        if answer.status == HTTPStatus.FORBIDDEN:
             self._access.warnings.add(versions.unreadable(location.text, path))
             path = self._data_path(location, None)
             answer = self._get(path, location.source[2])
             self._refuse_lease(answer, location, ("lease_id", "lease_duration"))
             data = answer.data().get("metadata") or {}
-        if answer.status == NOT_FOUND:
+        if answer.status == HTTPStatus.NOT_FOUND:
             raise self._missing(answer, location, None)
-        if answer.status != OK:
+        if answer.status != HTTPStatus.OK:
             raise self._refused(answer, location, path, "read")
         return versions.newest(data, source=location.text)
 
@@ -136,7 +136,7 @@ class VaultBackend(Store):
         def send(body: dict[str, Any]) -> None:
             path = self._data_path(location, None)
             answer = self._send("POST", path, location.source[2], body)
-            if answer.status not in (OK, BAD_REQUEST):
+            if answer.status not in (HTTPStatus.OK, HTTPStatus.BAD_REQUEST):
                 raise self._refused(answer, location, path, "create")
 
         write.create(send, lambda: self.read(location, None), location, fields)
@@ -149,17 +149,17 @@ class VaultBackend(Store):
         keys = f"{quoted(mount)}/keys/{quoted(key)}"
         found = self._get(keys, self._namespace, optional=True)
         # Who may not look at the key may still use it; its answers are checked all the same.
-        if found.status == OK:
+        if found.status == HTTPStatus.OK:
             transit.check_key(found.data(), source=source)
-        elif found.status != DENIED:
+        elif found.status != HTTPStatus.FORBIDDEN:
             raise _refused(found, source, keys, "read")
 
         def call(body: dict[str, Any]) -> dict[str, Any]:
             path = f"{quoted(mount)}/hmac/{quoted(key)}/sha2-512"
             answer = self._send("POST", path, self._namespace, body)
-            if answer.status == BAD_REQUEST:
+            if answer.status == HTTPStatus.BAD_REQUEST:
                 raise transit.unusable(version, source=source)
-            if answer.status != OK:
+            if answer.status != HTTPStatus.OK:
                 raise _refused(answer, source, path, "update")
             return answer.data()
 
@@ -200,7 +200,7 @@ class VaultBackend(Store):
             if location.path.startswith(start):
                 return f"leave {start} out of key: the store's path says it already"
         if rest := repeated_namespace(location.mount, location.source[2]):
-            return f"path begins with the namespace, which stands beside it: write path: {rest}"
+            return f"path begins with the namespace, which `namespace` adds: write path: {rest}"
         return ""
 
     def _missing(
@@ -212,7 +212,7 @@ class VaultBackend(Store):
             return versions.gone(metadata, source=location.text)
         if version is not None:
             newest = self._get(self._data_path(location, None), location.source[2])
-            if newest.status == OK or "metadata" in newest.data():
+            if newest.status == HTTPStatus.OK or "metadata" in newest.data():
                 return ProviderError(
                     "version-missing",
                     f"there is no version {version}",
@@ -249,7 +249,7 @@ class VaultBackend(Store):
             given = self._send("PUT", "sys/leases/revoke", location.source[2], body)
         except KrmfnError:
             given = None
-        if given is None or given.status not in (OK, NO_CONTENT):
+        if given is None or given.status not in (HTTPStatus.OK, HTTPStatus.NO_CONTENT):
             self._access.warnings.add(
                 Warned(
                     "lease-not-revoked",
@@ -293,14 +293,14 @@ def _check_none(spec: Vault, origin: Origin, name: str) -> None:
 
 def _refused(answer: VaultAnswer, source: str, path: str, capability: str) -> ProviderError:
     """Return the error for an answer that is neither a value nor a missing one."""
-    if answer.status == DENIED:
+    if answer.status == HTTPStatus.FORBIDDEN:
         return ProviderError(
             "permission-denied",
             f"the token may not {capability} it",
             source=source,
             remedy=f'its policy needs path "{path}" {{ capabilities = ["{capability}"] }}',
         )
-    if answer.status == NOT_FOUND:
+    if answer.status == HTTPStatus.NOT_FOUND:
         return ProviderError("not-found", "nothing is there", source=source)
     return ProviderError("protocol", f"the vault answers {answer.status}", source=source)
 

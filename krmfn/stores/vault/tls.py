@@ -85,8 +85,8 @@ def refuse_skipping(access: Access, name: str) -> None:
         if access.environ.get(variable_name, "").strip().lower() not in NO:
             raise ProviderError(
                 "tls",
-                f"{variable_name} is set, and krmfn always checks the server: whoever answers in "
-                "its place would get the credential and choose the values",
+                f"{variable_name} is set, and krmfn always checks the server: an impostor "
+                "would get the credential and choose the values",
                 source=name,
                 remedy=f"unset {variable_name}, and name the CA: VAULT_CACERT, or caFile of the store",
             )

@@ -27,13 +27,13 @@ def gone(metadata: dict[str, Any], *, source: str) -> ProviderError:
             "version-destroyed",
             f"{number} was destroyed",
             source=source,
-            remedy="write the value anew",
+            remedy="write the value again",
         )
     return ProviderError(
         "version-deleted",
         f"{number} was deleted",
         source=source,
-        remedy="undelete it, or write the value anew",
+        remedy="undelete it, or write the value again",
     )
 
 
@@ -63,13 +63,13 @@ def newest(data: dict[str, Any], *, source: str) -> int:
     living = [number for number, version in versions.items() if not _gone(version)]
     numbers = [int(number) for number in living if number.isascii() and number.isdigit()]
     if len(numbers) != len(living):
-        raise ProviderError("protocol", "a version is no number", source=source)
+        raise ProviderError("protocol", "a version is not a number", source=source)
     if not numbers:
         raise ProviderError(
             "version-deleted",
             "no version is left that can be read",
             source=source,
-            remedy="undelete one, or write the value anew",
+            remedy="undelete one, or write the value again",
         )
     return max(numbers)
 
