@@ -15,6 +15,7 @@ from krmfn.audit.rules import check
 from krmfn.build.one import look_at, plans
 from krmfn.build.validate import CLAIM_GROUP, validate
 from krmfn.doctor.diagnosis import CHECKS, Diagnosis, failed
+from krmfn.doctor.generate_paths import check_paths
 from krmfn.documents import strict
 from krmfn.errors import Failure, PolicyError
 from krmfn.files.read import Place, read_file
@@ -106,6 +107,7 @@ def examine(patient: Patient) -> Examined:
     except Failure as failure:
         tell(failed("audit", failure, patient.name))
     _plan(found, patient)
+    tell(check_paths(patient, found.plans))
     return found
 
 
