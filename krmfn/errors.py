@@ -7,6 +7,7 @@ tables in the documentation are generated. Exit code 1 is kept for findings and 
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, ClassVar
 
 from krmfn.text import printable
@@ -87,7 +88,7 @@ class KrmfnError(Failure):
             text += f", found {self.found}"
         if self.remedy:
             text += f"; {self.remedy}"
-        line = " ".join(f"{text} [{self.id}]".split())
+        line = " ".join(f"{text} {ending(self.id)}".split())
         return printable(line)
 
     __str__ = line
@@ -133,6 +134,29 @@ class CheckError(KrmfnError):
     """A check found a problem in the output."""
 
     exit_code = 1
+
+
+# The page in docs/errors/ for each class; ids of no class are warnings.
+PAGES: dict[type[KrmfnError], str] = {
+    SpecError: "configuration",
+    ProviderError: "stores",
+    SealingError: "sealing",
+    OutputError: "output",
+    PolicyError: "policy",
+    DeadlineError: "output",
+    CheckError: "findings",
+}
+
+
+def page_of(id_: str) -> str:
+    """Return the name of the page in docs/errors/ that explains an id."""
+    return PAGES[CATALOGUE[id_][0]] if id_ in CATALOGUE else "warnings"
+
+
+def ending(id_: str) -> str:
+    """Return the end of a message: the id, and its page's address if ``KRMFN_DOCS_URL`` is set."""
+    site = os.environ.get("KRMFN_DOCS_URL", "").rstrip("/")
+    return f"[{id_}] {site}/errors/{page_of(id_)}/#{id_}" if site else f"[{id_}]"
 
 
 class ErrorList(Failure):
