@@ -220,14 +220,14 @@ def named() -> dict[str, Mutant]:
     return found
 
 
-def tests_of(module: str) -> list[list[str]]:
-    """Test files that import the module, small ones first; then others of its package."""
+def files_for(module: str, root: Path) -> list[list[str]]:
+    """The module's own tests, other files that import it, small ones first, and others of its package."""
     name = module.removesuffix(".py").replace("/", ".")
     package, _, last = name.rpartition(".")
     imports = re.compile(rf"\b{re.escape(name)}\b|from {re.escape(package)} import .*\b{last}\b")
     first, near = [], []
-    for file in sorted((ROOT / "tests").rglob("test_*.py"), key=lambda f: f.stat().st_size):
-        text, where = file.read_text(), str(file.relative_to(ROOT))
+    for file in sorted((root / "tests").rglob("test_*.py"), key=lambda f: f.stat().st_size):
+        text, where = file.read_text(), str(file.relative_to(root))
         if where.startswith(("tests/e2e", "tests/browser")):
             continue
         if imports.search(text):
@@ -236,7 +236,9 @@ def tests_of(module: str) -> list[list[str]]:
             near.append(where)
     beside = [f"tests/{place}" for place in BESIDE[package.split(".")[1]]]
     second = [place for place in dict.fromkeys([*beside, *near]) if place not in first]
-    return [part for part in (first, second) if part]
+    own = f"tests/{package.split('.')[1]}/test_{last}.py"
+    parts = [[own], [one for one in first if one != own], [one for one in second if one != own]]
+    return [part for part in parts if part and (part != [own] or (root / own).exists())]
 
 
 def survives(mutant: Mutant, copy: Path, *, thorough: bool) -> str:
@@ -246,7 +248,7 @@ def survives(mutant: Mutant, copy: Path, *, thorough: bool) -> str:
     file.write_bytes(mutant.applied(text))
     try:
         compile(file.read_bytes(), str(file), "exec")
-        for files in tests_of(mutant.module):
+        for files in files_for(mutant.module, copy):
             if killer := _killer(copy, ["-n0", *files]):
                 return killer
         return _killer(copy, ["-n", "auto"]) if thorough else ""
@@ -271,6 +273,7 @@ def _killer(copy: Path, arguments: list[str]) -> str:
         return "it does not end"
     if done.returncode in (0, 5):
         return ""
+    assert done.returncode in (1, 2, 3), done.stdout + done.stderr  # else these are no tests
     found = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
     return found.group(1) if found else f"pytest ends with {done.returncode}"
 

@@ -42,14 +42,16 @@ _MAP = re.compile(r"(?:^s|\w*S)ecret(?:Key)?(?:Ref(?:erence)?|Selector)?$")
 _LIST = re.compile(r"(?:^p|\w*P)ullSecrets?$|(?:^s|\w*S)ecret(?:Name|Ref)s$|(?:^s|\w*S)ecrets$")
 # `…Secret: text`: in a resource, where the text before says that an object is meant and no value.
 _OBJECT = re.compile(
-    r"(?i)\w*(?:existing|tls|ssl|ca|certs?|certificate|config|file|pull|credentials?|creds|apikey|"
+    r"(?i)\w*(?:existing|tls|ssl|ca|certs?|certificates?|config|configuration|scripts?|file|pull|credentials?|creds|apikey|"
     r"password|registry|repository|backup|bucket|htpasswd|license|deploykey|sshkey)secret$"
 )
 _EXISTING = re.compile(
     r"(?i)\w*existing\w*secret(?:name|ref)?$|existingsecret(?:adminpassword|secretkey)$|"
-    r"\w*secretexisting$|envfromsecrets?$|credentialsname$"
+    r"\w*secretexisting$|envfromsecrets?$|extraenvvarssecret$|credentialsname$"
 )
 _VALUES_LIST = re.compile(r"(?i)\w*pullsecrets$|\w*secretnames\w*$|envfromsecrets$")
+# A list of names that is called no more than `secrets`, in the charts of Prometheus.
+_IN_SPEC = re.compile(r"(?:prometheus|alertmanager|thanosRuler)Spec$")
 _UNDER_TLS = re.compile(r"(?i)(?:^|\.)\w*tls(?:\[\d+\])?$|certificate")
 
 
@@ -151,7 +153,8 @@ def _in_values(value: Any, place: Place) -> list[Shape]:
         takes = named or _EXISTING.fullmatch(field) or _OBJECT.fullmatch(field)
         return [Shape(place, value)] if value and takes else []
     if isinstance(value, list):
-        return _listed(value, place) if _VALUES_LIST.fullmatch(field) else []
+        in_spec = field == "secrets" and _IN_SPEC.search(dotted(place[:-1]))
+        return _listed(value, place) if in_spec or _VALUES_LIST.fullmatch(field) else []
     if isinstance(value, dict):
         if value.keys() == {"secret", "key"} and all(isinstance(v, str) for v in value.values()):
             return [Shape(place, value["secret"], (value["key"],))]

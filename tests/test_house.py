@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PACKAGE = Path(__file__).resolve().parents[2] / "krmfn"
+PACKAGE = Path(__file__).resolve().parents[1] / "krmfn"
 MOST_LINES, MOST_IN_FUNCTION, MOST_FLAT = 400, 50, 10
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from tests.docs.test_docs import ROOT
 from tests.e2e import tools
-from tests.unit.test_docs import ROOT
-from tests.unit.test_lock import pins
+from tests.test_lock import pins
 
 
 def test_versions() -> None:

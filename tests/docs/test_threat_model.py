@@ -28,7 +28,7 @@ SUITES = (
     "tests/attacks/test_bound.py",
     "tests/attacks/test_boundary.py",
     "tests/attacks/test_stores.py",
-    "tests/unit/test_attacks.py",
+    "tests/attacks/test_attacks.py",
 )
 TABLES = {"test_it_gets_nothing", "test_it_gets_nothing_from_a_build"}
 

@@ -13,9 +13,9 @@ from krmfn.stores.access import Access
 from krmfn.stores.vault.http import VaultAnswer
 from krmfn.stores.vault.login_causes import login_refused
 from krmfn.stores.vault.store import VaultBackend
+from tests.stores.test_vault import enable, policy_for, read, refusal, store, tokens
 from tests.support.trap import trap
 from tests.support.wire import Reset, healthy, serving
-from tests.unit.test_vault import enable, policy_for, read, refusal, store, tokens
 
 if TYPE_CHECKING:
     from tests.support.openbao import OpenBao

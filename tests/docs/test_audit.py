@@ -20,7 +20,7 @@ from krmfn.files.read import Place
 from krmfn.objects import stream
 from krmfn.spec.catalogue import Condition, Form, Producer
 from krmfn.spec.parse import parse
-from tests.unit.test_docs import ROOT, hold
+from tests.docs.test_docs import ROOT, hold
 
 if TYPE_CHECKING:
     from pathlib import Path

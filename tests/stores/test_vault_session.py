@@ -15,10 +15,10 @@ from krmfn.spec.stores import Vault
 from krmfn.stores.access import Access
 from krmfn.stores.vault import session as vault_session
 from krmfn.stores.vault.store import VaultBackend
+from tests.stores.test_vault import read, refusal
+from tests.stores.test_vault import store as real_store
 from tests.support import openbao as server
 from tests.support.wire import healthy, serving
-from tests.unit.test_vault import read, refusal
-from tests.unit.test_vault import store as real_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable

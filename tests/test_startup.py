@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.support.openbao import OpenBao
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 PEM = (ROOT / "examples/logto/overlays/prod/certs/production.pem").read_text()
 
 # Imported by nobody who only builds.

@@ -65,7 +65,9 @@ def test_a_server_that_hangs(project: Project, silent: socket.socket) -> None:
     """The deadline ends it with its own code and one line."""
     project.environ["KRMFN_DEADLINE"] = "1.5"
     done = project.run(config(store=VAULT))
-    assert (done.returncode, done.stdout) == (124, b"")
+    # Where a busy machine leaves it no time for an orderly end, its keeper says the same, and kills it.
+    assert done.returncode in (124, -signal.SIGKILL)
+    assert done.stdout == b""
     assert done.stderr.startswith(b"[error] SealedSecretGenerator/logto: ")
     assert b"not finished after 1.5 s" in done.stderr
     assert done.stderr.endswith(b"[deadline]\n")

@@ -49,7 +49,7 @@ LEAVES: dict[str, tuple[Any, tuple[str, ...]]] = {
 def _consumers() -> Iterator[Any]:
     """Kind, path and entry of every consumer, with every prefix."""
     for name, file in FILES.items():
-        # Those of data{} go by the field's name: tests/unit/test_shapes.py.
+        # Those of data{} go by the field's name: tests/audit/test_shapes.py.
         consumers = [entry for entry in file.spec.consumers if "data{}" not in entry.at]
         for number, entry in enumerate(consumers):
             for kind in entry.kinds:
@@ -72,7 +72,7 @@ def _producers() -> Iterator[Any]:
     """Kind and entry of every producer, with each of its names."""
     for file, catalogue in FILES.items():
         for number, entry in enumerate(catalogue.spec.producers):
-            if entry.guess:  # tests/unit/test_guesses.py
+            if entry.guess:  # tests/audit/test_guesses.py
                 continue
             for kind in entry.from_:
                 for template in entry.names or entry.name:

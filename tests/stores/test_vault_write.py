@@ -10,8 +10,8 @@ import pytest
 
 from krmfn.errors import KrmfnError
 from krmfn.plaintext import Plaintext
+from tests.stores.test_vault import store
 from tests.support.openbao import OpenBao
-from tests.unit.test_vault import store
 
 if TYPE_CHECKING:
     from krmfn.stores.vault.store import VaultBackend
