@@ -7,7 +7,6 @@ tables in the documentation are generated. Exit code 1 is kept for findings and 
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, ClassVar
 
 from krmfn.text import printable
@@ -153,9 +152,22 @@ def page_of(id_: str) -> str:
     return PAGES[CATALOGUE[id_][0]] if id_ in CATALOGUE else "warnings"
 
 
+class Site:
+    """The site with the pages of the ids.
+
+    Attributes:
+        address: empty if there is none; the command and the function set it once.
+    """
+
+    address = ""
+
+
+SITE = Site()
+
+
 def ending(id_: str) -> str:
-    """Return the end of a message: the id, and its page's address if ``KRMFN_DOCS_URL`` is set."""
-    site = os.environ.get("KRMFN_DOCS_URL", "").rstrip("/")
+    """Return the end of a message: the id, and the address of its page if there is a site."""
+    site = SITE.address.rstrip("/")
     return f"[{id_}] {site}/errors/{page_of(id_)}/#{id_}" if site else f"[{id_}]"
 
 

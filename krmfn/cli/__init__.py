@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from krmfn import __version__
 from krmfn.cli.console import say
-from krmfn.errors import Failure
+from krmfn.errors import SITE, Failure
 from krmfn.names import ENVIRONMENT
 from krmfn.process import streams
 from krmfn.text import printable
@@ -172,6 +172,7 @@ def main(arguments: list[str], start: float) -> int:
         arguments: without the program's name.
         start: when the process started, on the monotonic clock.
     """
+    SITE.address = os.environ.get("KRMFN_DOCS_URL", "")
     parser = _parser()
     if not arguments:
         parser.print_help()

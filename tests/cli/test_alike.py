@@ -73,3 +73,10 @@ def test_a_page_says_where_it_is(tmp_path: Path) -> None:
     assert "wrote page.html\n" in krmfn("matrix", "--html", "page.html", cwd=tmp_path).stderr
     quiet = krmfn("matrix", "--html", "page.html", "--quiet", cwd=tmp_path)
     assert (quiet.returncode, quiet.stderr) == (0, "")
+
+
+def test_a_message_names_its_page(tmp_path: Path) -> None:
+    """With the address of the pages, an error of a command ends with the page of its id."""
+    done = krmfn("build", "missing", cwd=tmp_path, KRMFN_DOCS_URL="https://docs.example/krmfn")
+    assert done.stderr.endswith("] https://docs.example/krmfn/errors/configuration/#file\n")
+    assert krmfn("build", "missing", cwd=tmp_path).stderr.endswith("[file]\n")

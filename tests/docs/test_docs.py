@@ -11,7 +11,7 @@ import pytest
 
 from krmfn.cli.explain import explanations, meanings
 from krmfn.cli.schema import ALL_KINDS, schema_text
-from krmfn.errors import BUG_EXIT_CODE, CATALOGUE, DeadlineError, SpecError, page_of
+from krmfn.errors import BUG_EXIT_CODE, CATALOGUE, SITE, DeadlineError, SpecError, page_of
 from krmfn.plan.template_functions import FUNCTIONS, REFUSED
 from krmfn.warned import Warned
 from tests.support.command import krmfn
@@ -121,7 +121,7 @@ def test_group_page(page: str) -> None:
 
 def test_an_error_names_its_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the site's address an error and a warning end with their page, which exists."""
-    monkeypatch.setenv("KRMFN_DOCS_URL", "https://docs.example/krmfn/")
+    monkeypatch.setattr(SITE, "address", "https://docs.example/krmfn/")
     error = SpecError("usage", "it is wrong").line()
     assert error == "it is wrong [usage] https://docs.example/krmfn/errors/configuration/#usage"
     warning = Warned("nul-byte", "db", "text").line()
