@@ -119,7 +119,7 @@ def run(options: argparse.Namespace) -> int:
     known = layout(root, container=options.container)
     settings = _settings(options, root)
     every = [kustomizations(Path(top)) for top in options.directories]
-    survey, looked = Survey(root, command), list[OverlayFinding]()
+    survey, looked = Survey(root, command, known.any_environment), list[OverlayFinding]()
     taken = {known.folder, known.folder.resolve()}
     outer = [
         one

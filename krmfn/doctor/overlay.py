@@ -15,6 +15,7 @@ from krmfn.audit.rules import check
 from krmfn.build.one import look_at, plans
 from krmfn.build.validate import CLAIM_GROUP, validate
 from krmfn.doctor.diagnosis import CHECKS, Diagnosis, failed
+from krmfn.doctor.generate_paths import check_paths
 from krmfn.documents import strict
 from krmfn.errors import Failure, PolicyError
 from krmfn.files.read import Place, read_file
@@ -106,6 +107,7 @@ def examine(patient: Patient) -> Examined:
     except Failure as failure:
         tell(failed("audit", failure, patient.name))
     _plan(found, patient)
+    tell(check_paths(patient, found.plans))
     return found
 
 
@@ -185,7 +187,7 @@ def _validated(
             patient.name,
             "no SealedSecretValidator sees the final names",
             "none is under validators: of this kustomization",
-            "list one under validators:, as in krmfn init",
+            "run krmfn init, or list one under validators:",
         )
 
 
@@ -273,7 +275,10 @@ def _audited(found: Audit, patient: Patient) -> Diagnosis:
         return Diagnosis("audit", "ok", patient.name, told)
     evidence = "; ".join(finding.line() for finding in (errors or warnings)[:SHOWN])
     status: Status = "error" if errors else "warning"
-    return Diagnosis("audit", status, patient.name, told, evidence, f"krmfn audit {patient.name}")
+    fix = f"krmfn audit {patient.name}"
+    if any(finding.rule == "unmet-reference" for finding in errors):
+        fix = f"krmfn init {patient.name} proposes what is missing; {fix} shows all of it"
+    return Diagnosis("audit", status, patient.name, told, evidence, fix)
 
 
 def _plan(found: Examined, patient: Patient) -> None:

@@ -7,16 +7,16 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krmfn.init.survey import ENCRYPTED, GENERATOR, SOPS
+from krmfn.init.committed import ENCRYPTED, GENERATOR, SOPS
 from krmfn.plan.estate import PLACEHOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from krmfn.audit.inventory import Wanted
+    from krmfn.init.committed import Committed
     from krmfn.init.layout import Layout
     from krmfn.init.proposal import Proposal, Settings
-    from krmfn.init.survey import Committed
 
 NAMED = 3  # in a list of what is alike
 MANY = 6  # files in the summary

@@ -84,7 +84,7 @@ def patterns(own: Iterable[str], others: Iterable[str]) -> list[str]:
         for number, one in enumerate(found):
             for two in found[number + 1 :]:
                 if (both := _both(one, two)) and not any(_matches(both, other) for other in apart):
-                    found = sorted({*found, both} - {one, two})
+                    found = sorted({*found} - {one, two} | {both})
                     merged = True
                     break
             if merged:

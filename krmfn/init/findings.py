@@ -82,7 +82,9 @@ class OverlayFinding:
         text = (
             f"{counted(number, 'Secret')} to claim" if number else "claims that nothing seals yet"
         )
-        if not number and not self.overlay.lacks_line:
+        if self.overlay.lacks_environment and not number:
+            text = "no environment matches it"
+        elif not number and not self.overlay.lacks_line:
             text = f"{ALL_THERE}, or made elsewhere"
         return f"{text}; {self.where}" if self.where else text
 
@@ -140,7 +142,8 @@ def _judge(found: OverlayFinding, seen: Seen, known: Layout, survey: Survey) -> 
         mine.told = ""
     agreed = mine.namespace in ("", *(one.namespace for one in seen.where))
     over = [] if agreed else [one for one in seen.where if one.over]
-    if not mine.wanted and not mine.lacks_line:
+    mine.lacks_environment = seen.unclear
+    if not mine.wanted and not mine.lacks_line and not seen.unclear:
         # An assumption is for a build that krmfn checks.
         if not mine.elsewhere or TRANSFORMER not in kinds or not known.has_folder():
             found.note = ALL_THERE if not mine.elsewhere else f"{ALL_THERE}, or made elsewhere"

@@ -14,7 +14,7 @@ from krmfn.documents.append import fields, flow
 from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import SpecError
 from krmfn.files.read import Place
-from krmfn.init.survey import values_in
+from krmfn.init.committed import values_in
 from krmfn.kustomize.kustomization import kustomization_in
 from krmfn.names import API_VERSION, TRANSFORMER
 from krmfn.plan.estate import FILE, Scene, choose
@@ -89,6 +89,12 @@ class Layout:
     def has_folder(self) -> bool:
         """Whether the folder is there."""
         return _is_ours(self.folder)
+
+    @property
+    def any_environment(self) -> str:
+        """The name of an environment; empty without one."""
+        entries = [mapping(one) for one in sequence(self.spec.get("environments"))]
+        return str(entries[0].get("name")) if entries else ""
 
     def environment(self, directory: str, spaces: set[str]) -> str | None:
         """Return the environment of an overlay; None if it has none, although there are some.

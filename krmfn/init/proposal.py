@@ -16,9 +16,9 @@ from krmfn.documents import strict
 from krmfn.documents.append import flow, scalar, with_field, with_items
 from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import OutputError, SpecError
+from krmfn.init.committed import values_in
 from krmfn.init.environments import application, environment, environments, patterns
 from krmfn.init.layout import STORES, folder_files, settings_file
-from krmfn.init.survey import values_in
 from krmfn.names import API_VERSION, CLAIM
 from krmfn.objects.kinds import NamespacedName
 from krmfn.plan.estate import PLACEHOLDER
@@ -46,6 +46,7 @@ class Overlay:
         wanted: the Secrets to claim.
         elsewhere: Secrets that are created elsewhere, and why that is known.
         lacks_line: it has claims to seal, and lists no transformer.
+        lacks_environment: no environment matches it, although there are some.
         plain: it has unencrypted Secrets, which are to be reported and not refused.
         environment: its name; empty where a repository has none.
     """
@@ -56,6 +57,7 @@ class Overlay:
     wanted: list[Wanted] = field(default_factory=list)
     elsewhere: list[tuple[Wanted, str]] = field(default_factory=list)
     lacks_line: bool = False
+    lacks_environment: bool = False
     plain: bool = False
     environment: str = ""
 
@@ -143,7 +145,8 @@ class Proposal:
                 self._edit(
                     one.directory, lambda t, n, x=line: with_items(t, ("transformers",), [x], n)
                 )
-        if any(one.lacks_line for one in found) or any(one.elsewhere for one in found):
+        lacking = any(one.lacks_line or one.elsewhere for one in found)
+        if lacking or self.added or self._widened:
             self._share(found)
 
     # --- environments

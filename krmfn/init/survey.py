@@ -7,31 +7,31 @@ one, and so make nothing for each other.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import time
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from krmfn.audit.enforce import audit_stream
 from krmfn.audit.inventory import Wanted, wanted
 from krmfn.audit.productions import SERVICE_ACCOUNT_TOKEN
 from krmfn.build.one import look_at
 from krmfn.deadline import Deadline
-from krmfn.documents import strict
-from krmfn.documents.strict import mapping, sequence
-from krmfn.errors import Failure, KrmfnError
-from krmfn.files.read import Place, read_file
+from krmfn.documents.strict import mapping
+from krmfn.errors import Failure
+from krmfn.files.read import Place
+from krmfn.init.committed import SOPS, SOURCES, Committed, places, values_in
 from krmfn.init.destinations import Destination, destinations
 from krmfn.init.environments import environment
 from krmfn.kustomize.checkout import Checkout, overlays
 from krmfn.kustomize.kustomization import read_overlay
 from krmfn.kustomize.overlay import Kustomization
 from krmfn.kustomize.renaming import Names
-from krmfn.objects import ciphertext, stream
-from krmfn.objects.kinds import NamespacedName, each
+from krmfn.names import ENVIRONMENT
+from krmfn.objects import stream
+from krmfn.objects.kinds import NamespacedName
 from krmfn.sealing.job import Job
 from krmfn.stores.access import Access
 from krmfn.stores.pool import StorePool
@@ -46,11 +46,6 @@ if TYPE_CHECKING:
     from krmfn.kustomize.checkout import KustomizationFile
 
 
-# Kind to what `krmfn import` calls it.
-SOURCES = {"SealedSecret": "sealedsecret", "Secret": "secret"}
-GENERATOR, SOPS, ENCRYPTED = "kustomization", "sops", "encrypted"
-
-
 @dataclass
 class Seen:
     """An examined overlay.
@@ -63,6 +58,7 @@ class Seen:
         made: the Secrets of its build.
         wanted: those that it refers to and its build does not make.
         spaces: the namespaces that its objects name themselves.
+        unclear: no environment of `.krmfn.yaml` matches it.
     """
 
     failed: str = ""
@@ -72,6 +68,7 @@ class Seen:
     made: tuple[Production, ...] = ()
     wanted: list[Wanted] = field(default_factory=list)
     spaces: frozenset[str] = frozenset()
+    unclear: bool = False
 
     @property
     def namespace(self) -> str:
@@ -81,38 +78,17 @@ class Seen:
         return self.where[0].namespace
 
 
-@dataclass
-class Committed:
-    """Secrets in git that one kustomization lists or generates.
-
-    Attributes:
-        source: what `krmfn import` calls it; or sops, whose files are decrypted first, one by one;
-            or encrypted, for a ``secretGenerator`` over files of which some are.
-        directory: of that kustomization; None where it was not found.
-        paths: the files, or the directory of a ``secretGenerator``.
-        namespaced: all of them name a namespace themselves.
-    """
-
-    source: str
-    directory: Path | None
-    paths: list[Path] = field(default_factory=list)
-    made: list[Production] = field(default_factory=list)
-    namespaced: bool = True
-
-
-class _Place(NamedTuple):
-    source: str
-    directory: Path
-    path: Path
-    secret: tuple[str, Any]  # kind and name
-    namespace: Any
-
-
 class Survey:
     """A repository's kustomizations, each examined once and only if needed."""
 
-    def __init__(self, root: Path, command: tuple[str, ...]) -> None:
+    def __init__(self, root: Path, command: tuple[str, ...], environment: str = "") -> None:
+        """Prepare a survey.
+
+        Args:
+            environment: one that exists, to look at overlays of one that is yet to be added.
+        """
         self.root = root
+        self._environment = environment
         self._command = command
         self._seen: dict[Path, Seen] = {}
         self._names: dict[Path, Names] = {}
@@ -181,7 +157,7 @@ class Survey:
         try:
             place = Place(directory, self.root)
             seen.overlay = read_overlay(place)
-            look = glance(place, self._command)
+            look, seen.unclear = self._glance(place)
             items = stream.stream(look.output, "the build")
             specs = [one.spec for one in look.validators]
             audited = audit_stream(items, specs, place=place, refers=look.refers)
@@ -193,6 +169,15 @@ class Survey:
         seen.wanted = missing(audited, seen.overlay.namespace)
         seen.spaces = frozenset(one.namespace for one in audited.resources) - {""}
         return seen
+
+    def _glance(self, place: Place) -> tuple[Look, bool]:
+        """Build an overlay; return also whether its environment is not known yet."""
+        try:
+            return glance(place, self._command), False
+        except Failure as failure:
+            if not self._environment or failure.errors[0].id != "environment-unclear":
+                raise
+        return glance(place, self._command, self._environment), True
 
     def _told(self, failure: Failure, directory: Path) -> tuple[str, str]:
         """Return an error's position in the overlay's own file, and its line without that file."""
@@ -295,7 +280,7 @@ class Survey:
             if made.resource and (made.how == "sealed" or in_git(made))
         }
         found: dict[tuple[str, Path | None, Path | None], Committed] = {}
-        for at in self._places(directory):
+        for at in places(self.checkout.below(directory).values()):
             if made := left.pop(at.secret, None):
                 key = at.source, at.directory, at.path if at.source == SOPS else None
                 origin = found.setdefault(key, Committed(at.source, at.directory))
@@ -307,30 +292,19 @@ class Survey:
             found.setdefault((source, None, None), Committed(source, None)).made.append(made)
         return list(found.values())
 
-    def _places(self, directory: Path) -> Iterator[_Place]:
-        """Yield the Secrets that a build's kustomizations list and generate."""
-        for one in self.checkout.below(directory).values():
-            here = one.directory
-            for value in map(mapping, sequence(one.value.get("secretGenerator"))):
-                namespace = value.get("namespace") or one.value.get("namespace")
-                source = ENCRYPTED if _is_encrypted(value, here) else GENERATOR
-                yield _Place(source, here, here, ("Secret", value.get("name")), namespace)
-            for file in one.included():
-                for value in _secrets(file):
-                    source = SOPS if SOPS in value else SOURCES[value["kind"]]
-                    metadata = mapping(value.get("metadata"))
-                    secret = value["kind"], metadata.get("name")
-                    yield _Place(source, here, file, secret, metadata.get("namespace"))
 
-
-def glance(place: Place, command: tuple[str, ...]) -> Look:
+def glance(place: Place, command: tuple[str, ...], environment: str = "") -> Look:
     """Build an overlay with its claims unsealed; nothing is read from a store.
+
+    Args:
+        environment: where `.krmfn.yaml` has none for the overlay.
 
     Raises:
         Failure: it does not build.
     """
     # Each has its own deadline: a repository may have hundreds.
-    access = Access(os.environ, Deadline.from_environment(time.monotonic()), place)
+    environ = {**os.environ, **({ENVIRONMENT: environment} if environment else {})}
+    access = Access(environ, Deadline.from_environment(time.monotonic()), place)
     with StorePool() as pool:  # from which a look takes nothing
         return look_at(place.base, command, Job.start(access, pool))
 
@@ -363,37 +337,3 @@ def _meets(made: Production, seen: Seen, sought: set[NamespacedName]) -> set[Nam
     if made.namespace is None:
         return {place for place in sought if place.name == made.secret}
     return {NamespacedName(made.namespace or seen.namespace, made.secret)}
-
-
-def _is_encrypted(generator: dict[str, Any], directory: Path) -> bool:
-    """Whether any value of a ``secretGenerator`` is ciphertext or a placeholder."""
-    files = [
-        *sequence(generator.get("envs")),
-        generator.get("env"),
-        *sequence(generator.get("files")),
-    ]
-    values = [str(one).partition("=")[2].encode() for one in sequence(generator.get("literals"))]
-    for name in files:
-        if isinstance(name, str):
-            file = directory / name.rpartition("=")[2]
-            with contextlib.suppress(KrmfnError):
-                values.append(read_file(file, name=name, key=""))
-    return any(ciphertext.kind_of(value) for value in values)
-
-
-def _secrets(file: Path) -> Iterator[dict[str, Any]]:
-    """Yield each Secret and SealedSecret in a file; none if it cannot be read."""
-    return (value for value in values_in(file) if value.get("kind") in SOURCES)
-
-
-def values_in(file: Path) -> Iterator[dict[str, Any]]:
-    """Yield each object in a file; none if it cannot be read."""
-    if not file.is_file():
-        return
-    try:
-        content = read_file(file, name=str(file), key="")
-        for document in strict.documents(content, str(file)):
-            for _, value in each(document.value()):
-                yield value
-    except KrmfnError:
-        return

@@ -35,11 +35,9 @@ SEALED = {
 WIDGET_FIELD = {"kind": "Widget", "group": "x.example", "path": "spec/parts/login"}
 DEPLOYMENT_FIELD = {"kind": "Deployment", "path": r"metadata/annotations/x.example\/login"}
 SEALED_FIELD = {"kind": "Widget", "version": "v1", "path": "spec/parts[]/sealed"}
-GONE = "Widget/p-w: spec.parts[1].login: gone: looks like a reference: nobody produces this Secret"
-LOST = (
-    "Deployment/p-d: metadata.annotations.x.example/login: lost: looks like a reference: "
-    "nobody produces this Secret"
-)
+NOBODY = "looks like a reference: nothing in this build creates this Secret"
+GONE = f"Widget/p-w: spec.parts[1].login: gone: {NOBODY}"
+LOST = f"Deployment/p-d: metadata.annotations.x.example/login: lost: {NOBODY}"
 UNUSED = "SealedSecret/p-third: p-third: nothing refers to this Secret"
 
 

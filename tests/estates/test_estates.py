@@ -199,3 +199,34 @@ def test_a_container_says_it_all(team: tuple[Path, dict[str, str]]) -> None:
     assert done.stdout == wanted.stdout
     named = build(root, "overlays/dev", **environ, KRMFN_ENVIRONMENT="production")
     assert named.stdout != wanted.stdout
+
+
+@pytest.mark.parametrize(
+    ("paths", "missing"),
+    [
+        (".", ["/.krmfn.yaml", "/certs/previous.pem", "/krmfn"]),
+        (".;/.krmfn.yaml;../../krmfn", ["/certs/previous.pem"]),
+        (".;/.krmfn.yaml;/krmfn;/certs", []),
+    ],
+)
+def test_doctor_knows_what_an_application_watches(
+    paths: str, missing: list[str], team: tuple[Path, dict[str, str]]
+) -> None:
+    """The file, the folder and the certificate that the overlay shares with others."""
+    root, environ = team
+    application = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {
+            "name": "shop",
+            "annotations": {"argocd.argoproj.io/manifest-generate-paths": paths},
+        },
+        "spec": {"source": {"path": "overlays/dev"}},
+    }
+    put(root / "argocd/shop.yaml", application)
+    more = {"KRMFN_KUSTOMIZE": str(KUBECTL), **environ}
+    done = krmfn("doctor", root / "overlays/dev", "--json", **more)
+    found = [one for one in json.loads(done.stdout)["checks"] if one["id"] == "generate-paths"]
+    assert [one["status"] for one in found] == ["warning" if missing else "ok"]
+    assert [name for name in missing if name not in found[0]["cause"]] == []
+    assert ("/certs" in found[0]["cause"]) == ("/certs/previous.pem" in missing)

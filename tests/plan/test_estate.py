@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from krmfn.build.estate import layers
 from krmfn.errors import SpecError
 from krmfn.plan.estate import Scene, choose, finished, settled
 from krmfn.spec.parse import parse
@@ -152,3 +153,18 @@ def test_paths() -> None:
     ):
         with pytest.raises(SpecError):
             finished(path, name, "key")
+
+
+def test_the_order_of_settings() -> None:
+    """An environment overrides what it stands beside, and a configuration overrides the file."""
+    own, shared = {"scope": "own", "environments": []}, {"epoch": "all"}
+    entry = {"name": "dev", "scope": "entry", "certificate": {"file": "c.pem"}}
+    inner = layers(own, entry, shared, "../..")
+    assert [one.get("scope") for one in inner] == ["entry", "own", None]
+    assert inner[0]["certificate"] == {"file": "c.pem"}
+    outer = layers({"scope": "own"}, entry, shared, "../..")
+    assert [one.get("scope") for one in outer] == ["own", "entry", None]
+    assert outer[1]["certificate"] == {"file": "../../c.pem"}
+    assert [
+        name for one in (*inner, *outer) for name in ("name", "environments") if name in one
+    ] == []
