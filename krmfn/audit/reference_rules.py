@@ -35,7 +35,7 @@ def unmet_reference(audit: Audit) -> Iterator[Finding]:
             one.reference,
             "nothing in this build creates this Secret",
             near=nearest(one.reference.secret, names(one.reference.namespace)),
-            remedy="add a SecretClaim, fix the name, or list it under assume:",
+            remedy="claim it with krmfn init, fix the name, or list it under assume:",
         )
 
 

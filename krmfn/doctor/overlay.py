@@ -187,7 +187,7 @@ def _validated(
             patient.name,
             "no SealedSecretValidator sees the final names",
             "none is under validators: of this kustomization",
-            "list one under validators:, as in krmfn init",
+            "run krmfn init, or list one under validators:",
         )
 
 
@@ -275,7 +275,10 @@ def _audited(found: Audit, patient: Patient) -> Diagnosis:
         return Diagnosis("audit", "ok", patient.name, told)
     evidence = "; ".join(finding.line() for finding in (errors or warnings)[:SHOWN])
     status: Status = "error" if errors else "warning"
-    return Diagnosis("audit", status, patient.name, told, evidence, f"krmfn audit {patient.name}")
+    fix = f"krmfn audit {patient.name}"
+    if any(finding.rule == "unmet-reference" for finding in errors):
+        fix = f"krmfn init {patient.name} proposes what is missing; {fix} shows all of it"
+    return Diagnosis("audit", status, patient.name, told, evidence, fix)
 
 
 def _plan(found: Examined, patient: Patient) -> None:

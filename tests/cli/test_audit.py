@@ -78,8 +78,8 @@ KEY_LINE = (
 )
 NAME_LINE = (
     "[error] Deployment/web: spec.template.spec.containers[0].envFrom[0].secretRef: dbb: nothing in "
-    "this build creates this Secret; did you mean db?; add a SecretClaim, fix the name, or list it "
-    "under assume: [unmet-reference]"
+    "this build creates this Secret; did you mean db?; claim it with krmfn init, fix the name, or "
+    "list it under assume: [unmet-reference]"
 )
 UNUSED_LINE = (
     "[warning] SecretClaim/old: old: nothing refers to this Secret; remove it, or correct the name "
