@@ -87,7 +87,7 @@ class KrmfnError(Failure):
             text += f", found {self.found}"
         if self.remedy:
             text += f"; {self.remedy}"
-        line = " ".join(f"{text} [{self.id}]".split())
+        line = " ".join(f"{text} {ending(self.id)}".split())
         return printable(line)
 
     __str__ = line
@@ -133,6 +133,42 @@ class CheckError(KrmfnError):
     """A check found a problem in the output."""
 
     exit_code = 1
+
+
+# The page in docs/errors/ for each class; ids of no class are warnings.
+PAGES: dict[type[KrmfnError], str] = {
+    SpecError: "configuration",
+    ProviderError: "stores",
+    SealingError: "sealing",
+    OutputError: "output",
+    PolicyError: "policy",
+    DeadlineError: "output",
+    CheckError: "findings",
+}
+
+
+def page_of(id_: str) -> str:
+    """Return the name of the page in docs/errors/ that explains an id."""
+    return PAGES[CATALOGUE[id_][0]] if id_ in CATALOGUE else "warnings"
+
+
+class Site:
+    """The site with the pages of the ids.
+
+    Attributes:
+        address: empty if there is none; the command and the function set it once.
+    """
+
+    address = ""
+
+
+SITE = Site()
+
+
+def ending(id_: str) -> str:
+    """Return the end of a message: the id, and the address of its page if there is a site."""
+    site = SITE.address.rstrip("/")
+    return f"[{id_}] {site}/errors/{page_of(id_)}/#{id_}" if site else f"[{id_}]"
 
 
 class ErrorList(Failure):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from krmfn.build.answer import Call, answer, placed, where_of
 from krmfn.documents import strict
-from krmfn.errors import Failure, OutputError, SpecError
+from krmfn.errors import SITE, Failure, OutputError, SpecError
 from krmfn.files.read import Place, find_root, read_file
 from krmfn.kustomize.kustomization import read_overlay
 from krmfn.names import GENERATOR
@@ -39,6 +39,7 @@ HINT = "krmfn audit -v and krmfn build -v show each"  # where nobody can add an 
 
 def main(arguments: list[str], deadline: Deadline) -> int:
     """Serve one call and return the exit code; raises only for a bug."""
+    SITE.address = os.environ.get("KRMFN_DOCS_URL", "")
     where = "krmfn"
     warnings = Warnings()
     watch = deadline.watch(where)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from krmfn.errors import CATALOGUE
+from krmfn.errors import CATALOGUE, ending
 from krmfn.text import natural, printable
 
 if TYPE_CHECKING:
@@ -131,4 +131,4 @@ def _title(one: Warned) -> str:
 def _line(places: list[str], text: str, remedy: str, id_: str) -> str:
     said = ": ".join(part for part in (*places, text) if part)
     whole = f"{said}; {remedy}" if remedy else said
-    return printable(" ".join(f"{whole} [{id_}]".split()))
+    return printable(" ".join(f"{whole} {ending(id_)}".split()))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from krmfn import __version__
 from krmfn.cli.console import say
-from krmfn.errors import Failure
+from krmfn.errors import SITE, Failure
 from krmfn.names import ENVIRONMENT
 from krmfn.process import streams
 from krmfn.text import printable
@@ -45,6 +45,7 @@ environment:
   KRMFN_CONFIG              the platform's policy, a PlatformConfig
   KRMFN_DEADLINE            seconds that a build may take; default: 45
   KRMFN_ROOT                the repository's root; default: the nearest directory with .git
+  KRMFN_DOCS_URL            address of a site with these pages; errors end with the page of their id
   KRMFN_ENVIRONMENT         the environment of .krmfn.yaml; default: the one that matches
 
 `krmfn help COMMAND` shows each command's options and examples.
@@ -171,6 +172,7 @@ def main(arguments: list[str], start: float) -> int:
         arguments: without the program's name.
         start: when the process started, on the monotonic clock.
     """
+    SITE.address = os.environ.get("KRMFN_DOCS_URL", "")
     parser = _parser()
     if not arguments:
         parser.print_help()
@@ -203,19 +205,26 @@ def add_arguments(parser: argparse.ArgumentParser, module: ModuleType) -> None:
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
             for inner in action.choices.values():
                 # An action that does not name the option must keep what the command said.
-                _add_shared(inner, builds=builds, verbose=argparse.SUPPRESS, name=argparse.SUPPRESS)
+                _add_shared(inner, builds=builds, flag=argparse.SUPPRESS, name=argparse.SUPPRESS)
 
 
 def _add_shared(
-    parser: argparse.ArgumentParser, *, builds: bool, verbose: Any = False, name: Any = None
+    parser: argparse.ArgumentParser, *, builds: bool, flag: Any = False, name: Any = None
 ) -> None:
-    """Add the options of every command; their defaults are ``verbose`` and ``name``."""
+    """Add the options of every command; ``flag`` and ``name`` are their defaults."""
     parser.add_argument(
         "-v",
         "--verbose",
         action="store_true",
-        default=verbose,
+        default=flag,
         help="print each warning on its own line, and notes",
+    )
+    parser.add_argument(
+        "-q",
+        "--quiet",
+        action="store_true",
+        default=flag,
+        help="print results and errors, without warnings and notes",
     )
     if builds:
         parser.add_argument(

@@ -2,6 +2,7 @@
 
   eval "$(krmfn completion bash)"                         # in ~/.bashrc
   krmfn completion zsh > ~/.zfunc/_krmfn                  # if fpath contains ~/.zfunc
+  krmfn completion fish > ~/.config/fish/completions/krmfn.fish
   krmfn completion tcsh > ~/.krmfn.tcsh                   # source it in ~/.tcshrc
 
 The script lists the commands of this version: write the file again after an upgrade.
@@ -20,13 +21,13 @@ from krmfn.cli.console import give
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SHELLS = ("bash", "zsh", "tcsh")
+SHELLS = ("bash", "zsh", "fish", "tcsh")
 FILES = frozenset({"FILE", "PEM_FILE", "IDENTITY_FILE"})
 
 
 def register(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("shell", choices=SHELLS)
+    parser.add_argument("shell", choices=SHELLS, help="the shell that reads the script")
 
 
 def run(options: argparse.Namespace) -> int:

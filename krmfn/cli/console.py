@@ -57,8 +57,12 @@ def words(text: str, style: str = "") -> Text:
     return Text(printable(text), style=style)
 
 
-def console(*, stderr: bool = False) -> Console:
-    """A rich console on standard output, or on standard error."""
+def console(*, stderr: bool = False, wide: int = WIDE) -> Console:
+    """A rich console on standard output, or on standard error.
+
+    Args:
+        wide: columns where the stream is not a terminal; a longer line is cut or wrapped.
+    """
     from rich.console import Console  # lazy: 40 ms
 
     stream = sys.stderr if stderr else sys.stdout
@@ -68,7 +72,7 @@ def console(*, stderr: bool = False) -> Console:
         force_terminal=stream.isatty(),
         force_interactive=_capable(stream),
         color_system="auto" if coloured(stderr=stderr) else None,
-        width=None if stream.isatty() else WIDE,
+        width=None if stream.isatty() else wide,
         markup=False,
         emoji=False,
         highlight=False,

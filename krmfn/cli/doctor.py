@@ -48,7 +48,11 @@ STATUSES: tuple[Status, ...] = ("error", "warning", "ok", "skipped")
 def register(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument(
-        "directory", nargs="?", default=".", metavar="DIR", help="a kustomization's directory"
+        "directory",
+        nargs="?",
+        default=".",
+        metavar="DIR",
+        help="a kustomization's directory; default: the working directory",
     )
     parser.add_argument("--cluster", action="store_true", help="also check the cluster")
     parser.add_argument("--context", help="kubeconfig context")

@@ -37,7 +37,13 @@ if TYPE_CHECKING:
 
 def register(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("directories", nargs="+", metavar="DIR", help="a kustomization's directory")
+    parser.add_argument(
+        "directories",
+        nargs="*",
+        default=["."],
+        metavar="DIR",
+        help="a kustomization's directory; default: the working directory",
+    )
     parser.add_argument(
         "--against",
         default=CLUSTER,

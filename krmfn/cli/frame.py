@@ -36,10 +36,13 @@ class Run:
         name: as messages begin, ``krmfn plan``.
     """
 
-    def __init__(self, name: str, start: float, *, verbose: bool = False) -> None:
+    def __init__(
+        self, name: str, start: float, *, verbose: bool = False, quiet: bool = False
+    ) -> None:
         self.name = name
         self._start = start
         self._verbose = verbose
+        self._quiet = quiet
         self._warnings = Warnings()
         self._given: list[tuple[str, Warnings]] = []
         self._pool: StorePool | None = None
@@ -68,8 +71,9 @@ class Run:
             self._warnings.add(warning.at(where))
 
     def note(self, text: str) -> None:
-        """Print a line on standard error, now."""
-        say(text, stderr=True)
+        """Print a line on standard error, now; nothing with ``--quiet``."""
+        if not self._quiet:
+            say(text, stderr=True)
 
     def error(self, line: str) -> None:
         """Print an error that does not end the command."""
@@ -135,7 +139,8 @@ class Run:
             self._pool.close()
         for where, warnings in self._given:  # closing a store may warn, too
             self.warn(*warnings.found, where=where)
-        for line in lines(self._warnings.found, everything=self._verbose):
+        found = () if self._quiet else self._warnings.found
+        for line in lines(found, everything=self._verbose):
             say(f"[warning] {self.name}: {line}", stderr=True)
 
 
@@ -146,7 +151,7 @@ def command(options: argparse.Namespace, name: str) -> Iterator[Run]:
     Args:
         name: without ``krmfn``.
     """
-    run = Run(f"krmfn {name}", options.start, verbose=options.verbose)
+    run = Run(f"krmfn {name}", options.start, verbose=options.verbose, quiet=options.quiet)
     try:
         yield run
     finally:

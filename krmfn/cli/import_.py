@@ -60,7 +60,11 @@ def register(parser: argparse.ArgumentParser) -> None:
         action = actions.add_parser(name, help=text, description=f"From {text}.")
         if name == "kustomization":
             action.add_argument(
-                "files", nargs=1, metavar="DIR", help="the kustomization's directory"
+                "files",
+                nargs="?",
+                default=".",
+                metavar="DIR",
+                help="the kustomization's directory; default: the working directory",
             )
         else:
             action.add_argument("files", nargs="+", metavar="FILE", help="- is standard input")
@@ -164,7 +168,7 @@ def _imported(options: argparse.Namespace, how: Options) -> Imported:
         KrmfnError, ErrorList: everything that was refused, in the order of the files.
     """
     if options.source == "kustomization":
-        found, imported = _kustomization(Path(options.files[0]), how)
+        found, imported = _kustomization(Path(options.files), how)
     else:
         found = [one for file in options.files for one in sources(read_input(file), _called(file))]
         imported = _read_with(options.source, found, how)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 def register(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("what", choices=["legacy-plugin", "argocd"])
+    parser.add_argument("what", choices=["legacy-plugin", "argocd"], help="what to install")
     parser.add_argument(
         "--home",
         metavar="DIR",

@@ -69,9 +69,10 @@ def register(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument(
         "directories",
-        nargs="+",
+        nargs="*",
+        default=["."],
         metavar="DIR",
-        help="a kustomization's directory; each is a column",
+        help="a kustomization's directory; each is a column; default: the working directory",
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print the table as JSON")
@@ -102,6 +103,7 @@ def _shown(found: Table, options: argparse.Namespace, run: Run) -> int:
         from krmfn.matrix.page import page
 
         replace_file(Path(options.html), page(found).encode())
+        run.note(f"wrote {options.html}")
     elif options.json:
         say_json(shown(found))
     else:

@@ -51,10 +51,18 @@ CLAIMS_PRINTED = Warned(
     "build with krmfn build, or list one under transformers:",
 )
 
+_LONGEST = 1 << 20  # columns: no line is cut for a program or a file
+
 
 def register(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("directories", nargs="+", metavar="DIR", help="a kustomization's directory")
+    parser.add_argument(
+        "directories",
+        nargs="*",
+        default=["."],
+        metavar="DIR",
+        help="a kustomization's directory; default: the working directory",
+    )
     parser.add_argument("--offline", action="store_true", help="contact no server")
     parser.add_argument(
         "--explain",
@@ -175,7 +183,7 @@ def _decision(verdict: Any) -> dict[str, Any] | None:
 def _print(overlays: list[tuple[str, bool, list[Outlook]]], *, explain: bool) -> None:
     from rich.tree import Tree
 
-    out = console()
+    out = console(wide=_LONGEST)
     for name, governed, outlooks in overlays:
         tree = Tree(words(name if outlooks else f"{name}: nothing to seal"))
         for outlook in outlooks:

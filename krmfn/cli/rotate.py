@@ -56,9 +56,11 @@ def register(parser: argparse.ArgumentParser) -> None:
     for action in (certificate, epoch, versions):
         action.add_argument(
             "directories",
-            nargs="+",
+            nargs="*",
+            default=["."],
             metavar="DIR",
-            help="a kustomization's directory, or a file for krmfn seal --config",
+            help="a kustomization's directory, or a file for krmfn seal --config; "
+            "default: the working directory",
         )
         action.add_argument(
             "--dry-run", action="store_true", help="print the changes and write nothing"

@@ -218,7 +218,7 @@ CASES: dict[str, list[Case]] = {
     ],
     "completion": [
         Case("completion bash", says="complete"),
-        Case("completion fish", 2, "[usage]", stdin="in/value.txt"),
+        Case("completion powershell", 2, "[usage]", stdin="in/value.txt"),
     ],
     "install": [
         Case("install legacy-plugin --home plugins"),

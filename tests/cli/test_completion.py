@@ -98,6 +98,6 @@ def test_the_parser_is_that_of_the_commands() -> None:
 
 def test_an_unknown_shell() -> None:
     """One line, which names those that there are."""
-    done = krmfn("completion", "fish")
+    done = krmfn("completion", "powershell")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "invalid choice: 'fish'" in done.stderr
+    assert "invalid choice: 'powershell'" in done.stderr

@@ -203,7 +203,7 @@ def test_what_another_makes(top: Path, other: str, by: str) -> None:
     """A Secret of the same namespace from elsewhere in the repository is no claim."""
     write(top, shop=f"namespace: production\n===\n{APP}", other=other)
     text = init(top, "--dry-run", "shop")
-    assert (f"  db is not a claim: {by} makes it" in text) == bool(by)
+    assert (f"  db is not a claim: {by} creates it" in text) == bool(by)
     assert ("1 Secret to claim" in text) == (not by)
     if by:
         assert "every Secret that it refers to is there, or made elsewhere" in text

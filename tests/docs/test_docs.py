@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
 
 from krmfn.cli.explain import explanations, meanings
 from krmfn.cli.schema import ALL_KINDS, schema_text
-from krmfn.errors import BUG_EXIT_CODE, CATALOGUE, DeadlineError
+from krmfn.errors import BUG_EXIT_CODE, CATALOGUE, SITE, DeadlineError, SpecError, page_of
 from krmfn.plan.template_functions import FUNCTIONS, REFUSED
+from krmfn.warned import Warned
 from tests.support.command import krmfn
 from tests.support.pages import read
 
@@ -34,22 +36,61 @@ def exit_code_table() -> str:
     return "".join(f"| {codes} | {rows[codes]} |\n" for codes in ordered)
 
 
+TITLES = {
+    "configuration": "Errors of the command line and the configuration",
+    "stores": "Errors of stores",
+    "sealing": "Errors of sealing",
+    "output": "Errors of the output and the time limit",
+    "policy": "Errors of the policy",
+    "findings": "Findings",
+    "warnings": "Warnings",
+}
+
+
 def error_page() -> str:
-    """docs/errors.md."""
+    """docs/errors.md: a row for each id, with its page."""
     head = (
         "# Errors\n\n"
         "Every error, finding and warning ends with its id in brackets. "
         "The first error decides the exit code; a warning\nhas none. "
-        "`krmfn explain ID` prints one line of this page.\n\n"
-        "| id | exit code | what it means | usual cause | what to do |\n|---|---|---|---|---|\n"
+        "`krmfn explain ID` prints the text of these pages. With `KRMFN_DOCS_URL`, the address of a\n"
+        "site with them, each message ends with the page of its id.\n\n"
+        "| id | exit code | what it means |\n|---|---|---|\n"
     )
-    told = explanations()
     rows = (
-        f"| `{i}` | {CATALOGUE[i][0].exit_code if i in CATALOGUE else '—'} | {text} "
-        f"| {told[i].cause} | {told[i].remedy} |"
+        f"| [`{i}`](errors/{page_of(i)}.md#{i}) | {exit_code(i)} | {text} |"
         for i, text in sorted(meanings().items())
     )
     return head + "\n".join(rows) + "\n"
+
+
+def exit_code(id_: str) -> str:
+    """The exit code of an id, or a dash for a warning."""
+    return str(CATALOGUE[id_][0].exit_code) if id_ in CATALOGUE else "—"
+
+
+def group_page(page: str) -> str:
+    """docs/errors/PAGE.md: meaning, cause and remedy of each id of the group."""
+    texts = explanations()
+    parts = [f"# {TITLES[page]}\n"]
+    for id_, meaning in sorted(meanings().items()):
+        if page_of(id_) == page:
+            code = f" Exit code {exit_code(id_)}." if id_ in CATALOGUE else ""
+            lines = [f"{sentence(meaning)}{code}"]
+            lines += [
+                f"- **Usual cause**: {texts[id_].cause}.",
+                f"- **Remedy**: {texts[id_].remedy}.",
+            ]
+            wrapped = (textwrap.fill(line, 120, subsequent_indent="  ") for line in lines[1:])
+            parts.append(
+                f"## {id_}\n\n{textwrap.fill(lines[0], 120)}\n\n" + "\n".join(wrapped) + "\n"
+            )
+    return "\n".join(parts)
+
+
+def sentence(text: str) -> str:
+    """Return a text as a sentence."""
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def hold(path: Path, expected: str) -> None:
@@ -70,6 +111,22 @@ def test_readme_exit_codes() -> None:
 def test_error_page() -> None:
     """docs/errors.md is the catalogue."""
     hold(ROOT / "docs/errors.md", error_page())
+
+
+@pytest.mark.parametrize("page", TITLES)
+def test_group_page(page: str) -> None:
+    """Each page of docs/errors/ is the catalogue's group."""
+    hold(ROOT / f"docs/errors/{page}.md", group_page(page))
+
+
+def test_an_error_names_its_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the site's address an error and a warning end with their page, which exists."""
+    monkeypatch.setattr(SITE, "address", "https://docs.example/krmfn/")
+    error = SpecError("usage", "it is wrong").line()
+    assert error == "it is wrong [usage] https://docs.example/krmfn/errors/configuration/#usage"
+    warning = Warned("nul-byte", "db", "text").line()
+    assert warning.endswith("[nul-byte] https://docs.example/krmfn/errors/warnings/#nul-byte")
+    assert "## usage\n" in (ROOT / "docs/errors/configuration.md").read_text()
 
 
 @pytest.mark.parametrize("kind", ALL_KINDS)
