@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from krmfn.build import estate
 from tests.support import repository as repo
 from tests.support.command import krmfn
 from tests.support.function import DERIVATION_KEY, KEYS, Project, opened, resource_list
@@ -211,3 +212,25 @@ def test_under_a_policy(second: bool, project: Project, openbao: OpenBao, tmp_pa
     else:
         assert done.returncode == 0, done.stderr
         assert "sealed-for: shop/shop-db" in done.stdout
+
+
+LITERAL = {"data": [{"secretKey": "k", "value": "v"}]}
+
+
+@pytest.mark.parametrize(
+    ("secret", "missing"),
+    [
+        (LITERAL | {"mode": "random"}, ["certificate"]),
+        (LITERAL, ["certificate", "derivationKey"]),
+        (LONG, ["certificate", "derivationKey", "stores"]),
+        (SHORT, ["certificate", "derivationKey", "stores"]),
+        ({"dataFrom": [{"extract": {"key": "a"}}]}, ["certificate", "derivationKey", "stores"]),
+    ],
+)
+def test_what_sealing_needs(secret: dict[str, Any], missing: list[str]) -> None:
+    """Literals need no store, and random items no key; what a layer sets is not missing."""
+    generator, claim = {"spec": {"secrets": [secret]}}, {"spec": secret}
+    assert estate._missing(generator, [], []) == missing
+    assert estate._missing({"spec": {}}, [], [claim]) == missing
+    said = [{"certificate": {"file": "c.pem"}, "stores": {}}, {"derivationKey": {"platform": "a"}}]
+    assert estate._missing(generator, said, []) == [name for name in missing if name == "stores"]
