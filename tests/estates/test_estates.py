@@ -230,3 +230,20 @@ def test_doctor_knows_what_an_application_watches(
     assert [one["status"] for one in found] == ["warning" if missing else "ok"]
     assert [name for name in missing if name not in found[0]["cause"]] == []
     assert ("/certs" in found[0]["cause"]) == ("/certs/previous.pem" in missing)
+
+
+def test_diff_shows_what_one_line_reseals(team: tuple[Path, dict[str, str]]) -> None:
+    """A revision is built with its own `.krmfn.yaml`: one line of it reseals an environment."""
+    root, environ = team
+    (root / ".git").rmdir()
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.test"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"]):
+        subprocess.run([*git, *command], cwd=root, check=True, capture_output=True)
+    value = json.loads((root / ".krmfn.yaml").read_text())
+    value["spec"]["environments"][0]["certificate"] = {"file": "certs/current.pem"}
+    put(root / ".krmfn.yaml", value)
+    more = {"KRMFN_KUSTOMIZE": str(KUBECTL), **environ}
+    done = krmfn("diff", "HEAD:overlays/dev", "overlays/dev", cwd=root, **more)
+    assert (done.returncode, "shop-dev/shop-db" in done.stdout) == (1, True), done.stderr
+    other = krmfn("diff", "HEAD:overlays/production", "overlays/production", cwd=root, **more)
+    assert other.returncode == 0, other.stdout + other.stderr

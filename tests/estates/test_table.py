@@ -245,3 +245,45 @@ def test_one_function(written: Written, openbao: OpenBao, plugins: dict[str, str
     environ = plugins | openbao.environ | {"KUSTOMIZE_PLUGIN_HOME": str(home)}
     assert len(by_kustomize(written, "overlays/dev", environ)) == 7
     assert log.read_text().split() == ["SealedSecretTransformer"]
+
+
+def test_init_writes_no_more(written: Written, openbao: OpenBao) -> None:
+    """For three overlays and seven secrets: at most 90 lines, 6 files, and one line per overlay."""
+    root, names = written.root, ("dev", "staging", "production")
+    for number in range(7):
+        value = workload(f"w{number}", f"s{number}")
+        container = value["spec"]["template"]["spec"]["containers"][0]
+        reference = {"name": f"s{number}", "key": "password"}
+        container["env"] = [{"name": "PASSWORD", "valueFrom": {"secretKeyRef": reference}}]
+        del container["envFrom"]
+        beside(root, f"base/w{number}.yaml", json.dumps(value) + "\n")
+    beside(
+        root,
+        "base/kustomization.yaml",
+        "resources:\n" + "".join(f"- w{n}.yaml\n" for n in range(7)),
+    )
+    for name in names:
+        beside(
+            root,
+            f"overlays/{name}/kustomization.yaml",
+            f"namespace: {name}\nresources: [../../base]\n",
+        )
+    before = {file: file.read_text() for file in root.rglob("*.yaml")}
+    program = {"KRMFN_KUSTOMIZE": str(KUBECTL)}
+    path = "table/{environment}/{name}"
+    done = krmfn("init", "--yes", "--path", path, root, cwd=root, **program)
+    assert done.returncode == 0, done.stdout + done.stderr
+    after = {file: file.read_text() for file in root.rglob("*.yaml")}
+    after[root / ".krmfn.yaml"] = (root / ".krmfn.yaml").read_text()
+    new = {file: text for file, text in after.items() if file not in before}
+    grown = {
+        file: len(text.splitlines()) - len(before.get(file, "").splitlines())
+        for file, text in after.items()
+    }
+    assert len(new) <= 6
+    assert sum(grown.values()) <= 90
+    for name in names:
+        added = grown[root / f"overlays/{name}/kustomization.yaml"]
+        assert added == 1
+        found = by_krmfn(written, f"overlays/{name}", openbao.environ)
+        assert {opened(one, "current") for one in found} == {f"{name}-{n}" for n in range(7)}
