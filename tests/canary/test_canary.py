@@ -198,7 +198,7 @@ def clean_files(directory: Path) -> None:
 
 @contextlib.contextmanager
 def watching() -> Iterator[set[bytes]]:
-    """What /proc tells of the processes that begin while it lasts, grandchildren included."""
+    """What /proc tells of this process's children that begin while it lasts, and of theirs."""
     seen: set[bytes] = set()
     stop = threading.Event()
     before = set(Path("/proc").iterdir())
@@ -207,7 +207,8 @@ def watching() -> Iterator[set[bytes]]:
         while not stop.wait(0.005):
             for process in set(Path("/proc").glob("[0-9]*")) - before:
                 with contextlib.suppress(OSError):
-                    if b"krmfn" in (line := (process / "cmdline").read_bytes()):
+                    line = (process / "cmdline").read_bytes()
+                    if b"krmfn" in line and _descends(process):
                         seen.update((line, (process / "environ").read_bytes()))
 
     thread = threading.Thread(target=watch)
@@ -217,6 +218,15 @@ def watching() -> Iterator[set[bytes]]:
     finally:
         stop.set()
         thread.join()
+
+
+def _descends(process: Path) -> bool:
+    """Whether it is below this process; another run of the tests may be beside it."""
+    number = int(process.name)
+    while number > 1 and number != os.getpid():
+        stat = Path(f"/proc/{number}/stat").read_text()
+        number = int(stat.rpartition(")")[2].split()[1])
+    return number == os.getpid()
 
 
 @pytest.fixture
