@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -396,3 +397,49 @@ def test_a_failure_names_its_place_once(top: Path) -> None:
     text = init(top, code=1)
     assert "\nshop/kustomization.yaml:1:1: helmCharts: no chart is inflated" in text
     assert "\nover/kustomization.yaml: base/kustomization.yaml:1:1: helmCharts: no chart" in text
+
+
+KSOPS = "apiVersion: viaduct.ai/v1\nkind: ksops\nmetadata: {name: g}\nfiles: [secret.enc.yaml]\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "by"),
+    [
+        ({"sealed/db.yaml": SEALED}, "SealedSecret/db in sealed/db.yaml"),
+        ({"sealed/db.yaml": SEALED.replace("production}", "other}")}, ""),
+        ({"plain/db.json": json.dumps(yaml.safe_load(PLAIN))}, "Secret/db in plain/db.json"),
+        (
+            {
+                "k/kustomization.yaml": "generators: [g.yaml]\n",
+                "k/g.yaml": KSOPS,
+                "k/secret.enc.yaml": SOPS,
+            },
+            "Secret/db in k/secret.enc.yaml",
+        ),
+        (
+            {"chart/templates/s.yaml": "kind: Secret\nmetadata:\n  name: db\n{{ if .Values.x }}\n"},
+            "Secret/db in chart/templates/s.yaml",
+        ),
+        (
+            {"c/kustomization.yaml": "helmCharts: [{name: pg, releaseName: db}]\n"},
+            "the chart of db in c/kustomization.yaml",
+        ),
+        (
+            {"x/thing.yaml": "apiVersion: x.example/v1\nkind: T\nmetadata: {name: db}\n"},
+            "T/db in x/",
+        ),
+        ({"notes/db.yaml": "kind: ConfigMap\nmetadata: {name: db}\n"}, ""),
+    ],
+)
+def test_what_a_file_may_create(top: Path, files: dict[str, str], by: str) -> None:
+    """It is a question where no build covers the file, and no claim unless the user says so."""
+    write(top, shop=f"namespace: production\n===\n{APP}")
+    for name, text in files.items():
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_text(text)
+    text = init(top, "--dry-run", "shop")
+    assert (f"  db is not claimed: does {by}" in text) == bool(by)
+    assert ("1 Secret to claim" in text) == (not by)
+    if by:
+        assert "Nothing to propose." in text
+        assert "1 Secret to claim" in init(top, "--dry-run", "shop", "--claim", "db")
