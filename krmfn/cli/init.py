@@ -79,6 +79,11 @@ def register(parser: argparse.ArgumentParser) -> None:
         default="",
         help="namespace for overlays whose namespace cannot be found otherwise",
     )
+    _add_answers(parser)
+
+
+def _add_answers(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that answer what init cannot know."""
     parser.add_argument(
         "--assume",
         action="append",

@@ -13,14 +13,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from krmfn.documents import strict
-from krmfn.documents.append import flow, scalar, with_field, with_items
+from krmfn.documents.append import with_field, with_items
 from krmfn.documents.remove import without_entries
 from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import OutputError, SpecError
+from krmfn.init.claim import claim_text
 from krmfn.init.committed import values_in
 from krmfn.init.environments import application, environment, environments, patterns
 from krmfn.init.layout import STORES, folder_files, settings_file
-from krmfn.names import API_VERSION, CLAIM
+from krmfn.names import CLAIM
 from krmfn.objects.kinds import NamespacedName
 from krmfn.plan.estate import PLACEHOLDER
 
@@ -260,28 +261,10 @@ class Proposal:
 
     def _text(self, overlay: Overlay, home: Path, one: Wanted, *, comment: bool = True) -> str:
         """Return the text of a claim."""
-        path = scalar(self._path(overlay, home, one), flow=False)
-        metadata = {"name": one.name}
-        if not self._gives_namespace(overlay, home, one):
-            metadata["namespace"] = one.namespace
-        users = f"     # used by {', '.join(one.users)}" if comment else ""
-        lines = [
-            f"apiVersion: {API_VERSION}",
-            f"kind: {CLAIM}",
-            f"metadata: {flow(metadata)}{users}",
-        ]
-        lines += ["spec:"]
-        if store := self._known.store(overlay.environment):
-            lines += [f"  store: {store}"]
-        if one.keys and not one.whole:
-            lines += [f"  from: {path}", f"  keys: {flow(one.keys)}"]
-        else:
-            remark = "     # every field that is stored there" if one.whole else ""
-            lines += [f"  dataFrom: [{{extract: {{key: {_braced(path)}}}}}]{remark}"]
-        template: dict[str, Any] = {"type": one.type} if one.type != "Opaque" else {}
-        template |= {"metadata": {"labels": dict(one.labels)}} if one.labels else {}
-        lines += [f"  template: {flow(template)}"] if template else []
-        return "\n".join(lines) + "\n"
+        namespace = "" if self._gives_namespace(overlay, home, one) else one.namespace
+        store = self._known.store(overlay.environment)
+        path = self._path(overlay, home, one)
+        return claim_text(one, path, namespace, store, comment=comment)
 
     def _gives_namespace(self, overlay: Overlay, home: Path, one: Wanted) -> bool:
         """Whether kustomize gives a claim the namespace of its Secret."""
@@ -399,11 +382,6 @@ class Proposal:
 
     def _short(self, path: Path) -> str:
         return path.relative_to(self._known.root).as_posix()
-
-
-def _braced(path: str) -> str:
-    """Return a path that is written in block style, for the inside of braces."""
-    return f'"{path}"' if "{" in path and not path.startswith('"') else path
 
 
 def _assumptions(overlay: Overlay) -> Iterable[dict[str, str]]:
