@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from krmfn.build.sandbox import find_kustomize
 from krmfn.cli.console import progress, say, say_lines
 from krmfn.crypto.certificate import choose
-from krmfn.errors import KrmfnError, SealingError, SpecError
+from krmfn.errors import Failure, KrmfnError, SealingError, SpecError
 from krmfn.files.diff import unified
 from krmfn.files.read import Place, find_root
 from krmfn.files.write import File, write_files
@@ -35,8 +35,9 @@ from krmfn.init import advice, findings
 from krmfn.init.advice import NAMED, some
 from krmfn.init.findings import ALL_THERE, Answers, OverlayFinding
 from krmfn.init.layout import ROUTES, STORES, Layout, layout
+from krmfn.init.move import equal
 from krmfn.init.proof import prove
-from krmfn.init.proposal import Proposal, Settings
+from krmfn.init.proposal import Overlay, Proposal, Settings
 from krmfn.init.survey import Survey
 from krmfn.kustomize.checkout import KustomizationFile, kustomizations, overlays
 from krmfn.kustomize.kustomization import NAMESPACE
@@ -78,6 +79,11 @@ def register(parser: argparse.ArgumentParser) -> None:
         default="",
         help="namespace for overlays whose namespace cannot be found otherwise",
     )
+    _add_answers(parser)
+
+
+def _add_answers(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that answer what init cannot know."""
     parser.add_argument(
         "--assume",
         action="append",
@@ -136,12 +142,12 @@ def run(options: argparse.Namespace) -> int:
             step()
     findings.ask(looked, survey, answers)
     findings.share(looked)
-    proposal = Proposal(survey, known, settings)
     changed = [one.overlay for one in looked if not one.note]
-    proposal.add(changed)
+    proposal = _proposed(changed, survey, known, settings, command)
     _check_names(settings, known, proposal)
     if proposal.texts:
-        prove(root, proposal.texts, changed, command)
+        asked = {one.directory: {w.name for w in one.wanted} for one in changed}
+        prove(root, proposal.texts, asked, command)
     _show(looked, proposal, len(options.directories))
     unused = answers.assumed.keys() - {w.name for f in looked for w, _ in f.overlay.elsewhere}
     for name in sorted(unused):
@@ -149,6 +155,35 @@ def run(options: argparse.Namespace) -> int:
         say(f"{name}: nothing asks for a Secret of that name (--assume)")
     _show_taken(o for found in every for o in found if o not in outer)
     return _finish(options, looked, proposal, known, settings)
+
+
+def _proposed(
+    changed: Sequence[Overlay],
+    survey: Survey,
+    known: Layout,
+    settings: Settings,
+    command: tuple[str, ...],
+) -> Proposal:
+    """Return the proposal; an overlay whose bytes would change keeps its own transformer."""
+    while True:
+        proposal = Proposal(survey, known, settings)
+        proposal.add([one for one in changed if _is_needy(one)])
+        kept = [one for one in changed if one.old and not _stays(one, proposal, known, command)]
+        if not kept:
+            return proposal
+        for one in kept:
+            one.old, one.lacks_line = None, False
+
+
+def _is_needy(one: Overlay) -> bool:
+    return bool(one.wanted or one.elsewhere or one.lacks_line or one.lacks_environment)
+
+
+def _stays(one: Overlay, proposal: Proposal, known: Layout, command: tuple[str, ...]) -> bool:
+    try:
+        return equal(known.root, proposal.texts, one.directory, command)
+    except Failure:
+        return False
 
 
 def _finish(
@@ -258,7 +293,8 @@ def _show(looked: Sequence[OverlayFinding], proposal: Proposal, named: int) -> N
     for path, text in proposal.texts.items():
         shown = os.path.relpath(path)
         before = path.read_bytes().decode() if path.exists() else ""
-        say_lines(unified(before, text, shown if path.exists() else "/dev/null", shown))
+        names = (shown if path.exists() else "/dev/null", "/dev/null" if text is None else shown)
+        say_lines(unified(before, text or "", *names))
 
 
 def _show_taken(others: Iterable[KustomizationFile]) -> None:
@@ -286,7 +322,9 @@ def _write(proposal: Proposal) -> None:
     """Write everything, or nothing."""
     write_files(
         [
-            File(path, text.encode(), new=not path.exists(), parents=0o777)
+            File(path, None)
+            if text is None
+            else File(path, text.encode(), new=not path.exists(), parents=0o777)
             for path, text in proposal.texts.items()
         ]
     )

@@ -10,6 +10,7 @@ from krmfn.errors import Failure
 from krmfn.files.read import Place
 from krmfn.init.advice import by_hand, question, some
 from krmfn.init.elsewhere import makers
+from krmfn.init.move import old_layout
 from krmfn.init.proposal import Overlay
 from krmfn.init.survey import in_git
 from krmfn.kustomize.kustomization import read_overlay
@@ -82,7 +83,9 @@ class OverlayFinding:
         text = (
             f"{counted(number, 'Secret')} to claim" if number else "claims that nothing seals yet"
         )
-        if self.overlay.lacks_environment and not number:
+        if self.overlay.old is not None and not number:
+            text = "its own transformer moves to the shared one"
+        elif self.overlay.lacks_environment and not number:
             text = "no environment matches it"
         elif not number and not self.overlay.lacks_line:
             text = f"{ALL_THERE}, or made elsewhere"
@@ -97,6 +100,8 @@ class OverlayFinding:
             yield f"{one.name} is not a claim: {why}"
         for one, maker in self.questions:
             yield question(one.name, maker.by)
+        if self.overlay.old is not None:
+            yield "plans and output are equal in both layouts, so the bytes stay the same"
         for text in self.advice:
             yield f"then: {text}"
 
@@ -142,6 +147,9 @@ def _judge(found: OverlayFinding, seen: Seen, known: Layout, survey: Survey) -> 
         mine.told = ""
     agreed = mine.namespace in ("", *(one.namespace for one in seen.where))
     over = [] if agreed else [one for one in seen.where if one.over]
+    if TRANSFORMER in kinds and not seen.unclear and not mine.wanted:
+        mine.old = old_layout(mine.directory, survey)
+        mine.lacks_line = mine.lacks_line or mine.old is not None
     mine.lacks_environment = seen.unclear
     if not mine.wanted and not mine.lacks_line and not seen.unclear:
         # An assumption is for a build that krmfn checks.

@@ -25,9 +25,8 @@ from krmfn.kustomize.checkout import PASSED_BY
 from krmfn.objects import stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from krmfn.init.proposal import Overlay
+    from collections.abc import Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
 
 @contextlib.contextmanager
@@ -55,23 +54,27 @@ def copied(root: Path, texts: Mapping[Path, str | None]) -> Iterator[Path]:
 def prove(
     root: Path,
     texts: Mapping[Path, str | None],
-    overlays: Iterable[Overlay],
+    overlays: Mapping[Path, AbstractSet[str]],
     command: tuple[str, ...],
 ) -> None:
     """Check that every changed overlay builds, and has the Secrets that it is to claim.
+
+    Args:
+        overlays: directory to the names of those Secrets.
 
     Raises:
         Failure: it does not; `CheckError` with the id ``proposal`` where a Secret is still missing.
     """
     with copied(root, texts) as copy:
-        for one in overlays:
-            place = Place(copy / one.directory.relative_to(root), copy)
+        for directory, asked in overlays.items():
+            short = directory.relative_to(root).as_posix()
+            place = Place(copy / short, copy)
             try:
                 seen = glance(place, command)
                 finished.check(seen.run.items, seen.run.calls, claims=False, governed=False)
             except Failure as failure:
                 for error in failure.errors:
-                    error.at(where=one.directory.relative_to(root).as_posix())
+                    error.at(where=short)
                 raise
             items = stream.stream(seen.output, "the build")
             specs = [each.spec for each in seen.validators]
@@ -79,13 +82,12 @@ def prove(
             for spec in specs:
                 found = validate(items, plain_secrets=spec.plain_secrets).findings
                 raise_all([each for each in found if each.id == "plain-secret"])
-            missing = {(w.namespace or one.told, w.name) for w in wanted(audited)}
-            asked = {(w.namespace or one.told, w.name) for w in one.wanted}
+            missing = {w.name for w in wanted(audited)}
             if left := sorted(missing & asked):
                 raise CheckError(
                     "proposal",
-                    "the proposed claims do not create " + ", ".join(name for _, name in left),
-                    where=one.directory.relative_to(root).as_posix(),
+                    "the proposed claims do not create " + ", ".join(left),
+                    where=short,
                     remedy="claim it by hand, or list it with --assume",
                 )
 

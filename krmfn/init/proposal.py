@@ -13,13 +13,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from krmfn.documents import strict
-from krmfn.documents.append import flow, scalar, with_field, with_items
+from krmfn.documents.append import with_field, with_items
+from krmfn.documents.remove import without_entries
 from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import OutputError, SpecError
+from krmfn.init.claim import claim_text
 from krmfn.init.committed import values_in
 from krmfn.init.environments import application, environment, environments, patterns
 from krmfn.init.layout import STORES, folder_files, settings_file
-from krmfn.names import API_VERSION, CLAIM
+from krmfn.names import CLAIM
 from krmfn.objects.kinds import NamespacedName
 from krmfn.plan.estate import PLACEHOLDER
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from krmfn.audit.inventory import Wanted
     from krmfn.init.layout import Layout
+    from krmfn.init.move import Old
     from krmfn.init.survey import Survey
 
 FILES = ("claims.yaml", "krmfn-claims.yaml")
@@ -47,6 +50,7 @@ class Overlay:
         elsewhere: Secrets that are created elsewhere, and why that is known.
         lacks_line: it has claims to seal, and lists no transformer.
         lacks_environment: no environment matches it, although there are some.
+        old: its own transformer, to be moved to the shared one.
         plain: it has unencrypted Secrets, which are to be reported and not refused.
         environment: its name; empty where a repository has none.
     """
@@ -58,6 +62,7 @@ class Overlay:
     elsewhere: list[tuple[Wanted, str]] = field(default_factory=list)
     lacks_line: bool = False
     lacks_environment: bool = False
+    old: Old | None = None
     plain: bool = False
     environment: str = ""
 
@@ -112,7 +117,7 @@ class Proposal:
     """The changes for a repository.
 
     Attributes:
-        texts: path to new text.
+        texts: path to new text; None removes the file.
         claims: the proposed claims.
         added: the environments that are new, by name.
     """
@@ -121,7 +126,7 @@ class Proposal:
         self._survey = survey
         self._known = known
         self._settings = settings
-        self.texts: dict[Path, str] = {}
+        self.texts: dict[Path, str | None] = {}
         self.claims: list[Claimed] = []
         self.added: dict[str, dict[str, Any]] = {}
         self._widened: dict[int, list[str]] = {}
@@ -140,6 +145,8 @@ class Proposal:
                 self._edit(
                     one.directory, lambda t, n, o=one: with_field(t, ("namespace",), o.told, n)
                 )
+            if one.old is not None:
+                self._remove(one.old)
             if one.lacks_line:
                 line = os.path.relpath(self._known.folder, one.directory)
                 self._edit(
@@ -194,7 +201,19 @@ class Proposal:
         certificate = (
             {} if shared and not own_one else {"certificate": self._settings.certificate(name)}
         )
-        return {"name": name, **where, **certificate}
+        return {"name": name, **where, **certificate, **self._old_entry(mine)}
+
+    def _old_entry(self, found: Sequence[Overlay]) -> dict[str, Any]:
+        """Return the settings that overlays had, if all of them had the same."""
+        entries = [one.old.entry for one in found if one.old is not None]
+        return entries[0] if entries and all(one == entries[0] for one in entries) else {}
+
+    def _remove(self, old: Old) -> None:
+        """Remove the transformer, the marker and the validator of one overlay."""
+        self._edit(old.directory, lambda t, n: without_entries(t, old.listed, n))
+        known = self._survey.checkout.at.values()
+        others = {f for one in known if one.directory != old.directory for f in one.included()}
+        self.texts |= {file: None for file in old.files if file not in others}
 
     # --- claims
 
@@ -242,28 +261,10 @@ class Proposal:
 
     def _text(self, overlay: Overlay, home: Path, one: Wanted, *, comment: bool = True) -> str:
         """Return the text of a claim."""
-        path = scalar(self._path(overlay, home, one), flow=False)
-        metadata = {"name": one.name}
-        if not self._gives_namespace(overlay, home, one):
-            metadata["namespace"] = one.namespace
-        users = f"     # used by {', '.join(one.users)}" if comment else ""
-        lines = [
-            f"apiVersion: {API_VERSION}",
-            f"kind: {CLAIM}",
-            f"metadata: {flow(metadata)}{users}",
-        ]
-        lines += ["spec:"]
-        if store := self._known.store(overlay.environment):
-            lines += [f"  store: {store}"]
-        if one.keys and not one.whole:
-            lines += [f"  from: {path}", f"  keys: {flow(one.keys)}"]
-        else:
-            remark = "     # every field that is stored there" if one.whole else ""
-            lines += [f"  dataFrom: [{{extract: {{key: {_braced(path)}}}}}]{remark}"]
-        template: dict[str, Any] = {"type": one.type} if one.type != "Opaque" else {}
-        template |= {"metadata": {"labels": dict(one.labels)}} if one.labels else {}
-        lines += [f"  template: {flow(template)}"] if template else []
-        return "\n".join(lines) + "\n"
+        namespace = "" if self._gives_namespace(overlay, home, one) else one.namespace
+        store = self._known.store(overlay.environment)
+        path = self._path(overlay, home, one)
+        return claim_text(one, path, namespace, store, comment=comment)
 
     def _gives_namespace(self, overlay: Overlay, home: Path, one: Wanted) -> bool:
         """Whether kustomize gives a claim the namespace of its Secret."""
@@ -307,7 +308,7 @@ class Proposal:
 
     def _share(self, found: Sequence[Overlay]) -> None:
         known = self._known
-        spec = self._settings_spec() if not known.exists else {}
+        spec = self._settings_spec(found) if not known.exists else {}
         if spec and not known.is_container:
             self.texts[known.holder] = settings_file(spec)
         for number, more in self._widened.items():
@@ -315,8 +316,12 @@ class Proposal:
             self._set(known.holder, ("spec", "environments", number, at), more)
         if known.exists and self.added:
             self._set(known.holder, ("spec", "environments"), list(self.added.values()))
-        plain = any(one.plain and one.lacks_line for one in found)
+        plain = any(
+            one.plain and one.lacks_line and not (one.old and one.old.audit) for one in found
+        )
         checks = {"plainSecrets": "warn"} if plain else {}
+        levels = {one.old.audit for one in found if one.old is not None} - {""}
+        checks |= {"audit": levels.pop()} if len(levels) == 1 else {}
         if not known.has_folder():
             self._make_folder(spec if known.is_container else {}, checks)
         for name, value in checks.items():
@@ -328,12 +333,21 @@ class Proposal:
         if assumed := [a for one in found for a in _assumptions(one)]:
             self._set(known.transformer, ("spec", "validate", "assume"), assumed)
 
-    def _settings_spec(self) -> dict[str, Any]:
+    def _settings_spec(self, found: Sequence[Overlay]) -> dict[str, Any]:
         """Return the settings of a repository that has none."""
         spec: dict[str, Any] = {"stores": {"main": STORES[self._settings.store]}}
         if not self.added or "" in self._settings.certificates:
             spec["certificate"] = self._settings.certificate("")
-        return spec | ({"environments": list(self.added.values())} if self.added else {})
+        if not self.added:
+            return spec | self._old_entry(found)
+        entries = list(self.added.values())
+        for name in entries[0].keys() - {"name", *_WHERE, "certificate"}:
+            if all(one.get(name) == entries[0][name] for one in entries[1:]):
+                spec[name] = entries[0][name]
+        entries = [
+            {k: v for k, v in one.items() if k not in spec or spec[k] != v} for one in entries
+        ]
+        return {**spec, "environments": entries}
 
     def _make_folder(self, spec: dict[str, Any], checks: dict[str, Any]) -> None:
         for name, text in folder_files(self._settings.route, spec, checks).items():
@@ -364,15 +378,10 @@ class Proposal:
             self.texts[file] = text
 
     def _current(self, file: Path) -> str:
-        return self.texts[file] if file in self.texts else file.read_bytes().decode()
+        return self.texts.get(file) or file.read_bytes().decode()
 
     def _short(self, path: Path) -> str:
         return path.relative_to(self._known.root).as_posix()
-
-
-def _braced(path: str) -> str:
-    """Return a path that is written in block style, for the inside of braces."""
-    return f'"{path}"' if "{" in path and not path.startswith('"') else path
 
 
 def _assumptions(overlay: Overlay) -> Iterable[dict[str, str]]:

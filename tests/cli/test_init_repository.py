@@ -241,7 +241,7 @@ def test_assumptions_are_in_the_transformer(top: Path, openbao: OpenBao) -> None
         {
             "secret": "db",
             "namespace": "production",
-            "because": "ExternalSecret/db in other makes it",
+            "because": "ExternalSecret/db in other creates it",
         },
         {"secret": "said", "namespace": "production", "because": 'the "cloud" makes it'},
     ]
