@@ -18,6 +18,7 @@ from tests.support.function import KEYS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+pytestmark = pytest.mark.slow
 KUBECTL = Path(sys.executable).parent / "kubectl"
 
 

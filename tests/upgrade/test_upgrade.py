@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from tests.support.openbao import OpenBao
 
+pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
 EXAMPLES = HERE / "examples"
 KUBECTL = Path(sys.executable).parent / "kubectl"
