@@ -2,7 +2,7 @@
 
   krmfn init                                    # show everything, ask, then write
   krmfn init overlays/prod --certificate certs/production.pem
-  krmfn init --certificate production=certs/production.pem --certificate dev=certs/dev.pem
+  krmfn init --certificate prod=certs/production.pem --certificate dev=certs/dev.pem
   krmfn init --dry-run                          # show everything, write nothing
   krmfn init --yes --store age
   krmfn init apps/shop --namespace shop --assume 'pull=the cluster comes with it'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from krmfn.errors import Failure
 from krmfn.files.read import Place
@@ -130,8 +130,29 @@ def look(one: KustomizationFile, survey: Survey, known: Layout, answers: Answers
     found.bases = survey.bases(directory)
     namespace = mine.namespace or destination
     found.advice = [by_hand(o, one.directory, namespace) for o in survey.origins(directory)]
+    taken = _taken(mine.wanted, seen, survey.checkout.at[directory].value)
+    mine.wanted = [w for w in mine.wanted if w.name not in taken]
+    found.advice += taken.values()
     _judge(found, seen, known, survey)
+    found.refused = found.refused or bool(taken)
     return found
+
+
+def _taken(
+    wanted: Sequence[Wanted], seen: Seen, kustomization: Mapping[str, Any]
+) -> dict[str, str]:
+    """Return the Secrets that cannot be claimed, since the claim's final name is taken, and the remedy.
+
+    kustomize renames a claim and the references to it, but no reference to somebody else's SealedSecret.
+    """
+    prefix, suffix = (str(kustomization.get(f) or "") for f in ("namePrefix", "nameSuffix"))
+    made = {one.secret: one for one in seen.made if one.how != "claim" and one.resource}
+    return {
+        w.name: f"{made[name].by} creates {name}, and nothing creates {w.name}: refer to {name}, or "
+        f"replace it by a claim"
+        for w in wanted
+        if (name := f"{prefix}{w.name}{suffix}") != w.name and name in made
+    }
 
 
 def _judge(found: OverlayFinding, seen: Seen, known: Layout, survey: Survey) -> None:

@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from krmfn.documents.remove import without_entries
 from krmfn.documents.strict import mapping, sequence
 from krmfn.errors import Failure
 from krmfn.files.read import Place
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from krmfn.build.one import Look
     from krmfn.init.survey import Survey
+    from krmfn.kustomize.checkout import KustomizationFile
 
 _SEALING = ("certificate", "derivationKey", "scope", "mode", "epoch")
 _MOVABLE = {"sealing", "stores", "defaultStore"}
@@ -84,7 +86,16 @@ def old_layout(directory: Path, survey: Survey) -> Old | None:
             found.listed.setdefault("validators", []).append(one.file)
             found.audit = str(spec.get("audit", "warn"))
     found.files = [directory / one for names in found.listed.values() for one in names]
-    return found
+    return found if _can_go(found.listed, survey.checkout.at[directory]) else None
+
+
+def _can_go(listed: Mapping[str, list[str]], kustomization: KustomizationFile) -> bool:
+    """Whether the entries can be removed without touching anything else."""
+    try:
+        without_entries(kustomization.text, listed, kustomization.file.name)
+    except Failure:
+        return False
+    return True
 
 
 def equal(

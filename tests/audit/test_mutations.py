@@ -235,7 +235,7 @@ CASES = [
         "a claim is forgotten",
         (drop("SecretClaim/courier-smtp"),),
         [("unmet-reference", *one) for one in SMTP],
-        ("nothing in this build creates this Secret", "add a SecretClaim"),
+        ("nothing in this build creates this Secret", "claim it with krmfn init"),
     ),
     Case(
         "a claim's name is misspelt",

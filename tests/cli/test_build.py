@@ -429,7 +429,7 @@ def test_marks_of_another_run_are_refused(
         ),
         ("x-common: &x {generators: [evil.yaml]}\n<<: *x\n", "merge keys are not read"),
         ("generators: [{a: b}]\n", "generators is not what it must be"),
-        ("components: &x [validator.yaml]\nvalidators: *x\n", "validator.yaml is no directory"),
+        ("components: &x [validator.yaml]\nvalidators: *x\n", "validator.yaml is not a directory"),
     ],
 )
 def test_what_kustomize_would_see_and_we_would_not(text: str, message: str, tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def test_what_kustomize_renames_is_found(tmp_path: Path) -> None:
     overlay = repository(tmp_path, _reference("Secret", WIDGET_FIELD))
     done = krmfn("audit", "--json", overlay, KRMFN_KUSTOMIZE=str(KUBECTL))
     assert '"p-made"' in done.stdout
-    assert "1 in clear" in krmfn("audit", overlay, KRMFN_KUSTOMIZE=str(KUBECTL)).stdout
+    assert "1 unencrypted" in krmfn("audit", overlay, KRMFN_KUSTOMIZE=str(KUBECTL)).stdout
 
 
 @pytest.mark.parametrize(

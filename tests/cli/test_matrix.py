@@ -84,11 +84,11 @@ def test_every_state(shop: Path) -> None:
         "shop-tls            committed                 missing      elsewhere",
         "shop-db differs in shape: key url only in production",
         "shop-postgres-app is missing in staging, for Deployment/stg-shop; "
-        "Cluster/stg-shop-postgres makes stg-shop-postgres-app",
+        "Cluster/stg-shop-postgres creates stg-shop-postgres-app",
         "shop-smtp differs in shape: key username only in production",
         "shop-smtp is missing in staging, for Deployment/stg-shop",
         "shop-tls is missing in staging, for Ingress/stg-shop; "
-        "SealedSecret/stg-shop-tls makes stg-shop-tls",
+        "SealedSecret/stg-shop-tls creates stg-shop-tls",
         "7 Secrets in 3 overlays: 3 missing, 1 plain, 1 committed, 8 sealed, 2 operator, "
         "1 elsewhere, 3 optional; 2 differ in shape",
     ]
@@ -290,7 +290,7 @@ def test_one_that_cannot_be_built_fails_all(shop: Path) -> None:
         (["overlays/dev/own.yaml"], "overlays/dev/own.yaml is not a directory"),
         (["overlays"], "overlays has no kustomization, expected one of kustomization.yaml"),
         (["overlays/dev", "--json", "--html", "x"], "not allowed with argument --json"),
-        ([], "the following arguments are required: DIR"),
+        ([], ".: r has no kustomization, expected one of kustomization.yaml"),
     ],
 )
 def test_bad_calls(shop: Path, arguments: list[str], message: str) -> None:

@@ -130,5 +130,5 @@ def test_paths_are_as_git_reads_them(repository: Path, monkeypatch: pytest.Monke
             found.path(path)
     assert [found.kind(p) for p in ("inner", "inner/x", "no", "")] == ["tree", "blob", "", "tree"]
     for path in ("no", "inner"):
-        with pytest.raises(SpecError, match="is no file"):
+        with pytest.raises(SpecError, match="is not a file"):
             found.read(path)

@@ -67,7 +67,7 @@ LEAVES = st.one_of(
     st.sampled_from(
         ["a", "a\n", "\n", "v1", "json", "strict", "\ud800", "é", "x" * 254, "0" * 64, "0" * 16]
     ),
-    st.sampled_from([[], {}, ["a"], ("a",), {"a": "b"}, {1: "b"}, {None: None}, {"a"}]),
+    st.sampled_from([[], {}, ["a"], ("a",), {"a": "b"}, {1: "b"}, {None: None}]),
 )
 
 
@@ -106,7 +106,7 @@ def assert_equal(model: type[Model], value: Any) -> None:
     assert vars_of(made) == vars_of(expected)
     assert made.model_dump(mode="json", by_alias=True) == published.published(model).model_validate(
         value
-    ).model_dump(mode="json", by_alias=True)
+    ).model_dump(mode="json", by_alias=True, warnings="none")  # of unions told apart by type
 
 
 def vars_of(value: Any) -> Any:

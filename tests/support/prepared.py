@@ -62,7 +62,11 @@ class Prepared:
         """The block succeeds, line by line, and prints what its page says."""
         work, home = scratch / "work", scratch / "home"
         shutil.copytree(self.repository, work, symlinks=True)
-        for directory in (".config/krmfn", ".zfunc"):  # that the examples take for granted
+        for directory in (
+            ".config/krmfn",
+            ".config/fish/completions",
+            ".zfunc",
+        ):  # that the examples take for granted
             (home / directory).mkdir(parents=True)
         commands = [call[0] for call in calls(block.text)]
         commit = next((COMMITS[name] for name in commands if name in COMMITS), "main")
@@ -184,7 +188,7 @@ def _before(root: Path) -> None:
     shop = copy.deepcopy(repo.DEPLOYMENT)
     shop["spec"]["template"]["spec"]["imagePullSecrets"] = [{"name": "pull"}]
     repo.write(root / "apps/shop/deployment.yaml", shop)
-    _kustomization(root / "apps/shop", resources=["deployment.yaml"])
+    _kustomization(root / "apps/shop", namespace="shop", resources=["deployment.yaml"])
     cache = {"name": "cache", "namespace": "production"}
     sealed = {"apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret", "metadata": cache}
     spec = {"spec": {"encryptedData": {"password": "AgBy"}}}
@@ -197,7 +201,8 @@ def _before(root: Path) -> None:
     (root / "stores.yaml").write_text(stores)
     (root / "externalsecrets.yaml").write_text(rest)
     (root / "certs").mkdir()
-    (root / "certs/production.pem").write_text(repo.PEM)
+    for name in ("production", "dev"):
+        (root / f"certs/{name}.pem").write_text(repo.PEM)
     shutil.copy(repo.KEY, root / "controller.key")
     repo.write(root / "backup.json", {"access_key_id": "x", "secret_access_key": "not-a-real-one"})
 
