@@ -443,3 +443,18 @@ def test_what_a_file_may_create(top: Path, files: dict[str, str], by: str) -> No
     if by:
         assert "Nothing to propose." in text
         assert "1 Secret to claim" in init(top, "--dry-run", "shop", "--claim", "db")
+
+
+def test_a_claim_that_would_get_a_taken_name(tmp_path: Path) -> None:
+    """kustomize renames somebody's SealedSecret and not its references: a claim would be a second maker."""
+    (tmp_path / ".git").mkdir()
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    (shop / "app.yaml").write_text(APP)
+    (shop / "sealed.yaml").write_text(SEALED)
+    kustomization = "namespace: production\nnamePrefix: eu-\nresources: [app.yaml, sealed.yaml]\n"
+    (shop / "kustomization.yaml").write_text(kustomization)
+    done = krmfn("init", "--dry-run", shop, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "SealedSecret/eu-db creates eu-db, and nothing creates db: refer to eu-db" in done.stdout
+    assert "SecretClaim" not in done.stdout
