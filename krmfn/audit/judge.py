@@ -188,15 +188,6 @@ def audit(
     return Audit(objects, tuple(judged), tuple(made), entries, dict(sorted(unknown.items())))
 
 
-def _followed(made: Production, known: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """Return the former names under which kustomize finds a renamed Secret.
-
-    Of a Secret it follows the names itself, of a SealedSecret or claim only a companion's.
-    """
-    companion = known.get(made.secret, ())
-    return (*made.former, *companion) if made.how == "plain" else companion
-
-
 def _objects(items: Sequence[Item], entries: Entries) -> tuple[Resource, ...]:
     """Apply the entries of CRDs, and return the objects; cluster-scoped ones have no namespace."""
     objects = tuple(resources(items))

@@ -94,7 +94,7 @@ def answer(
         if holds and config.spec.validate_ is not None:
             from krmfn.build.hold import hold  # lazy: the audit, 20 ms
 
-            written = stream.write([*done.sealed, *done.companions])
+            written = stream.rewrite_stream((), [*done.sealed, *done.companions])
             made = stream.stream(written, "the transformer")
             hold((*done.kept, *made), config.spec.validate_, job)
         return Answer(_written(done, call), done.digests)

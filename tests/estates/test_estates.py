@@ -122,6 +122,22 @@ def test_the_transformer_validates(
     assert said in done.stderr
 
 
+@pytest.mark.parametrize("prefix", ["", "eu-"])
+def test_the_transformer_knows_what_kustomize_will_rename(
+    prefix: str, team: tuple[Path, dict[str, str]], plugins: dict[str, str]
+) -> None:
+    """Under a prefix the workload's reference is renamed after the check, and is no finding."""
+    root, environ = team
+    shared(root / "krmfn", exec_=False, spec={"validate": {"audit": "error"}})
+    file = root / "overlays/dev/kustomization.yaml"
+    put(file, json.loads(file.read_text()) | {"namePrefix": prefix})
+    done = legacy(root, "overlays/dev", plugins | environ)
+    assert done.returncode == 0, done.stderr
+    assert build(root, "overlays/dev", **environ).stdout == done.stdout
+    (workload,) = (one for one in objects(done.stdout) if one["kind"] == "Deployment")
+    assert f"{prefix}shop-db" in json.dumps(workload)
+
+
 def test_a_validator_of_its_own(team: tuple[Path, dict[str, str]]) -> None:
     """The transformer leaves the checks to a validator that the kustomization lists."""
     root, environ = team
