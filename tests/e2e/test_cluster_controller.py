@@ -182,7 +182,7 @@ def test_no_owner(cluster: Cluster, environ: Environ, openbao: OpenBao, tmp_path
     (one,) = sealed(tmp_path, environ, ours)
     cluster.api.apply(one)
     assert cluster.opens(one)
-    openbao.write("secret", "shop/db", {"user": "shop", "password": "rotated"})
+    openbao.write("secret", "shop/staging/db", {"user": "shop", "password": "rotated"})
     (after,) = sealed(tmp_path, environ, ours)
     cluster.api.apply(after)
     assert cluster.opens(after)
