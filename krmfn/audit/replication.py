@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from krmfn import fieldpath
+from krmfn.audit.productions import GUESS
 from krmfn.documents.strict import mapping
-from krmfn.spec.catalogue import Producer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -30,18 +30,8 @@ _AT = (
     "spec.template.metadata.annotations",
     "spec.target.template.metadata.annotations",
 )
-COPY = Producer.model_construct(
-    names=("{metadata.name}",),
-    name=(),
-    type=(),
-    keys=(),
-    more=(),
-    open=True,
-    certain=False,
-    guess=True,
-    policy="input",
-    shared=True,
-    note="the Secret's annotations ask a replicator to copy it from another namespace",
+COPY = GUESS.model_copy(
+    update={"note": "the Secret's annotations ask a replicator to copy it from another namespace"}
 )
 
 

@@ -57,15 +57,6 @@ def replace_file(path: Path, content: bytes) -> None:
     write_files([File(path, content)])
 
 
-def create_file(path: Path, content: bytes) -> None:
-    """Create the file ``path``, which must not exist.
-
-    Raises:
-        OutputError: it exists (a dangling link counts), or cannot be written.
-    """
-    write_files([File(path, content, new=True)])
-
-
 def write_files(files: Sequence[File], *, first: Callable[[], None] | None = None) -> None:
     """Write all files, or none; a run calls this once, at its end.
 

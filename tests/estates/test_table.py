@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.support.command import krmfn
-from tests.support.estates import opened, workload
+from tests.support.estates import MARKER, opened, workload
 from tests.support.function import DERIVATION_KEY, KEYS
 
 if TYPE_CHECKING:
@@ -46,15 +46,8 @@ apiVersion: krmfn.dev/v1alpha1
 kind: SealedSecretTransformer
 metadata: {name: krmfn}
 ---
-apiVersion: builtin
-kind: PatchTransformer
-metadata: {name: skip-marker}
-patch: |-
-  apiVersion: v1
-  kind: ConfigMap
-  metadata: {name: krmfn-was-skipped-add---enable-exec}
-  $patch: delete
-""",
+"""
+    + MARKER,
 }
 
 

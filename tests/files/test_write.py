@@ -10,9 +10,14 @@ from typing import Any
 import pytest
 
 from krmfn.errors import OutputError, SpecError
-from krmfn.files.write import File, create_file, replace_file, write_files
+from krmfn.files.write import File, replace_file, write_files
 
 OLD, NEW = b"old\n", b"new content\n"
+
+
+def create(path: Path, content: bytes) -> None:
+    """Write one file that must not exist."""
+    write_files([File(path, content, new=True)])
 
 
 def mode(path: Path) -> int:
@@ -78,7 +83,7 @@ def test_creating_does_not_follow_a_dangling_link(tmp_path: Path) -> None:
     link, elsewhere = tmp_path / "identity", tmp_path / "elsewhere"
     link.symlink_to(elsewhere)
     with pytest.raises(OutputError):
-        create_file(link, NEW)
+        create(link, NEW)
     assert not elsewhere.exists()
 
 
@@ -94,7 +99,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
         raise OSError(28, "No space left on device", "new content")
 
     monkeypatch.setattr(os, failing, full)
-    write = create_file if failing == "link" else replace_file
+    write = create if failing == "link" else replace_file
     with pytest.raises(OutputError) as caught:
         write(path.with_name("fresh") if failing == "link" else path, NEW)
     assert "no space left on device" in caught.value.line()
